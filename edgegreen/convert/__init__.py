@@ -1,0 +1,1 @@
+"""Build variants of a model."""

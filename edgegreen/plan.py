@@ -1,0 +1,72 @@
+"""Plan: Recipe × Targets → Trials. Pure: nothing is opened, converted or connected to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edgegreen.errors import InputError
+from edgegreen.recipe import Recipe, Variant
+from edgegreen.target import RUNTIMES, RuntimeName, Target
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One variant on one target, with one runtime and one number of threads.
+
+    `runtimes` are the candidates in order of preference; the first that the board has is used.
+    """
+
+    variant_name: str
+    variant: Variant
+    target: Target
+    runtimes: tuple[RuntimeName, ...]
+    threads: int
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run will do. `variants` is never empty; `baseline` is one of them."""
+
+    recipe: Recipe
+    targets: tuple[Target, ...]
+    variants: dict[str, Variant]
+    baseline: str
+    trials: tuple[Trial, ...]
+
+    def trials_of(self, target: Target) -> tuple[Trial, ...]:
+        """The trials that run on `target`, in order."""
+        return tuple(trial for trial in self.trials if trial.target == target)
+
+
+def make(
+    recipe: Recipe, targets: Sequence[Target], variants: dict[str, Variant], only: Sequence[str] = ()
+) -> Plan:
+    """Lay out every trial.
+
+    `variants` are the recipe's, or the default set when it names none; `only` narrows them down.
+    Raises InputError for a name in `only` that is no variant, and for variants nothing can run.
+    """
+    unknown = [name for name in only if name not in variants]
+    if unknown:
+        raise InputError(f"no variant called `{unknown[0]}`", hint=f"this recipe has {', '.join(variants)}")
+    chosen = {name: variant for name, variant in variants.items() if not only or name in only}
+    if not chosen:
+        raise InputError(f"recipe `{recipe.name}` has no variants to build")
+    trials = tuple(
+        Trial(name, variant, target, candidates, threads)
+        for target in targets
+        for name, variant in chosen.items()
+        for candidates in _runtimes(variant, target)
+        for threads in recipe.benchmark.threads
+    )
+    baseline = recipe.baseline if recipe.baseline in chosen else next(iter(chosen))
+    return Plan(recipe, tuple(targets), chosen, baseline, trials)
+
+
+def _runtimes(variant: Variant, target: Target) -> list[tuple[RuntimeName, ...]]:
+    able = RUNTIMES[variant.format]
+    if target.runtimes is None:
+        return [able]
+    # Runtimes the user names are all wanted: one trial each.
+    return [(name,) for name in target.runtimes if name in able]

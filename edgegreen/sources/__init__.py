@@ -1,0 +1,1 @@
+"""Load a trained model: Keras, SavedModel, ONNX, TFLite, OpenVINO IR."""

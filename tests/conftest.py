@@ -1,0 +1,27 @@
+"""Fixtures every test may use."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPO = Path(__file__).parent.parent
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A fresh EDGEGREEN_HOME, so that no test sees the user's cache or another test's."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("EDGEGREEN_HOME", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """The MLPerf Tiny models and data; skips when they are not there."""
+    folder = Path(os.environ.get("EDGEGREEN_ASSETS", REPO.parent / "shared" / "assets"))
+    if not (folder / "mlperf-tiny").is_dir():
+        pytest.skip(f"MLPerf Tiny assets not found in {folder}; set EDGEGREEN_ASSETS")
+    return folder / "mlperf-tiny"
