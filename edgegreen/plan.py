@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,8 @@ def make(
     """Lay out every trial.
 
     `variants` are the recipe's, or the default set when it names none; `only` narrows them down.
-    Raises InputError for a name in `only` that is no variant, and for variants nothing can run.
+    Raises InputError for a name in `only` or a baseline that is no variant, for two targets of one name,
+    and for a variant or a target that no trial is left for.
     """
     unknown = [name for name in only if name not in variants]
     if unknown:
@@ -53,6 +55,13 @@ def make(
     chosen = {name: variant for name, variant in variants.items() if not only or name in only}
     if not chosen:
         raise InputError(f"recipe `{recipe.name}` has no variants to build")
+    if recipe.baseline and recipe.baseline not in variants:
+        raise InputError(
+            f"baseline `{recipe.baseline}` is no variant of this recipe", hint=f"it has {', '.join(variants)}"
+        )
+    twice = [name for name, count in Counter(target.name for target in targets).items() if count > 1]
+    if twice:
+        raise InputError(f"two targets are called `{twice[0]}`", hint="results are told apart by that name")
     trials = tuple(
         Trial(name, variant, target, candidates, threads)
         for target in targets
@@ -60,8 +69,26 @@ def make(
         for candidates in _runtimes(variant, target)
         for threads in recipe.benchmark.threads
     )
+    _check_all_run(chosen, targets, trials)
     baseline = recipe.baseline if recipe.baseline in chosen else next(iter(chosen))
     return Plan(recipe, tuple(targets), chosen, baseline, trials)
+
+
+def _check_all_run(chosen: dict[str, Variant], targets: Sequence[Target], trials: Sequence[Trial]) -> None:
+    """Only a target that names its `runtimes` can leave something without a trial."""
+    for name, variant in chosen.items():
+        if not any(trial.variant_name == name for trial in trials):
+            where = " or ".join(target.name for target in targets)
+            raise InputError(
+                f"no runtime that {where} names under `runtimes` runs `{name}` ({variant.format})",
+                hint=f"{variant.format} is run by {' or '.join(RUNTIMES[variant.format])}",
+            )
+    for target in targets:
+        if not any(trial.target == target for trial in trials):
+            raise InputError(
+                f"{target.name}: `runtimes: [{', '.join(target.runtimes or ())}]` runs none of "
+                + ", ".join(chosen)
+            )
 
 
 def _runtimes(variant: Variant, target: Target) -> list[tuple[RuntimeName, ...]]:

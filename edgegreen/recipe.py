@@ -6,13 +6,13 @@ Read from YAML once, checked, frozen. Nothing here opens a model or a data file;
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from edgegreen import yamlfile
-from edgegreen.yamlfile import Frozen
+from edgegreen.yamlfile import Frozen, Matching
 
 Format = Literal["tflite", "openvino"]
 Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
@@ -30,8 +30,33 @@ QUANTIZERS: dict[Format, tuple[Quantizer, ...]] = {
 # Precisions whose activations are quantised: they need real data to calibrate on.
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
 
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$", max_length=64)]
-Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+def _beside_the_recipe(path: Path, info: ValidationInfo) -> Path:
+    """Paths are relative to the recipe, whose folder comes as the context."""
+    folder: Path = (info.context or {}).get("folder", Path())
+    try:
+        return folder / path.expanduser()
+    except RuntimeError:
+        raise ValueError(f"`{path}`: there is no such user") from None
+
+
+def _not_empty(value: object) -> object:
+    if value == "":  # Path("") would be the recipe's own folder
+        raise ValueError("should not be empty")
+    return value
+
+
+Name = Annotated[
+    str,
+    Matching(
+        r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}",
+        "letters, digits, `.`, `_` and `-`, at most 64, a letter or digit first",
+    ),
+]
+Sha256 = Annotated[str, Matching(r"[0-9a-f]{64}", "a sha256: 64 digits of 0–9 and a–f")]
+Beside = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_beside_the_recipe)]
+"""A file or folder, relative to the recipe."""
+Shape = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
 
 class Download(Frozen):
@@ -40,12 +65,14 @@ class Download(Frozen):
     Looked for in the download cache, then in `$EDGEGREEN_ASSETS`, then fetched from `url`.
     """
 
-    url: Annotated[str, Field(pattern=r"^https://")] | None = None
+    url: (
+        Annotated[str, Matching(r"https://[^/\s]+/\S+", "an https:// address of a file or folder")] | None
+    ) = None
     """Where to fetch it. For a folder: the address its files' names are appended to."""
     file: str | None = None
     """For a file nobody serves: its path below `$EDGEGREEN_ASSETS`."""
     sha256: Sha256 | None = None
-    files: dict[str, Sha256] | None = None
+    files: Annotated[dict[str, Sha256], Field(min_length=1)] | None = None
     """For a folder, such as a SavedModel: relative path → digest of each of its files."""
 
     @model_validator(mode="after")
@@ -54,18 +81,29 @@ class Download(Frozen):
             raise ValueError("give either `url` or `file`")
         if (self.sha256 is None) == (self.files is None):
             raise ValueError("give `sha256` (one file) or `files` (a folder: path → sha256)")
-        for name in self.files or {}:
-            if name.startswith("/") or ".." in name.split("/"):
-                raise ValueError(f"`{name}` leaves the folder")
         return self
+
+    @field_validator("files")
+    @classmethod
+    def _inside_the_folder(cls, files: dict[str, Sha256] | None) -> dict[str, Sha256] | None:
+        for name in files or {}:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or str(path) != name or not path.name:
+                raise ValueError(f"`{name}` is not a path inside the folder")
+        return files
 
 
 class Hook(Frozen):
     """A metric of your own: a Python function on the host that is given the device's outputs."""
 
-    python: Annotated[str, Field(pattern=r"^[^:]+\.py:[A-Za-z_]\w*$")]
+    python: Annotated[str, Matching(r"[^:]+\.py:[A-Za-z_]\w*", "`file.py:function`")]
     """`file.py:function`, relative to the recipe; called as `function(outputs, y) -> float`."""
     higher_is_better: bool = True
+
+    @field_validator("python")
+    @classmethod
+    def _file_beside_the_recipe(cls, value: str, info: ValidationInfo) -> str:
+        return str(_beside_the_recipe(Path(value), info))
 
 
 Metric = Literal["top1", "top5", "mse", "auc"]
@@ -74,9 +112,9 @@ Metric = Literal["top1", "top5", "mse", "auc"]
 class Data(Frozen):
     """npz files with `x` (samples, ...) and `y`; several inputs are `x0`, `x1`, ..."""
 
-    calibration: Path | Download | None = None
+    calibration: Beside | Download | None = None
     """Representative inputs; integer variants are calibrated on these and nothing else."""
-    evaluation: Path | Download | None = None
+    evaluation: Beside | Download | None = None
     """What accuracy is measured on, on the device. Never used to build a variant."""
     metric: Metric | Hook = "top1"
 
@@ -125,6 +163,14 @@ class Benchmark(Frozen):
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
     """A trial that says nothing for this long has hung."""
     threads: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1)] = (1,)
+    """One trial, and one row, for each."""
+
+    @field_validator("threads")
+    @classmethod
+    def _each_once(cls, threads: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(threads)) < len(threads):
+            raise ValueError("a number of threads is there twice")
+        return threads
 
 
 class Budgets(Frozen):
@@ -144,9 +190,9 @@ class Recipe(Frozen):
     """One model, its data, the variants to build, how to benchmark, the budgets."""
 
     name: Name
-    model: Path | Download
+    model: Beside | Download
     """File or folder beside the recipe: .keras, .h5, SavedModel, .onnx, .tflite, OpenVINO .xml."""
-    input_shape: tuple[int, ...] | dict[str, tuple[int, ...]] | None = None
+    input_shape: Shape | dict[str, Shape] | None = None
     """Needed when a dimension other than the batch is dynamic; by input name when there are several."""
     signature: str | None = None
     """For a SavedModel with several signatures."""
@@ -158,34 +204,13 @@ class Recipe(Frozen):
     """The variant others are compared with; the first one when left out."""
     budgets: Budgets = Budgets()
 
-    @field_validator("model", "data")
+    @field_validator("baseline")
     @classmethod
-    def _beside_the_recipe(
-        cls, value: Path | Download | Data, info: ValidationInfo
-    ) -> Path | Download | Data:
-        folder: Path = (info.context or {}).get("folder", Path())
-        match value:
-            case Path():
-                return folder / value.expanduser()
-            case Data():
-                paths = {
-                    name: folder / path.expanduser()
-                    for name in ("calibration", "evaluation")
-                    if isinstance(path := getattr(value, name), Path)
-                }
-                if isinstance(value.metric, Hook):
-                    hook = str(folder / Path(value.metric.python).expanduser())
-                    return value.model_copy(
-                        update=paths | {"metric": value.metric.model_copy(update={"python": hook})}
-                    )
-                return value.model_copy(update=paths)
-        return value
-
-    @model_validator(mode="after")
-    def _baseline_exists(self) -> Self:
-        if self.baseline and self.variants and self.baseline not in self.variants:
-            raise ValueError(f"baseline `{self.baseline}` is not a variant ({', '.join(self.variants)})")
-        return self
+    def _baseline_exists(cls, baseline: str | None, info: ValidationInfo) -> str | None:
+        variants = info.data.get("variants")  # absent when they have mistakes of their own
+        if baseline and variants and baseline not in variants:
+            raise ValueError(f"`{baseline}` is not a variant of this recipe ({', '.join(variants)})")
+        return baseline
 
 
 def load(path: Path) -> Recipe:

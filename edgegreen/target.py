@@ -8,17 +8,19 @@ from __future__ import annotations
 import difflib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
+from urllib.parse import unquote
 
 import platformdirs
-from pydantic import Field, PrivateAttr
+from pydantic import Field, PrivateAttr, field_validator
 
 from edgegreen import yamlfile
 from edgegreen.errors import InputError
-from edgegreen.yamlfile import Frozen
+from edgegreen.home import home
+from edgegreen.yamlfile import Frozen, Matching
 
 Family = Literal[
     "linux", "x86",
@@ -33,27 +35,45 @@ RUNTIMES: dict[str, tuple[RuntimeName, ...]] = {
     "tflite": ("litert", "tflite-runtime"),
     "openvino": ("openvino",),
 }
+# One colon is a port, which has a key of its own; several are IPv6.
+Host = Annotated[
+    str,
+    Matching(
+        r"[^\s@/:\[\]]+|(?=\S*:\S*:)[^\s@/\[\]]+", "a host name, an address or an ~/.ssh/config alias alone"
+    ),
+]
+
+ADDRESS = re.compile(
+    r"ssh://((?P<user>[^@:/\s]+)@)?(\[(?P<ipv6>[\da-fA-F:.]+(%\w+)?)\]|(?P<host>[\w.-]+))(:(?P<port>[0-9]{1,5}))?/?"
+)
 
 
 class Target(Frozen):
     """One board and how to reach it."""
 
     family: Family = "linux"
-    host: str | None = None
+    host: Host | None = None
     """Host name, address, or an alias of ~/.ssh/config; `local` is this machine without SSH."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
-    user: str | None = None
+    user: Annotated[str, Field(min_length=1)] | None = None
     identity_file: Path | None = None
-    proxy_jump: str | None = None
+    proxy_jump: Annotated[str, Field(min_length=1)] | None = None
     """`[user@]host[:port]`, as ssh -J takes it."""
     python: Annotated[str, Field(min_length=1)] = "python3"
-    """The board's Python: a name on its PATH or an absolute path, with a runtime installed."""
+    """The board's Python that has a runtime: a name on its PATH, an absolute path, or one below `~/`."""
     runtimes: Annotated[tuple[RuntimeName, ...], Field(min_length=1)] | None = None
     """Left out: the best one present for each format. Given: one trial for each that fits."""
     root: Annotated[str, Field(min_length=1)] = "~/.edgegreen"
     """The one folder edgegreen uses on the board."""
 
     _name: str = PrivateAttr(default="")
+
+    @field_validator("runtimes")
+    @classmethod
+    def _each_once(cls, runtimes: tuple[RuntimeName, ...] | None) -> tuple[RuntimeName, ...] | None:
+        if runtimes and len(set(runtimes)) < len(runtimes):
+            raise ValueError("a runtime is there twice")
+        return runtimes
 
     @property
     def name(self) -> str:
@@ -65,6 +85,18 @@ class Target(Frozen):
         copy = self.model_copy()
         copy._name = name
         return copy
+
+    @property
+    def interpreter(self) -> str:
+        """The Python that runs the agent; on this machine, unless set, the one that runs edgegreen."""
+        unset = "python" not in self.model_fields_set
+        return sys.executable if self.is_local and unset else self.python
+
+    @property
+    def folder(self) -> str:
+        """The one folder used on the board; on this machine, unless set, one among edgegreen's own."""
+        unset = "root" not in self.model_fields_set
+        return str(home() / "board") if self.is_local and unset else self.root
 
     @property
     def is_local(self) -> bool:
@@ -79,23 +111,29 @@ def find(spec: str) -> Target:
     """
     if spec.startswith("ssh://"):
         return _from_address(spec)
-    path = Path(spec) if spec.endswith((".yaml", ".yml")) else files().get(spec)
-    if path is None:
-        names = sorted(files())
-        close = difflib.get_close_matches(spec, names, n=3, cutoff=0.5)
-        raise InputError(
-            f"no target called `{spec}`"
-            + (f"; did you mean {' or '.join(f'`{n}`' for n in close)}?" if close else ""),
-            hint=f"known: {', '.join(names)}; or give ssh://user@host",
-        )
+    path = file(spec)
     target = load(path)
     if target.host is None:
+        copy = "" if path.parent == Path("targets") else f"copy it to ./targets/{path.name} and "
         raise InputError(
             f"{path}:{_host_line(path)}: `host` is not set, so `{target.name}` cannot be reached",
-            hint=f"copy it to ./targets/{path.name} and fill in that line (`host: my-board.local`), "
-            "or give --target ssh://user@host",
+            hint=f"{copy}fill in that line (`host: my-board.local`), or give --target ssh://user@host",
         )
     return target
+
+
+def file(spec: str) -> Path:
+    """The YAML file that a name or a path stands for; raises InputError with the nearest names."""
+    if spec.endswith((".yaml", ".yml")):
+        return Path(spec)
+    known = files()
+    if spec in known:
+        return known[spec]
+    close = " or ".join(f"`{name}`" for name in difflib.get_close_matches(spec, known, n=3, cutoff=0.5))
+    raise InputError(
+        f"no target called `{_without_password(spec)}`" + (f"; did you mean {close}?" if close else ""),
+        hint=f"known: {', '.join(sorted(known))}; or give ssh://user@host",
+    )
 
 
 def load(path: Path) -> Target:
@@ -110,8 +148,8 @@ def folders() -> Iterator[Path]:
         yield from (Path(folder).expanduser() for folder in extra.split(os.pathsep) if folder)
     yield platformdirs.user_config_path("edgegreen") / "targets"
     package = Path(__file__).parent
-    yield package / "shipped" / "targets"
-    yield package.parent / "targets"  # a checkout installed in place
+    checkout = (package.parent / "pyproject.toml").is_file()  # installed in place
+    yield (package.parent if checkout else package / "shipped") / "targets"
 
 
 def files() -> dict[str, Path]:
@@ -124,19 +162,35 @@ def files() -> dict[str, Path]:
 
 
 def _from_address(spec: str) -> Target:
-    try:
-        parts = urlsplit(spec)
-        host, port, user = parts.hostname, parts.port, parts.username
-    except ValueError as error:
-        raise InputError(f"`{spec}`: {error}") from None
-    if not host or parts.path.strip("/") or parts.query or parts.fragment:
-        raise InputError(f"`{spec}` is not ssh://[user@]host[:port]")
-    if parts.password:
+    shown = _without_password(spec)
+    if shown != spec:
         raise InputError(
-            f"ssh://{user}:…@{host}: a password does not belong in an address",
+            f"`{shown}`: a password does not belong in an address",
             hint="use a key or an agent, or set EDGEGREEN_PASSWORD",
         )
-    return Target(host=host, port=port, user=user).called(spec)
+    parts = ADDRESS.fullmatch(spec)
+    if not parts or not 0 < int(parts["port"] or 22) < 65536:
+        raise InputError(
+            f"{spec!r} is not ssh://[user@]host[:port]",
+            hint="an IPv6 address goes in brackets: ssh://[::1]:22",
+        )
+    host, port, user = parts["host"] or unquote(parts["ipv6"]), parts["port"], parts["user"]
+    if host == "local":
+        raise InputError(
+            f"{spec!r}: `local` is this machine without SSH", hint="for SSH to it: ssh://localhost"
+        )
+    return Target(host=host, port=int(port) if port else None, user=unquote(user) if user else None).called(
+        spec
+    )
+
+
+def _without_password(spec: str) -> str:
+    """`spec` with whatever stands between the user's name and the `@` left out."""
+    scheme = "ssh://" if spec.startswith("ssh://") else ""
+    user, colon, rest = spec.removeprefix(scheme).partition(":")
+    if colon and "@" in rest and "@" not in user:
+        return f"{scheme}{user}:…@{rest.rpartition('@')[2]}"
+    return spec
 
 
 def _host_line(path: Path) -> int:

@@ -1,32 +1,62 @@
 """YAML file → validated, frozen type, with errors that name file, line and the nearest right word.
 
-The only place that reads YAML. What comes out is a pydantic model; no dict travels further down.
+The only place that reads YAML. What comes out is a pydantic model; no dict travels further down. How a
+mistake is put into words is in `mistakes.py`.
 """
 
 from __future__ import annotations
 
+import datetime
 import difflib
 import json
-import typing
+import re
+import unicodedata
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaHandler, ValidationError
+from pydantic_core import core_schema
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLWarning
+from ruamel.yaml.scalarbool import ScalarBoolean
 
+from edgegreen import mistakes
 from edgegreen.errors import InputError
 
 
 class Frozen(BaseModel):
     """Base of every type read from YAML: immutable, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+@dataclass(frozen=True)
+class Matching:
+    """A string that matches `pattern` from end to end; `words` says to people what that is."""
+
+    pattern: str
+    words: str
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
+        return core_schema.no_info_after_validator_function(self._check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: Any, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return handler(schema) | {"pattern": f"^(?:{self.pattern})$"}
+
+    def _check(self, value: str) -> str:
+        if not re.fullmatch(self.pattern, value):
+            raise ValueError(f"should be {self.words}, not `{value[:60]}`")
+        return value
 
 
 M = TypeVar("M", bound=Frozen)
 MAX_BYTES = 1_000_000
+MAX_VALUES = 100_000  # aliases of aliases can make a small file a large tree
+MAX_DEPTH = 20
+UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode: control, surrogate, line and paragraph separator
 
 
 def load(path: Path, model: type[M], **context: object) -> M:
@@ -41,103 +71,112 @@ def load(path: Path, model: type[M], **context: object) -> M:
 def read_text(path: Path) -> str:
     """The file's text; raises InputError when it is absent, unreadable or no text."""
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes; this is no recipe or target")
-        return path.read_text(encoding="utf-8")
+        with path.open("rb") as stream:
+            content = stream.read(MAX_BYTES + 1)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", hint=_nearest_file(path)) from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not a text file") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: a folder, not a file", hint=_yaml_in(path)) from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
+    if len(content) > MAX_BYTES:
+        raise InputError(f"{path}: larger than {MAX_BYTES} bytes; this is no recipe or target")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not a text file (in UTF-8)") from None
 
 
 def parse(text: str, model: type[M], where: str, **context: object) -> M:
     """`load` for text already in hand; `where` names it in errors."""
-    tree = _tree(text, where)
+    reader = _Reader(where)
+    tree = reader.tree(text)
     try:
         # Through JSON, so that strict checking knows lists as tuples and strings as paths.
-        return model.model_validate_json(json.dumps(tree, default=str), strict=True, context=context)
+        return model.model_validate_json(json.dumps(tree), strict=True, context=context)
     except ValidationError as error:
-        lines = sorted({_explain(item, tree, model, where) for item in error.errors()})
-        raise InputError("\n".join(text for _, text in lines)) from None
+        lines = mistakes.explain(error.errors(), tree, reader.lines, model)
+        raise InputError("\n".join(f"{where}:{line}: {text}" for line, text in lines)) from None
 
 
-def _tree(text: str, where: str) -> CommentedMap:
+class _Reader:
+    """Text → plain values of dict, list, str, int, float, bool and None, and the line of each."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+        self.lines: dict[mistakes.Place, int] = {}
+        self._count = 0
+
+    def tree(self, text: str) -> dict[str, Any]:
+        root = _yaml(text, self.where)
+        if not isinstance(root, CommentedMap):
+            found = {CommentedSeq: "a list", type(None): "nothing"}.get(type(root), "text")
+            raise InputError(f"{self.where}: expected `key: value` lines, found {found}")
+        tree: dict[str, Any] = self._plain(root, (), 1)
+        return tree
+
+    def _plain(self, node: Any, place: mistakes.Place, line: int) -> Any:
+        self.lines[place] = line
+        self._count += 1
+        if self._count > MAX_VALUES or len(place) > MAX_DEPTH:
+            raise self._wrong(line, "too many values, or too deep in one another, for a recipe or target")
+        match node:
+            case CommentedMap():
+                # Keys that came by a merge (`<<: *anchor`) have no line of their own.
+                lines = {key: at[0] + 1 for key, at in (node.lc.data or {}).items()}
+                return {
+                    self._key(key, lines.get(key, line)): self._plain(
+                        child, (*place, key), lines.get(key, line)
+                    )
+                    for key, child in node.items()
+                }
+            case CommentedSeq():
+                return [
+                    self._plain(child, (*place, index), node.lc.item(index)[0] + 1)
+                    for index, child in enumerate(node)
+                ]
+            case str():
+                return self._text(node, line)
+            case ScalarBoolean():  # ruamel's `true` that has an anchor; an int to everybody else
+                return bool(node)
+            case None | bool() | int() | float():
+                return node
+            case datetime.date():  # 2026-11-22 is the text it looks like
+                return str(node)
+        raise self._wrong(line, f"a kind of value that is not used here (`{place[-1]}`)")
+
+    def _key(self, key: Any, line: int) -> str:
+        if not isinstance(key, str):
+            raise self._wrong(line, f"the key `{key}` is not text; put it in quotes")
+        return self._text(key, line)
+
+    def _text(self, text: str, line: int) -> str:
+        # They would reach the terminal, break lines of messages apart, or (lone surrogates) reach no file.
+        bad = next((c for c in text if unicodedata.category(c) in UNPRINTABLE and c not in "\t\n"), None)
+        if bad is not None:
+            raise self._wrong(line, f"an unprintable character (U+{ord(bad):04X})")
+        return str(text)
+
+    def _wrong(self, line: int, text: str) -> InputError:
+        return InputError(f"{self.where}:{line}: {text}")
+
+
+def _yaml(text: str, where: str) -> Any:
     try:
-        tree = YAML(typ="rt", pure=True).load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", YAMLWarning)  # an anchor may be used anew
+            return YAML(typ="rt", pure=True).load(text)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f":{mark.line + 1}" if mark else ""
-        problem = " ".join(str(error.problem or error.context or "not YAML").split())
+        problem = mistakes.syntax(str(error.problem or error.context or "not understood"))
         raise InputError(f"{where}{line}: not valid YAML: {problem}") from None
-    except YAMLError as error:
-        raise InputError(f"{where}: not valid YAML: {str(error).splitlines()[0]}") from None
-    if not isinstance(tree, CommentedMap):
-        raise InputError(f"{where}: expected `key: value` lines, found {type(tree).__name__}")
-    return tree
-
-
-def _explain(item: Any, tree: CommentedMap, model: type[BaseModel], where: str) -> tuple[int, str]:
-    path, line = _locate(tree, item["loc"])
-    dotted = ".".join(str(part) for part in path)
-    match item["type"]:
-        case "extra_forbidden":
-            key = path[-1]
-            text = f"unknown key `{dotted}`" + _did_you_mean(str(key), _keys_at(model, path[:-1]))
-        case "missing":
-            owner = ".".join(str(part) for part in item["loc"][:-1])
-            text = f"`{item['loc'][-1]}` is missing" + (f" in `{owner}`" if owner else "")
-        case "literal_error":
-            words = item["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-            text = f"`{dotted}: {item['input']}` is not one of {', '.join(words)}"
-            text += _did_you_mean(str(item["input"]), words)
-        case "value_error":
-            text = f"`{dotted}`: {item['ctx']['error']}" if dotted else str(item["ctx"]["error"])
-        case _:
-            reason = item["msg"].replace("Input should be", "should be").replace("valid ", "")
-            text = f"`{dotted}`: {reason[:1].lower() + reason[1:]}"
-    return line, f"{where}:{line}: {text}"
-
-
-def _locate(tree: Any, loc: tuple[int | str, ...]) -> tuple[list[int | str], int]:
-    """The part of `loc` that is really in the file (pydantic adds union tags), and its line."""
-    path: list[int | str] = []
-    line = 1
-    node = tree
-    for part in loc:
-        if isinstance(node, CommentedMap) and part in node:
-            line = node.lc.key(part)[0] + 1
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part < len(node):
-            line = node.lc.item(part)[0] + 1
-        else:
-            continue
-        path.append(part)
-        node = node[part]
-    return path, line
-
-
-def _keys_at(model: type[BaseModel], path: list[int | str]) -> list[str]:
-    """Keys allowed at `path`, found by walking the types' annotations."""
-    types: list[Any] = [model]
-    for part in path:
-        models = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]
-        inner = [t.model_fields[part].annotation for t in models if part in t.model_fields]
-        # Not a field of a model: a key of a dict or an index of a list, whose values' types follow.
-        types = [leaf for t in inner for leaf in _leaves(t)] if inner else types
-    return [
-        name for t in types if isinstance(t, type) and issubclass(t, BaseModel) for name in t.model_fields
-    ]
-
-
-def _leaves(annotation: Any) -> list[Any]:
-    args = typing.get_args(annotation)
-    return [leaf for arg in args for leaf in _leaves(arg)] if args else [annotation]
-
-
-def _did_you_mean(word: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"; did you mean `{close[0]}`?" if close else f" (known here: {', '.join(sorted(known))})"
+    except Exception as error:
+        # Characters YAML does not allow; and what ruamel.yaml itself stumbles over: RecursionError, …
+        position = getattr(error, "position", None)
+        line = f":{text.count(chr(10), 0, position) + 1}" if isinstance(position, int) else ""
+        problem = mistakes.syntax(str(error) or type(error).__name__)
+        raise InputError(f"{where}{line}: not valid YAML: {problem}") from None
 
 
 def _nearest_file(path: Path) -> str | None:
@@ -145,5 +184,10 @@ def _nearest_file(path: Path) -> str | None:
         names = [entry.name for entry in path.parent.iterdir()]
     except OSError:
         return f"the folder {path.parent} cannot be read" if not path.parent.is_dir() else None
-    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(path.name, names, n=1, cutoff=0.75)
     return f"did you mean {path.parent / close[0]}?" if close else None
+
+
+def _yaml_in(folder: Path) -> str | None:
+    inside = sorted(path for path in folder.glob("*.y*ml") if path.is_file())
+    return f"did you mean {inside[0]}?" if inside else None

@@ -1,1 +1,11 @@
-"""Build variants of a model."""
+"""Build variants of a model: `build` runs the conversions side by side, through the cache.
+
+The way from a source model to a hub (a float model file) is `sources/`; from the hub to each variant, here.
+"""
+
+from __future__ import annotations
+
+from edgegreen.cache import Cache
+from edgegreen.convert.build import Build, BuildEvent, Reference, build
+
+__all__ = ["Build", "BuildEvent", "Cache", "Reference", "build"]

@@ -1,1 +1,63 @@
-"""Load a trained model: Keras, SavedModel, ONNX, TFLite, OpenVINO IR."""
+"""Load a trained model: Keras, SavedModel, ONNX, TFLite, OpenVINO IR.
+
+`kind_of` says what a model can become and `inspect` what it is; neither imports tensorflow here. Loading
+one for conversion is `load.load`, which `convert/` calls.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from threading import Event
+
+from edgegreen.sources.files import SUFFIXES, SourceFormat, format_of, size_bytes
+from edgegreen.sources.model import Kind, ModelSummary
+
+__all__ = ["Kind", "ModelSummary", "SourceFormat", "format_of", "inspect", "kind_of"]
+
+
+def kind_of(path: Path) -> Kind:
+    """What the model can become: a float model anything, a quantised .tflite itself, an IR OpenVINO only.
+
+    Cheap: reads the head of the file, the whole of a .tflite. Raises InputError when it is no model.
+    """
+    format_ = format_of(path)
+    if format_ == "tflite":
+        from edgegreen.sources import tflitefile
+
+        return "quantised" if tflitefile.is_quantised(tflitefile.read(path)) else "float"
+    return "openvino" if format_ == "openvino" else "float"
+
+
+def inspect(path: Path, signature: str | None = None) -> ModelSummary:
+    """Inputs, outputs, operators, parameters and size of a model.
+
+    Operators are those of the file's own format; for Keras files and SavedModels those of the .tflite made
+    from them, in a worker (`signature` chooses one of a SavedModel's). Raises InputError, ConversionError.
+    """
+    format_ = format_of(path)
+    called = "SavedModel" if format_ == "savedmodel" else SUFFIXES[path.suffix.lower()][1]
+    if format_ == "tflite":
+        from edgegreen.sources import tflite
+
+        return tflite.summarise(path, called, size_bytes(path, format_))
+    if format_ == "onnx":
+        from edgegreen.sources import onnx
+
+        return onnx.summarise(path, called, size_bytes(path, format_))
+    if format_ == "openvino":
+        from edgegreen.sources import openvino
+
+        return openvino.summarise(path, called, size_bytes(path, format_))
+    from edgegreen.cache import Cache
+    from edgegreen.sources import load
+    from edgegreen.sources.request import Request
+    from edgegreen.workers import Workers
+
+    stop = Event()
+    with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:
+        workers = Workers(Path(logs), tools=1, stop=stop)
+        try:
+            return load.summarise(Request.of(path, signature), load.Workshop(Cache.default(), workers, stop))
+        finally:
+            workers.close()

@@ -1,7 +1,7 @@
 """The way to a machine: run a command, start a process, put files, get files.
 
-`connect(target)` gives the Transport for a target. paramiko is imported by `ssh.py` alone, and its
-exceptions stop there.
+`connect(target)` gives the Transport for a target. paramiko is imported in `ssh/` alone, and its
+exceptions stop there. What to send, and whether it is there already, is `deploy.py`'s business.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from pathlib import Path
 from typing import Protocol, Self
 
 from edgegreen.target import Target
+
+MAX_OUTPUT_BYTES = 8_000_000
+"""The most that one command may print (`Transport.run`); more is a DeviceError."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +31,13 @@ class Process(Protocol):
     """A command that runs, with its standard streams."""
 
     def write(self, data: bytes) -> None:
-        """Send to its stdin. Raises UnreachableError when the link is gone."""
+        """Send to its stdin.
+
+        Raises UnreachableError when the link is gone, DeviceError when the program ended or reads nothing.
+        """
+
+    def close_stdin(self) -> None:
+        """Tell it that no more input comes."""
 
     def lines(self, idle_timeout_s: float, max_bytes: int) -> Iterator[bytes]:
         """Lines of its stdout, without the newline, until it closes.
@@ -41,12 +50,18 @@ class Process(Protocol):
         """The last few kB of what it wrote to stderr so far."""
 
     def close(self) -> int | None:
-        """Close its stdin, wait briefly, then end it; its exit code, None when not known. Idempotent."""
+        """Close its stdin, wait briefly, then end it.
+
+        Returns its exit code, 128 + n when signal n ended it, None when not known. Idempotent.
+        """
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A local file and the absolute path it shall have on the machine, where it is known by digest."""
+    """A local file and the path it shall have on the machine, where it is known by digest.
+
+    `remote` is absolute or starts with `~/`.
+    """
 
     source: Path
     remote: str
@@ -57,8 +72,15 @@ class Upload:
 class Transport(Protocol):
     """One machine, connected. Safe to use from one thread; `close` may be called from another."""
 
+    @property
+    def name(self) -> str:
+        """What messages call the machine."""
+
     def run(self, command: str, *, stdin: bytes = b"", timeout_s: float = 60.0) -> Completed:
-        """Run a POSIX-sh command line to its end."""
+        """Run a POSIX-sh command line to its end (quote what goes into it with `shell.word`).
+
+        Raises DeviceError when it takes longer than `timeout_s` or prints more than MAX_OUTPUT_BYTES.
+        """
 
     def start(self, argv: Sequence[str]) -> Process:
         """Start a program; arguments are quoted here, `~/` at the start of one means the home folder."""

@@ -1,0 +1,21 @@
+"""Entry of the packed agent: the supervisor, or with `trial` the process of one trial.
+
+bundle.py puts a file beside this package that calls `main`.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Sequence
+
+
+def main(argv: Sequence[str]) -> None:
+    """`argv` is sys.argv. Does not return."""
+    if list(argv[1:2]) == ["trial"]:
+        from . import trial
+
+        trial.main(int(argv[2]))
+    else:
+        from . import supervisor
+
+        supervisor.main(os.path.abspath(argv[0]))

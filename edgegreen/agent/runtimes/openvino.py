@@ -1,0 +1,101 @@
+"""OpenVINO IR models on the CPU, set up for latency: one stream, one request."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from functools import partial
+from typing import TYPE_CHECKING, Any, Callable
+
+from .tensors import Tensor, Unsupported
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DTYPES = {
+    "f16": "float16", "f32": "float32", "f64": "float64", "boolean": "bool",
+    "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
+    "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
+}  # fmt: skip
+
+
+class OpenVINO:
+    """A compiled model and its one request. See `runtimes.Runtime`."""
+
+    delegate: str | None = None
+
+    def __init__(self, name: str, version: str, compiled: Any) -> None:
+        self.name, self.version = name, version
+        self._request = compiled.create_infer_request()
+        self.inputs = [_tensor(port) for port in compiled.inputs]
+        self.outputs = [_tensor(port) for port in compiled.outputs]
+        self._inputs = [self._request.get_input_tensor(index).data for index in range(len(self.inputs))]
+        self.invoke: Callable[[], Any] = partial(self._request.infer, share_outputs=True)
+        self.own_ns: Callable[[], int] | None = self._own_ns
+
+    def set(self, index: int, value: NDArray[Any]) -> None:
+        """See `runtimes.Runtime`."""
+        self._inputs[index][...] = value
+
+    def get(self, index: int) -> NDArray[Any]:
+        """See `runtimes.Runtime`."""
+        value: NDArray[Any] = self._request.get_output_tensor(index).data.copy()
+        return value
+
+    def _own_ns(self) -> int:
+        """Duration of the last inference, as OpenVINO clocks it around its C++ call.
+
+        That is the latency benchmark_app prints. After it the Python binding makes a dictionary of the
+        outputs (4–7 µs), which no program in C++ pays; in Python it is part of `end_to_end`.
+        """
+        return int(self._request.latency * 1e6)
+
+
+def library(package: str) -> Any:
+    """The package, without the telemetry it starts when imported.
+
+    openvino 2026 leaves files in ~/intel and calls an analytics server if `openvino_telemetry` is there.
+    """
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    return importlib.import_module(package)
+
+
+def load(name: str, package: str, version: str, files: list[str], threads: int) -> OpenVINO:
+    """Load the IR in `files`: .xml, then .bin."""
+    core = library(package).Core()
+    model = core.read_model(*files)
+    _fix_batch(model)
+    settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
+    return OpenVINO(name, version, core.compile_model(model, "CPU", settings))
+
+
+def _fix_batch(model: Any) -> None:
+    shapes = {}
+    for port in model.inputs:
+        shape = port.partial_shape
+        if shape.rank.is_dynamic or any(extent.is_dynamic for extent in list(shape)[1:]):
+            raise Unsupported(
+                f"input `{_name(port)}` has the dynamic shape {shape}; give `input_shape` in the recipe"
+            )
+        if shape.is_dynamic:
+            shape[0] = 1
+            shapes[port] = shape
+    if shapes:
+        model.reshape(shapes)
+
+
+def _tensor(port: Any) -> Tensor:
+    kind = port.element_type.get_type_name()
+    shape = port.partial_shape
+    # Outputs may keep extents that depend on the data; what is read has its own shape then.
+    extents = (
+        tuple(0 if extent.is_dynamic else extent.get_length() for extent in shape)
+        if shape.rank.is_static
+        else ()
+    )
+    return Tensor(_name(port), extents, DTYPES.get(kind, kind))
+
+
+def _name(port: Any) -> str:
+    names = port.get_names()
+    return sorted(names)[0] if names else str(port.get_node().get_friendly_name())

@@ -1,0 +1,146 @@
+"""Facts about the machine the agent runs on, and about its own process. Reads; changes nothing else.
+
+What is read from files is read below `root`, so that a recorded tree of another board can stand in.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import signal
+import socket
+import sys
+from typing import Any
+
+from . import runtimes
+
+CLEAR_PEAK_RSS = "5"  # proc(5), /proc/pid/clear_refs
+PR_SET_PDEATHSIG = 1  # prctl(2)
+
+
+def facts(root: str = "/") -> dict[str, Any]:
+    """What `probe` answers. What cannot be known is None."""
+    memory = meminfo(root)
+    return {
+        "hostname": socket.gethostname(),
+        "machine": platform.machine(),
+        "system": platform.system(),
+        "release": platform.release(),
+        "libc": libc(),
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "bits": 64 if sys.maxsize > 2**32 else 32,  # a 32-bit userland may run on a 64-bit kernel
+        "cpu_count": cpu_count(),
+        "memory_total_bytes": memory.get("MemTotal") or _physical_memory(),
+        "memory_available_bytes": memory.get("MemAvailable"),
+        "load_average": load_average(root),
+        "runtimes": runtimes.found(),
+    }
+
+
+def cpu_count() -> int:
+    """Cores this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # macOS
+        return os.cpu_count() or 1
+
+
+def libc() -> str | None:
+    """Name and version, such as "glibc 2.36"."""
+    try:
+        return os.confstr("CS_GNU_LIBC_VERSION")
+    except (ValueError, OSError):
+        return " ".join(platform.libc_ver()).strip() or None
+
+
+def meminfo(root: str = "/") -> dict[str, int]:
+    """/proc/meminfo in bytes; empty where there is none."""
+    return _kilobytes(_read(root, "proc/meminfo"))
+
+
+def load_average(root: str = "/") -> float | None:
+    """Runnable processes, averaged over the last minute."""
+    words = _read(root, "proc/loadavg").split()
+    if words:
+        return float(words[0])
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return None
+
+
+def oom_kills(root: str = "/") -> int | None:
+    """How often the kernel ended a process for want of memory since boot; None before Linux 4.13."""
+    for line in _read(root, "proc/vmstat").splitlines():
+        if line.startswith("oom_kill "):
+            return int(line.split()[1])
+    return None
+
+
+def rss_bytes(root: str = "/") -> int:
+    """Memory this process holds; where the kernel does not say (macOS), the most it held so far."""
+    return _kilobytes(_read(root, "proc/self/status")).get("VmRSS") or _max_rss_bytes()
+
+
+def peak_rss_bytes(root: str = "/") -> int:
+    """The most memory this process held since `reset_peak_rss`, or since it started."""
+    return _kilobytes(_read(root, "proc/self/status")).get("VmHWM") or _max_rss_bytes()
+
+
+def reset_peak_rss(root: str = "/") -> None:
+    """Forget the peak so far. Where that cannot be done, the peak is the one since the start."""
+    try:
+        with open(os.path.join(root, "proc/self/clear_refs"), "w") as stream:
+            stream.write(CLEAR_PEAK_RSS)
+    except OSError:
+        pass
+
+
+def offer_to_oom_killer(root: str = "/") -> None:
+    """Have the kernel end this process first when memory runs out, not sshd or a user's program."""
+    try:
+        with open(os.path.join(root, "proc/self/oom_score_adj"), "w") as stream:
+            stream.write("1000")
+    except OSError:
+        pass
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel end this process when `parent`, which started it, is gone (Linux only)."""
+    try:
+        import ctypes
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    except (ImportError, OSError, AttributeError):
+        return
+    if os.getppid() != parent:  # it went before the line above
+        os._exit(1)
+
+
+def _max_rss_bytes() -> int:
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
+def _physical_memory() -> int | None:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (ValueError, OSError):
+        return None
+
+
+def _kilobytes(text: str) -> dict[str, int]:
+    """Lines such as `MemTotal:  16384 kB`, in bytes."""
+    lines = (line.replace(":", " ").split() for line in text.splitlines())
+    return {words[0]: int(words[1]) * 1024 for words in lines if len(words) == 3 and words[2] == "kB"}
+
+
+def _read(root: str, path: str) -> str:
+    try:
+        with open(os.path.join(root, path), encoding="utf-8", errors="replace") as stream:
+            return stream.read()
+    except OSError:
+        return ""

@@ -1,0 +1,234 @@
+"""One trial in one process: load, first inference, warm-up, timed windows, accuracy; then gone.
+
+The supervisor starts it, hands it one request on stdin, and passes on what it says. Its last word is
+`measured` or `failed`; dying without one is for the supervisor to report.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import time
+import traceback
+from array import array
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, BinaryIO, Iterator
+
+from . import bench, runtimes, system, wire
+from .model import Model
+from .npz import DataError, Samples
+from .outputs import OutputChunks
+from .runtimes.tensors import Mismatch, Tensor, Unsupported
+from .wire import Failed, Job
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+END_TO_END_SHARE = 0.2
+PROGRESS_S = 0.5
+
+
+def main(parent: int) -> None:
+    """Run the one request on stdin; `parent` is the supervisor's process id. Does not return."""
+    out = wire.take_stdout()
+    faulthandler.enable()  # where a crash happened, for the stderr tail
+    system.die_with_parent(parent)
+    system.offer_to_oom_killer()
+    request = wire.decode(sys.stdin.buffer.readline())
+    speech = Speech(out, request["id"])
+    try:
+        speech.say("measured", **Trial(Job.parse(request["job"]), speech).run())
+    except BaseException as error:
+        failed = _as_failed(error)
+        speech.say("failed", kind=failed.kind, error=failed.error, detail=failed.detail, signal=None)
+    sys.stderr.flush()
+    # All is said; no tidying up by the interpreter and the libraries, in which delegates are known to crash.
+    os._exit(0)
+
+
+class Speech:
+    """Events of one trial, written out as they come."""
+
+    def __init__(self, out: BinaryIO, id_: str) -> None:
+        self._out, self._id = out, id_
+        self._told = float("-inf")
+
+    def say(self, event: str, **fields: Any) -> None:
+        """One event."""
+        self._out.write(wire.encode({"event": event, "id": self._id, **fields}))
+        self._out.flush()
+
+    def progress(self, stage: str, done: float) -> None:
+        """How far a stage is."""
+        self._told = time.monotonic()
+        self.say("progress", stage=stage, done=round(done, 4))
+
+    def progress_now_and_then(self, stage: str, done: float) -> None:
+        """`progress`, unless it was told a moment ago."""
+        if time.monotonic() - self._told >= PROGRESS_S:
+            self.progress(stage, done)
+
+
+class Trial:
+    """The stages of one job, in order."""
+
+    def __init__(self, job: Job, speech: Speech) -> None:
+        self.job, self.speech = job, speech
+
+    def run(self) -> dict[str, Any]:
+        """All stages; the fields of the `measured` event. Raises Failed."""
+        job = self.job
+        self.speech.progress("load", 0.0)
+        with _failing_as("load"):
+            import numpy  # noqa: F401  (its memory is not the model's)
+        room = bench.buffer(wire.MAX_LATENCIES)
+        with _opened(job.samples) as samples:
+            with _failing_as("data"):
+                sample = next(samples.rows(0, 1)) if samples else None
+            system.reset_peak_rss()
+            rss_before = system.rss_bytes()
+            model, load_ms = self._load(samples)
+            row = sample or model.noise()
+            with _failing_as("data"):
+                model.feed(row)
+            with _failing_as("invoke"):
+                first_ms = bench.timed(model.runtime.invoke) / 1e6
+                peak = self._latency(model, room)
+                self._end_to_end(model, row, room)
+            if samples and job.evaluate:
+                self._accuracy(model, samples)
+        return {
+            "load_ms": load_ms,
+            "first_inference_ms": first_ms,
+            "peak_rss_bytes": max(0, peak - rss_before),
+            "rss_before_load_bytes": rss_before,
+            "runtime": {
+                "name": model.runtime.name,
+                "version": model.runtime.version,
+                "delegate": model.runtime.delegate,
+            },
+            "inputs": [_spec(tensor) for tensor in model.inputs],
+            "outputs": [_spec(tensor) for tensor in model.outputs],
+            "fed": f"first sample of {os.path.basename(job.samples)}" if job.samples else "seeded noise",
+        }
+
+    def _load(self, samples: Samples | None) -> tuple[Model, float]:
+        job = self.job
+        files = [os.path.expanduser(path) for path in job.files]
+        with _failing_as("load"):
+            if job.runtime not in runtimes.RUNTIMES:
+                raise Unsupported(f"no runtime is called `{job.runtime}`")
+            for path in files:
+                open(path, "rb").close()  # some runtimes name neither the file nor the reason
+            runtimes.import_library(job.runtime)
+            start = time.monotonic_ns()
+            runtime = runtimes.load(job.runtime, files, job.threads)
+            load_ms = (time.monotonic_ns() - start) / 1e6
+        with _failing_as("data"):
+            model = Model(runtime, job.input_order, job.output_order)
+            if samples:
+                model.check(samples.names)
+        return model, load_ms
+
+    def _latency(self, model: Model, room: array[int]) -> int:
+        """Warm up and time; the process's peak memory up to here."""
+        job, runtime = self.job, model.runtime
+        self.speech.progress("warmup", 0.0)
+        bench.warm_up(
+            runtime.invoke,
+            seconds=job.warmup_s,
+            min_runs=job.min_warmup_runs,
+            tick=lambda done: self.speech.progress("warmup", done),
+        )
+        self.speech.progress("latency", 0.0)
+        window = bench.measure(
+            runtime.invoke,
+            room,
+            seconds=job.duration_s,
+            min_runs=job.min_runs,
+            own_ns=runtime.own_ns,
+            tick=lambda done: self.speech.progress("latency", done),
+        )
+        peak = system.peak_rss_bytes()
+        self._latencies("invoke", window)
+        return peak
+
+    def _end_to_end(self, model: Model, row: list[NDArray[Any]], room: array[int]) -> None:
+        job = self.job
+        self.speech.progress("end_to_end", 0.0)
+        window = bench.measure(
+            lambda: model.run(row),
+            room,
+            seconds=job.duration_s * END_TO_END_SHARE,
+            min_runs=max(2, int(job.min_runs * END_TO_END_SHARE)),
+            tick=lambda done: self.speech.progress("end_to_end", done),
+        )
+        self._latencies("end_to_end", window)
+
+    def _latencies(self, stage: str, window: bench.Window) -> None:
+        edges = {"start_ns": window.start_ns, "end_ns": window.end_ns, "runs": window.runs}
+        for chunk in wire.chunks(window.times_ns):
+            self.speech.say("latencies", stage=stage, **edges, **wire.pack_ns(chunk))
+
+    def _accuracy(self, model: Model, samples: Samples) -> None:
+        self.speech.progress("accuracy", 0.0)
+        chunks = OutputChunks(lambda fields: self.speech.say("outputs", **fields))
+        rows = samples.rows()
+        for number in range(samples.n):
+            with _failing_as("data"):
+                model.feed(next(rows))
+            with _failing_as("invoke"):
+                model.runtime.invoke()
+                outputs = model.read()
+            chunks.add(outputs)
+            self.speech.progress_now_and_then("accuracy", number / samples.n)
+        chunks.flush()
+
+
+@contextmanager
+def _opened(path: str | None) -> Iterator[Samples | None]:
+    if path is None:
+        yield None
+        return
+    with _failing_as("data"):
+        samples = Samples(os.path.expanduser(path))
+    with samples:
+        yield samples
+
+
+@contextmanager
+def _failing_as(kind: str) -> Iterator[None]:
+    """Turn what a library raises in the block into Failed of this kind."""
+    try:
+        yield
+    except (Failed, MemoryError):
+        raise
+    except (DataError, Mismatch) as error:
+        raise Failed("data", wire.one_line(str(error))) from error
+    except Exception as error:
+        raise Failed(kind, _describe(error), _traceback()) from error
+
+
+def _as_failed(error: BaseException) -> Failed:
+    if isinstance(error, Failed):
+        return error
+    if isinstance(error, MemoryError):
+        return Failed("memory", "out of memory: " + _describe(error), _traceback())
+    if isinstance(error, wire.NotUnderstood):
+        return Failed("protocol", str(error))
+    return Failed("other", _describe(error), _traceback())
+
+
+def _describe(error: BaseException) -> str:
+    if isinstance(error, Unsupported):
+        return wire.one_line(str(error))
+    return wire.one_line(f"{type(error).__name__}: {error}")
+
+
+def _traceback() -> str:
+    return traceback.format_exc()[-wire.MAX_DETAIL :]
+
+
+def _spec(tensor: Tensor) -> dict[str, Any]:
+    return {"name": tensor.name, "shape": list(tensor.shape), "dtype": tensor.dtype}

@@ -1,0 +1,42 @@
+"""Check a recipe or target file without running anything: what `edgegreen validate` does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from edgegreen import data, metrics, recipe, target, yamlfile
+from edgegreen.errors import InputError
+from edgegreen.recipe import Download, Recipe
+
+
+def file(path: Path) -> str:
+    """Check `path`, a recipe (it has a `model:`) or else a target; says in words what it is.
+
+    Raises InputError naming every mistake with its line; also for files a recipe names that are
+    absent, and for data that is no npz, has pickles, or does not go with the metric. Nothing is fetched.
+    """
+    if re.search(r"(?m)^(model|variants|data|benchmark)\s*:", yamlfile.read_text(path)):
+        loaded = recipe.load(path)
+        _check_files(loaded)
+        count = len(loaded.variants) or "the default"
+        return f"recipe `{loaded.name}`, {count} variants: ok"
+    found = target.load(path)
+    return f"target `{found.name}` ({found.family}): ok" + ("" if found.host else ", `host` not set yet")
+
+
+def _check_files(loaded: Recipe) -> None:
+    if not isinstance(loaded.model, Download):
+        data.locate(loaded.model, "model")
+    for what, ref in (("calibration", loaded.data.calibration), ("evaluation", loaded.data.evaluation)):
+        if ref is None or isinstance(ref, Download):
+            continue
+        with data.open_samples(data.locate(ref, what), what) as samples:
+            if what == "evaluation":
+                metrics.score(loaded.data.metric, samples.labels())
+    uncalibrated = [name for name, variant in loaded.variants.items() if variant.calibrated]
+    if uncalibrated and loaded.data.calibration is None:
+        raise InputError(
+            f"{uncalibrated[0]} is a full-integer variant, and `data.calibration` is not set",
+            hint="name an npz with representative inputs; edgegreen does not calibrate on noise",
+        )

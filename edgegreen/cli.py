@@ -1,0 +1,229 @@
+"""The command line: arguments, exit codes, where output goes. No logic.
+
+stdout carries the result, stderr progress and messages. Heavy imports wait until a command runs.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import click
+
+from edgegreen.errors import EdgegreenError, InputError, Interrupted
+
+if TYPE_CHECKING:
+    from edgegreen.measurement import Run
+    from edgegreen.plan import Plan
+
+OK, BUDGET_MISSED = 0, 1
+
+
+class Commands(click.Group):
+    """Groups whose commands end in edgegreen's own errors and exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; an EdgegreenError is said in red and becomes the exit code."""
+        try:
+            return super().invoke(ctx)
+        except EdgegreenError as error:
+            _complain(error)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            _complain(Interrupted("interrupted"))
+            ctx.exit(Interrupted.exit_code)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="edgegreen", message="edgegreen %(version)s")
+def cli() -> None:
+    """Deploy a trained model to real boards, and read what to ship where.
+
+    A recipe (YAML) names a model, its data and the variants to build. edgegreen converts and quantises it,
+    brings it to each target over SSH, runs it there, and prints one table: accuracy on the device, latency,
+    memory, size.
+
+    Exit codes: 0 done, 1 a budget is not met, 2 bad input, 3 a conversion failed, 4 a target could not be
+    reached, 5 failed on the device, 130 interrupted.
+    """
+
+
+RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
+VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME", help="Only this variant.")
+
+
+@cli.command()
+@RECIPE
+@click.option(
+    "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]",
+    help="Where to run; several run side by side. Default: local, this machine.",
+)  # fmt: skip
+@VARIANT
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option(
+    "--json", "json_to", metavar="PATH|-", help="Write the run as JSON; - is stdout, without the table."
+)
+def deploy(
+    recipe: Path, targets: tuple[str, ...], only: tuple[str, ...], dry_run: bool, json_to: str | None
+) -> None:
+    """Build the RECIPE's variants, run them on each target, print the comparison."""
+    from edgegreen import session
+    from edgegreen.report import listings, terminal
+    from edgegreen.report.progress import progress
+
+    plan = session.prepare(recipe, targets, only)
+    if dry_run:
+        listings.show_plan(plan, terminal.console())
+        return
+    if json_to not in (None, "-") and not Path(json_to).absolute().parent.is_dir():
+        raise InputError(f"--json {json_to}: no such folder")
+    with progress(terminal.console(stderr=True)) as shown:
+        one = session.Session(plan, shown)
+        run = one.run()
+    code = _present(run, plan, json_to)
+    if one.interrupted:
+        raise Interrupted(f"interrupted; {len(run.results)} of {len(plan.trials)} trials are in {one.file}")
+    sys.exit(code)
+
+
+@cli.command()
+@RECIPE
+@VARIANT
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Copy the built files to this folder.")
+def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
+    """Build the RECIPE's variants and check each against the source model, on this machine."""
+    from edgegreen import session
+    from edgegreen.report import listings, terminal
+    from edgegreen.report.progress import progress
+
+    plan = session.prepare(recipe, ["local"], only)
+    with progress(terminal.console(stderr=True)) as shown:
+        built, failed = session.build_only(plan, shown)
+    if output:
+        session.export(built, output)
+    listings.show_artifacts(built, failed, terminal.console(), output)
+    sys.exit(max((error.exit_code for error in failed.values()), default=OK))
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def inspect(model: Path, as_json: bool) -> None:
+    """Show what a MODEL is: inputs, outputs, operators, parameters."""
+    from edgegreen import data, sources
+    from edgegreen.report import listings, terminal
+
+    summary = sources.inspect(data.locate(model, "model"))
+    if as_json:
+        import dataclasses
+        import json
+
+        click.echo(json.dumps(dataclasses.asdict(summary), indent=2))
+    else:
+        listings.show_model(summary, terminal.console())
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def validate(files: tuple[Path, ...]) -> None:
+    """Check recipe and target FILES; every mistake is named with its line."""
+    from edgegreen import check
+
+    wrong = 0
+    for path in files:
+        try:
+            click.echo(f"{path}: {check.file(path)}")
+        except EdgegreenError as error:
+            wrong += 1
+            _complain(error)
+    if wrong:
+        sys.exit(InputError.exit_code)
+
+
+@cli.group()
+def targets() -> None:
+    """The boards that can be named."""
+
+
+@targets.command("list")
+def list_targets() -> None:
+    """List every target that --target knows, and the file it stands in."""
+    from edgegreen import target
+    from edgegreen.report import listings, terminal
+
+    listings.show_targets({path: target.load(path) for path in target.files().values()}, terminal.console())
+
+
+@targets.command("show")
+@click.argument("name")
+def show_target(name: str) -> None:
+    """Print a target's file."""
+    from edgegreen import target
+
+    path = target.file(name)
+    target.load(path)
+    click.echo(f"# {path}")
+    click.echo(path.read_text(encoding="utf-8"), nl=False)
+
+
+@cli.group(invoke_without_command=True)
+@click.pass_context
+def cache(ctx: click.Context) -> None:
+    """Look at the built models that are kept, or clear them."""
+    if ctx.invoked_subcommand is None:
+        from edgegreen.convert import Cache
+        from edgegreen.report import listings, terminal
+
+        listings.show_cache(Cache.default(), terminal.console())
+
+
+@cache.command("clear")
+def clear_cache() -> None:
+    """Remove every built model that no running edgegreen uses."""
+    from edgegreen.convert import Cache
+    from edgegreen.report import words
+
+    click.echo(f"{words.size(Cache.default().clear())} freed")
+
+
+def _present(run: Run, plan: Plan, json_to: str | None) -> int:
+    """Write the result where it is wanted; the exit code is the highest of all that happened."""
+    from edgegreen import comparison, metrics
+    from edgegreen.report import terminal
+
+    rows = comparison.rows(
+        run.results,
+        plan.baseline,
+        plan.recipe.budgets,
+        higher_is_better=metrics.higher_is_better(plan.recipe.data.metric),
+    )
+    if json_to == "-":
+        click.echo(run.to_json())
+    else:
+        terminal.show(run, rows, terminal.console())  # first: whatever becomes of the file, this is seen
+        if json_to:
+            _write(Path(json_to), run.to_json() + "\n")
+    codes = [failure.exit_code for failure in run.failures]
+    return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+
+
+def _complain(error: EdgegreenError, to: IO[str] | None = None) -> None:
+    word = click.style("interrupted" if isinstance(error, Interrupted) else "error", fg="red", bold=True)
+    message = error.message.removeprefix("interrupted; ")
+    click.echo(f"{word}: {message}" if message != "interrupted" else word, err=True, file=to)
+    if error.hint:
+        click.echo(f"  → {error.hint}", err=True, file=to)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console script."""
+    cli.main(args=arguments, prog_name="edgegreen")

@@ -1,0 +1,150 @@
+"""Starts the agent on a board and speaks its messages.
+
+What goes wrong on the board becomes a DeviceError with one line to read and a hint what to do. A trial
+that hung, or broke the conversation, costs itself only: the agent is started anew for the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+from edgegreen import diagnosis, messages
+from edgegreen.agent import wire
+from edgegreen.errors import DeviceError
+from edgegreen.messages import Board, Event, Measured, Refusal
+from edgegreen.readings import Job, OnOutputs, OnProgress, RawResult, Readings
+from edgegreen.transport import Process, Transport
+
+__all__ = ["Agent", "Board", "Job", "RawResult"]
+
+IDLE_TIMEOUT_S = 60.0
+MAX_NOISE_LINES = 200
+
+
+class Agent:
+    """The agent on one board; a context manager. For one thread."""
+
+    def __init__(self, transport: Transport, python: str, pyz: str, idle_timeout_s: float) -> None:
+        self._transport, self._python, self._pyz = transport, python, pyz
+        self._idle_timeout_s = idle_timeout_s
+        self._process: Process | None = None
+        self._events: Iterator[Event] = iter(())
+        self._heard = False
+        self._trials = 0
+        self.alive = True
+        """False once it was closed or could not be started: no use asking it anything more."""
+
+    @classmethod
+    def start(
+        cls, transport: Transport, python: str, pyz: str, *, idle_timeout_s: float = IDLE_TIMEOUT_S
+    ) -> Agent:
+        """Run `pyz` with the board's `python`. Whether it really runs shows in its first answer.
+
+        While alive, it is never silent for `idle_timeout_s`. Raises UnreachableError, DeviceError.
+        """
+        agent = cls(transport, python, pyz, idle_timeout_s)
+        agent._start()
+        return agent
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, and the trial it runs. Idempotent."""
+        self.alive = False
+        self._drop()
+
+    def probe(self) -> Board:
+        """Facts about the board. Raises DeviceError, UnreachableError."""
+        try:
+            self._send({"verb": "probe"})
+            event = self._next()
+            if not isinstance(event, Board):
+                raise messages.senseless(f"it answered `probe` with {type(event).__name__.lower()}")
+        except BaseException:
+            self._drop()
+            raise
+        return event
+
+    def measure(
+        self, job: Job, on_progress: OnProgress, on_outputs: OnOutputs = lambda _start, _outputs: None
+    ) -> RawResult:
+        """Run one trial.
+
+        `on_outputs(start, outputs)` is given the real-valued outputs of consecutive samples as they
+        come, one array of shape (n, …) for each output. Raises DeviceError when the trial fails, hangs
+        or makes no sense; UnreachableError when the link breaks; what the callbacks raise.
+        """
+        self._trials += 1
+        readings = Readings(f"t{self._trials}", job, on_progress, on_outputs)
+        try:
+            self._send({"verb": "measure", "id": readings.id, "job": job.wire()})
+            while readings.last_word is None:
+                readings.take(self._next())
+                if readings.silent_s() > job.timeout_s:
+                    raise DeviceError(
+                        f"{job.runtime}: the trial hung in stage `{readings.stage}`: "
+                        f"no news for {job.timeout_s:g} s",
+                        hint="a slow board or a large model may need a longer `benchmark: {timeout_s: …}`",
+                    )
+            if isinstance(readings.last_word, Measured):
+                return readings.result()
+        except BaseException:
+            self._drop()  # what it still has to say belongs to a trial nobody waits for
+            raise
+        raise diagnosis.of_trial(readings.last_word, job.runtime)
+
+    def _start(self) -> None:
+        try:
+            self._process = self._transport.start([self._python, self._pyz])
+        except DeviceError as error:
+            self.alive = False
+            raise DeviceError(error.message, hint=diagnosis.NO_PYTHON) from None
+        self._events = self._listen(self._process)
+        self._heard = False
+
+    def _send(self, request: dict[str, Any]) -> None:
+        if not self.alive:
+            raise DeviceError("the agent on the board has ended")
+        if self._process is None:
+            self._start()
+        assert self._process
+        try:
+            self._process.write(wire.encode(request))
+        except DeviceError:  # it ended, and its end says more than the write does
+            raise self._ended() from None
+
+    def _next(self) -> Event:
+        try:
+            event = next(self._events)
+        except StopIteration:
+            raise self._ended() from None
+        if isinstance(event, Refusal):
+            raise messages.senseless(f"it refused a request: {event.error}")
+        return event
+
+    def _listen(self, process: Process) -> Iterator[Event]:
+        """Events of one run of the agent. Before the first, whatever a login script prints is skipped."""
+        noise = 0
+        for line in process.lines(self._idle_timeout_s, wire.MAX_EVENT_BYTES):
+            if not self._heard and noise < MAX_NOISE_LINES and not line.startswith(wire.BEGINNING):
+                noise += 1
+                continue
+            event = messages.parse(line)
+            self._heard = True
+            yield event
+
+    def _ended(self) -> DeviceError:
+        """The error for a process that ended by itself."""
+        self.alive = self.alive and self._heard  # one that never spoke will not speak the next time
+        stderr = self._process.stderr_tail() if self._process else ""
+        return diagnosis.of_ending(self._drop(), stderr, self._python)
+
+    def _drop(self) -> int | None:
+        """End the process, if there is one; its exit code."""
+        process, self._process, self._events = self._process, None, iter(())
+        return process.close() if process else None

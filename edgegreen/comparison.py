@@ -1,0 +1,133 @@
+"""Comparison: measurements side by side against a baseline, and against the recipe's budgets. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from edgegreen.measurement import Measurement
+from edgegreen.recipe import Budgets
+
+
+@dataclass(frozen=True)
+class Row:
+    """A measurement and how it stands.
+
+    `speedup` is the baseline's p50 over this one's, on the same target with as many threads; None
+    without such a baseline that is valid. `missed` says which budgets are not met, in words. `best` names the
+    columns in which no other valid row of the target is better.
+    """
+
+    measurement: Measurement
+    speedup: float | None
+    accuracy_change: float | None
+    missed: tuple[str, ...]
+    best: frozenset[str]
+
+
+# Column → the value to be small. An accuracy counts by its distance from the best.
+COLUMNS: dict[str, Callable[[Measurement, bool], float | None]] = {
+    "size": lambda m, _: m.artifact.size_bytes,
+    "accuracy": lambda m, higher: (-m.accuracy.value if higher else m.accuracy.value) if m.accuracy else None,
+    "p50": lambda m, _: m.latency_ms.p50,
+    "p95": lambda m, _: m.latency_ms.p95,
+    "first": lambda m, _: m.first_inference_ms,
+    "memory": lambda m, _: m.peak_rss_bytes,
+}
+
+
+def rows(
+    measurements: Iterable[Measurement], baseline: str, budgets: Budgets, *, higher_is_better: bool = True
+) -> list[Row]:
+    """Compare measurements; the order is kept."""
+    items = list(measurements)
+    best: dict[int, set[str]] = {index: set() for index in range(len(items))}
+    for target in {item.target for item in items}:
+        for column, value_of in COLUMNS.items():
+            values = {
+                index: value
+                for index, item in enumerate(items)
+                if item.target == target
+                and item.verdict == "valid"
+                and (value := value_of(item, higher_is_better)) is not None
+            }
+            # One row is not the best of anything, nor is any when all are equal.
+            if len(set(values.values())) > 1:
+                lowest = min(values.values())
+                for index, value in values.items():
+                    if value == lowest:
+                        best[index].add(column)
+    return [
+        Row(
+            item,
+            _speedup(item, items, baseline),
+            _accuracy_change(item),
+            missed(item, budgets, higher_is_better=higher_is_better),
+            frozenset(best[index]),
+        )
+        for index, item in enumerate(items)
+    ]
+
+
+def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True) -> tuple[str, ...]:
+    """The budgets this measurement does not keep to, in words. An absent reading keeps to none."""
+    drop = None
+    if item.accuracy and item.accuracy.baseline is not None:
+        loss = item.accuracy.baseline - item.accuracy.value
+        drop = loss if higher_is_better else -loss
+    energy_mj = item.energy.per_inference_mj if item.energy else None
+    checks = (
+        ("accuracy drop", drop, budgets.accuracy_drop_max, ""),
+        ("p50", item.latency_ms.p50, budgets.latency_p50_ms_max, " ms"),
+        ("p95", item.latency_ms.p95, budgets.latency_p95_ms_max, " ms"),
+        ("size", item.artifact.size_bytes, budgets.size_bytes_max, " bytes"),
+        ("memory", item.peak_rss_bytes, budgets.peak_rss_bytes_max, " bytes"),
+        ("energy", energy_mj, budgets.energy_mj_max, " mJ"),
+    )
+    words = []
+    for what, value, limit, unit in checks:
+        if limit is None:
+            continue
+        if value is None:
+            words.append(f"{what} was not measured, and the budget wants ≤ {_plain(limit, 16)}{unit}")
+        # A drop of 0.01 in floats is a hair more than 0.01; a budget means what it prints.
+        elif value > limit * (1 + 1e-9) + 1e-12:
+            shown, allowed = _told_apart(value, limit)
+            words.append(f"{what} {shown}{unit} > {allowed}{unit}")
+    return tuple(words)
+
+
+def _told_apart(value: float, limit: float) -> tuple[str, str]:
+    """Both in as few digits as tell them apart (four at least), never in exponent form."""
+    for digits in range(4, 17):
+        shown, allowed = _plain(value, digits), _plain(limit, digits)
+        if shown != allowed:
+            break
+    return shown, allowed
+
+
+def _plain(value: float, digits: int) -> str:
+    if isinstance(value, int):
+        return f"{value:,}"
+    return np.format_float_positional(value, precision=digits, fractional=False, trim="-")
+
+
+def _accuracy_change(item: Measurement) -> float | None:
+    if item.accuracy is None or item.accuracy.baseline is None:
+        return None
+    return item.accuracy.value - item.accuracy.baseline
+
+
+def _speedup(item: Measurement, items: list[Measurement], baseline: str) -> float | None:
+    peers = [
+        other
+        for other in items
+        if other.variant == baseline
+        and (other.target, other.threads) == (item.target, item.threads)
+        and other.verdict == "valid"
+    ]
+    # The same runtime if it ran the baseline too, else whichever did.
+    peers.sort(key=lambda other: other.runtime.name != item.runtime.name)
+    return peers[0].latency_ms.p50 / item.latency_ms.p50 if peers else None

@@ -1,0 +1,41 @@
+"""What decides an artifact: the keys it and its outputs have in the cache."""
+
+from __future__ import annotations
+
+from edgegreen.convert.job import quantizer_of
+from edgegreen.keys import key_of, versions
+from edgegreen.recipe import Quantizer, Variant
+from edgegreen.sources import onnx
+from edgegreen.sources.load import LOADERS
+from edgegreen.sources.request import Request
+
+# Quantizer → the distributions whose versions decide what it makes.
+TOOLS: dict[Quantizer, tuple[str, ...]] = {
+    "ai-edge-quantizer": ("ai-edge-quantizer", "ai-edge-litert"),
+    "tensorflow": ("tensorflow", "ai-edge-litert"),
+    "nncf": ("nncf", "openvino"),
+}
+
+
+def of_artifact(request: Request, variant: Variant) -> str:
+    """The artifact's key: model, variant, calibration data, tools. A variant's name does not decide it."""
+    quantizer = quantizer_of(variant)
+    canonical = {
+        "format": variant.format,
+        "precision": variant.precision,
+        "quantizer": quantizer if variant.precision else None,
+        "io": variant.io,
+    }
+    return key_of(
+        "artifact",
+        **request.identity,
+        variant=canonical,
+        tools=versions(*LOADERS[request.format][2], *TOOLS[quantizer]),
+        onnx_tool=list(onnx.tool().requirements) if request.format == "onnx" else [],
+    )
+
+
+def of_outputs(model: str, request: Request, limit: int | None) -> str:
+    """The key of the outputs, on evaluation data, of the model file that has the key `model`."""
+    assert request.evaluation is not None
+    return key_of("outputs", of=model, evaluation=request.evaluation.sha256, limit=limit)

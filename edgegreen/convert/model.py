@@ -1,0 +1,41 @@
+"""What a worker is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edgegreen.recipe import Precision, Variant
+from edgegreen.sources.model import ModelFile, Source
+from edgegreen.sources.request import Request
+
+
+@dataclass(frozen=True)
+class Job:
+    """Build `variant` from `hub`, a float model file of the format's own or one it can read."""
+
+    request: Request
+    source: Source
+    hub: ModelFile
+    variant: Variant
+
+    @property
+    def precision(self) -> Precision:
+        """The variant's; a job without one is not given to a converter."""
+        assert self.variant.precision is not None
+        return self.variant.precision
+
+    def built_by(self, tool: str) -> str:
+        """`tool`, and what had made the hub."""
+        return f"{tool} ← {self.hub.built_by}" if self.hub.built_by else tool
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Run `model` on the first `limit` (None: all) of the `count` samples of an npz."""
+
+    model: ModelFile
+    samples: Path
+    count: int
+    limit: int | None
+    threads: int

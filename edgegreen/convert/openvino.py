@@ -1,0 +1,101 @@
+"""Float .tflite or IR → OpenVINO IR, quantised by NNCF for int8. Runs in a worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from edgegreen.agent.runtimes.tensors import Tensor, encode
+from edgegreen.convert.model import Job
+from edgegreen.errors import ConversionError
+from edgegreen.sources import openvino, tflitefile
+from edgegreen.sources.model import ModelFile
+from edgegreen.sources.samples import rows
+from edgegreen.workers import Report
+
+Row = list[Any]
+
+
+def convert(report: Report, job: Job, folder: Path) -> ModelFile:
+    """Write the variant into `folder`."""
+    import openvino as ov
+
+    report("converting")
+    model = openvino.read(job.hub.files[0])
+    inputs, outputs = _orders(model, job.hub)
+    tool = f"openvino {version('openvino')}"
+    if job.precision == "fp32" and _has_float16(model):
+        raise ConversionError(
+            "the model's weights are float16 already",
+            hint="ask for fp16, or leave out `precision` to ship it as it is",
+        )
+    if job.precision == "int8":
+        model = _quantise(report, job, model, inputs)
+        tool = f"nncf {version('nncf')}, {tool}"
+    path = folder / "model.xml"
+    ov.save_model(model, path, compress_to_fp16=job.precision != "fp32")
+    return ModelFile(
+        format="openvino",
+        files=(path, path.with_suffix(".bin")),
+        inputs=tuple(_name(model.inputs[index]) for index in inputs),
+        outputs=tuple(_name(model.outputs[index]) for index in outputs),
+        input_order=inputs,
+        output_order=outputs,
+        built_by=job.built_by(tool),
+    )
+
+
+def _orders(model: Any, hub: ModelFile) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Where the model OpenVINO read has the source's inputs and outputs: by tensor names, else as the hub."""
+    if hub.format == "openvino":
+        return hub.input_order, hub.output_order
+    names = tflitefile.tensor_names(hub)
+    return (
+        _order(model.inputs, names[0], hub.input_order),
+        _order(model.outputs, names[1], hub.output_order),
+    )
+
+
+def _order(ports: Sequence[Any], names: Sequence[str], otherwise: tuple[int, ...]) -> tuple[int, ...]:
+    found = [[index for index, port in enumerate(ports) if name in port.get_names()] for name in names]
+    if all(len(indices) == 1 for indices in found):
+        return tuple(indices[0] for indices in found)
+    return otherwise
+
+
+def _name(port: Any) -> str:
+    return min(port.get_names(), default=str(port.get_node().get_friendly_name()))
+
+
+def _has_float16(model: Any) -> bool:
+    constants = (op for op in model.get_ops() if op.get_type_name() == "Constant")
+    return any(op.get_element_type().get_type_name() == "f16" for op in constants)
+
+
+def _quantise(report: Report, job: Job, model: Any, order: tuple[int, ...]) -> Any:
+    """Post-training quantisation on all calibration samples."""
+    import nncf
+
+    samples = _Samples(report, job, order)
+    quantised = nncf.quantize(model, nncf.Dataset(samples), subset_size=samples.count)
+    if not any(op.get_type_name() == "FakeQuantize" for op in quantised.get_ops()):
+        raise ConversionError("NNCF found nothing in the model that it can quantise")
+    return quantised
+
+
+class _Samples:
+    """The calibration samples as lists in the file's own order of inputs; may be gone through again."""
+
+    def __init__(self, report: Report, job: Job, order: tuple[int, ...]) -> None:
+        self.report, self.job, self.order = report, job, order
+        self.count = job.request.calibration_n
+        self.tensors = [Tensor(t.name, t.shape, t.dtype) for t in job.source.inputs]
+
+    def __iter__(self) -> Iterator[Row]:
+        assert self.job.request.calibration is not None
+        for number, row in enumerate(rows(self.job.request.calibration.path, "calibration")):
+            values = [encode(tensor, value) for tensor, value in zip(self.tensors, row, strict=True)]
+            yield [values[self.order.index(index)] for index in range(len(values))]
+            self.report("converting", number / self.count)

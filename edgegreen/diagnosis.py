@@ -1,0 +1,78 @@
+"""What went wrong on a board, in a line to read and a hint what to do."""
+
+from __future__ import annotations
+
+from edgegreen.agent import wire
+from edgegreen.errors import DeviceError
+from edgegreen.messages import Failed, printable
+
+PACKAGES = {
+    "litert": "ai-edge-litert",
+    "tflite-runtime": "tflite-runtime with numpy<2",
+    "openvino": "openvino",
+}
+
+# What runtimes say when they do not fit a board, and the way out. The first that matches.
+HINTS = (
+    ("_ARRAY_API not found", "this tflite-runtime was built for numpy 1: install numpy<2 beside it"),
+    ("No module named 'numpy'", "install numpy there, or name another Python: `python:` in the target"),
+    ("GLIBC_", "the runtime's wheel is too new for this system: install an older version of it"),
+    ("GLIBCXX_", "the runtime's wheel is too new for this system: install an older version of it"),
+    ("invalid ELF header", "the runtime installed there is for another processor"),
+    ("unresolved custom op", "the model needs an operator or a delegate that this runtime lacks"),
+    ("Didn't find op for builtin opcode", "the runtime is older than the model: install a newer one"),
+    ("Input/output error", "the board's disk or SD card fails to read"),
+)  # fmt: skip
+SIGNALS = {
+    "SIGKILL": "somebody or something killed it; often the kernel, for want of memory: see `dmesg` there",
+    "SIGILL": "the runtime was built for a newer processor: install another version of it",
+    "SIGBUS": "a file was cut short while in use, or the disk fails: see `dmesg` there",
+}
+KINDS = {
+    "memory": "the board has too little memory free: close other programs there, or use a smaller variant",
+    "data": "the evaluation data and the model do not fit: check shapes, order and number of inputs",
+}
+NO_PYTHON = "install Python 3.7 or newer there, or name the one it has: `python:` in the target"
+
+
+def of_trial(failed: Failed, runtime: str) -> DeviceError:
+    """Why a trial failed. The details (traceback, stderr) are the error's note."""
+    error = DeviceError(f"{runtime}: {failed.error}", hint=_hint(failed, runtime))
+    if failed.detail:
+        error.add_note(failed.detail)
+    return error
+
+
+def _hint(failed: Failed, runtime: str) -> str | None:
+    said = failed.error + failed.detail
+    for words, hint in HINTS:
+        if words in said:
+            return hint
+    if failed.kind == "load" and "No module named" in said and runtime in PACKAGES:
+        return f"install {PACKAGES[runtime]} there, or name a Python that has it: `python:` in the target"
+    if failed.signal and failed.kind == "died":
+        return SIGNALS.get(failed.signal) or (
+            f"{runtime} or a delegate does not suit this board or model: try another version of it"
+        )
+    return KINDS.get(failed.kind)
+
+
+def of_ending(code: int | None, stderr: str, python: str) -> DeviceError:
+    """Why the agent itself ended: `code` is its exit code, None when not known."""
+    lines = printable(stderr).strip().splitlines()
+    said = wire.one_line(lines[-1]) if lines else "it said nothing"
+    if code == 127:
+        return DeviceError(
+            f"there is no `{python}` on the board",
+            hint=NO_PYTHON,
+        )
+    if code == 126:
+        return DeviceError(
+            f"`{python}` cannot be run on the board: {said}", hint="correct `python:` in the target"
+        )
+    if "needs Python 3.7" in said:
+        return DeviceError(f"`{python}` on the board is too old: {said}", hint="set `python:` in the target")
+    if code == 2 and "can't open file" in stderr:
+        return DeviceError(f"the agent is gone from the board: {said}", hint="deploy again", transient=True)
+    ending = "" if code is None else f" with exit code {code}"
+    return DeviceError(f"the agent on the board ended{ending}: {said}", transient=True)

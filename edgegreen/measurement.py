@@ -1,0 +1,178 @@
+"""What was measured, and the statistics that make it a reading.
+
+These types are the JSON contract (schema 1): what `--json` writes is `Run.model_dump_json()`, and
+every report reads a `Run` back. Absent is None and never 0; units stand in names.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+BATCHES = 20
+T_975_19DF = 2.093  # Student's t, 0.975 quantile, BATCHES − 1 = 19 degrees of freedom
+Z_975 = 1.960
+
+
+class Record(BaseModel):
+    """Base of every type of the JSON contract. JSON has no NaN, and a reading never is one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Latency(Record):
+    """Distribution of the times of single calls, in milliseconds.
+
+    Percentiles are linear between order statistics (Hyndman & Fan 1996, type 7); `ci95` is the 95 %
+    interval of p50.
+    """
+
+    p50: float
+    p90: float
+    p95: float
+    p99: float
+    mean: float
+    stdev: float
+    min: float
+    max: float
+    n: int
+    ci95: tuple[float, float]
+
+    @classmethod
+    def of(cls, times_ns: NDArray[Any]) -> Latency:
+        """From call times in nanoseconds, in the order they were taken; at least two."""
+        times_ms = times_ns.astype(np.float64) / 1e6
+        p50, p90, p95, p99 = (float(value) for value in np.percentile(times_ms, (50, 90, 95, 99)))
+        return cls(
+            p50=p50, p90=p90, p95=p95, p99=p99,
+            mean=float(times_ms.mean()), stdev=float(times_ms.std(ddof=1)),
+            min=float(times_ms.min()), max=float(times_ms.max()),
+            n=len(times_ms), ci95=median_interval(times_ms),
+        )  # fmt: skip
+
+
+def median_interval(values: NDArray[np.float64]) -> tuple[float, float]:
+    """95 % confidence interval of the median of a time series.
+
+    Call times follow one another and are not independent, so n of them say less than n. The series is
+    cut into 20 consecutive batches, whose medians hardly depend on each other: the interval is
+    p50 ± t·s/√20 with s their standard deviation (batch means: Law, Simulation Modeling and Analysis,
+    5th ed., §9.5.3, with medians for means). Series too short for batches of 5 take the order
+    statistics n/2 ± 1.96·√n/2 (Conover, Practical Nonparametric Statistics, 3rd ed., §3.2).
+    """
+    n = len(values)
+    if n < 5 * BATCHES:
+        ordered = np.sort(values)
+        reach = Z_975 * np.sqrt(n) / 2
+        low, high = int(np.floor(n / 2 - reach)), int(np.ceil(n / 2 + reach))
+        return float(ordered[max(low, 0)]), float(ordered[min(high, n - 1)])
+    medians = np.array([np.median(batch) for batch in np.array_split(values, BATCHES)])
+    centre = float(np.median(values))
+    reach = T_975_19DF * float(medians.std(ddof=1)) / np.sqrt(BATCHES)
+    return centre - float(reach), centre + float(reach)
+
+
+class RuntimeUsed(Record):
+    """What ran the model. `delegate` is None when none is known to have taken part."""
+
+    name: str
+    version: str
+    delegate: str | None
+
+
+class ArtifactUsed(Record):
+    """The deployed file(s)."""
+
+    sha256: str
+    size_bytes: int
+    compressed_bytes: int
+    built_by: str
+
+
+class Accuracy(Record):
+    """The recipe's metric over its evaluation set, run on the device.
+
+    `baseline` is the same metric of the float model on the host; None when that could not be had.
+    """
+
+    metric: str
+    value: float
+    n: int
+    baseline: float | None
+
+
+class Power(Record):
+    """Power while idle and while running, from one meter."""
+
+    source: str
+    rail: str | None
+    scope: str
+    idle_w: float
+    active_w: float
+    n: int
+    n_effective: float
+
+
+class Energy(Record):
+    """Energy of one inference; `per_inference_mj` has idle power subtracted, `gross_mj` has not."""
+
+    per_inference_mj: float
+    gross_mj: float
+    ci95_mj: tuple[float, float]
+
+
+class Measurement(Record):
+    """One trial, measured."""
+
+    variant: str
+    target: str
+    format: str
+    precision: str | None
+    runtime: RuntimeUsed
+    threads: int
+    artifact: ArtifactUsed
+    latency_ms: Latency
+    end_to_end_ms: Latency
+    load_ms: float
+    first_inference_ms: float
+    throughput_ips: float
+    peak_rss_bytes: int | None
+    accuracy: Accuracy | None
+    power: Power | None
+    energy: Energy | None
+    energy_absent: str | None
+    conditions: dict[str, Any]
+    verdict: Literal["valid", "invalid"]
+    reasons: tuple[str, ...]
+
+
+class Failure(Record):
+    """What could not be done. `target` is None for a conversion, `variant` for a whole target."""
+
+    target: str | None
+    variant: str | None
+    stage: Literal["convert", "connect", "deploy", "measure"]
+    error: str
+    exit_code: Annotated[int, Field(exclude=True)] = 1
+
+
+class Run(Record):
+    """One `deploy`: everything measured, everything that failed."""
+
+    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
+    run_id: str
+    recipe: str
+    started_at: datetime
+    edgegreen: str
+    results: tuple[Measurement, ...]
+    failures: tuple[Failure, ...]
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    def to_json(self) -> str:
+        """The run as schema 1 JSON, indented."""
+        return self.model_dump_json(indent=2, by_alias=True)

@@ -1,0 +1,248 @@
+"""What an agent says, checked: every size bounded, every type strict, nothing printed as it came.
+
+A board may be broken, or not the user's alone; its answers are data. Anything that is not exactly a
+message of this version is a DeviceError (the host packed the agent: there is no newer one to allow for).
+"""
+
+from __future__ import annotations
+
+import base64
+import math
+import zlib
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from edgegreen.agent import wire
+from edgegreen.errors import DeviceError
+
+CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def senseless(reason: str) -> DeviceError:
+    """The error for something an agent of ours never says."""
+    return DeviceError(
+        f"the agent on the board makes no sense: {reason}",
+        hint="does a login script there print to stdout, or did another program take the agent's place?",
+    )
+
+
+def printable(text: str) -> str:
+    """Without control characters, which a terminal would obey."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
+
+
+Text = Annotated[str, Field(strict=True, max_length=wire.MAX_DETAIL), AfterValidator(printable)]
+Line = Annotated[
+    str,
+    Field(strict=True, max_length=2 * wire.MAX_TEXT),
+    AfterValidator(lambda text: wire.one_line(printable(text))),
+]
+Data = Annotated[str, Field(strict=True)]  # base64; as long as the line allows
+Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
+Positive = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
+Milliseconds = Annotated[float, Field(strict=True, ge=0)]
+Extents = Annotated[list[Count], Field(max_length=32)]
+Stage = Literal["load", "warmup", "latency", "end_to_end", "accuracy"]
+
+
+@dataclass(frozen=True)
+class Board:
+    """A machine and the Python that runs the agent there. `runtimes` are names and versions."""
+
+    __pydantic_config__ = CLOSED
+
+    hostname: Line
+    machine: Line
+    system: Line
+    release: Line
+    libc: Line | None
+    python: Line
+    executable: Line
+    bits: Literal[32, 64]
+    cpu_count: Positive
+    memory_total_bytes: Count | None
+    memory_available_bytes: Count | None
+    load_average: Annotated[float, Field(strict=True, ge=0)] | None
+    runtimes: Annotated[dict[Line, Line], Field(max_length=100)]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a stage of a trial is; said again and again while it works."""
+
+    __pydantic_config__ = CLOSED
+
+    id: Line
+    stage: Stage
+    done: Annotated[float, Field(strict=True, ge=0, le=1)]
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """A part of the times of a window, in order."""
+
+    __pydantic_config__ = CLOSED
+
+    id: Line
+    stage: Literal["invoke", "end_to_end"]
+    start_ns: Count
+    end_ns: Count
+    runs: Positive
+    n: Annotated[int, Field(strict=True, ge=1, le=wire.LATENCIES_CHUNK)]
+    width: Literal[4, 8]
+    data: Data
+
+    def times_ns(self) -> NDArray[np.int64]:
+        """The times. Raises DeviceError."""
+        size = self.n * self.width
+        try:
+            packed = zlib.decompressobj().decompress(_bytes(self.data), size + 1)
+        except zlib.error as error:
+            raise senseless(f"latencies cannot be unpacked ({error})") from None
+        if len(packed) != size:
+            raise senseless(f"latencies of {len(packed)} bytes or more instead of {size}")
+        times = np.frombuffer(packed, f"<u{self.width}").astype(np.int64)
+        if times.min() < 0:
+            raise senseless("a latency of more than 2⁶³ ns")
+        return times
+
+
+@dataclass(frozen=True)
+class PackedTensor:
+    """One output of several samples, the samples first."""
+
+    __pydantic_config__ = CLOSED
+
+    dtype: Literal["<f4", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "|b1"]
+    shape: Extents
+    data: Data
+
+    def array(self) -> NDArray[Any]:
+        """The values. Raises DeviceError."""
+        packed, dtype = _bytes(self.data), np.dtype(self.dtype)
+        if len(packed) != math.prod(self.shape) * dtype.itemsize:
+            raise senseless(f"{len(packed)} bytes for an output of shape {self.shape}")
+        return np.frombuffer(packed, dtype).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The outputs of samples `start` … `start + n − 1`."""
+
+    __pydantic_config__ = CLOSED
+
+    id: Line
+    start: Count
+    n: Positive
+    tensors: Annotated[list[PackedTensor], Field(min_length=1, max_length=10_000)]
+
+    def arrays(self) -> list[NDArray[Any]]:
+        """One array for each output, of shape (n, …). Raises DeviceError."""
+        arrays = [tensor.array() for tensor in self.tensors]
+        if any(array.shape[:1] != (self.n,) for array in arrays):
+            raise senseless(f"outputs of shapes {[array.shape for array in arrays]} for {self.n} samples")
+        return arrays
+
+
+@dataclass(frozen=True)
+class RuntimeInfo:
+    """What ran the model."""
+
+    __pydantic_config__ = CLOSED
+
+    name: Line
+    version: Line
+    delegate: Line | None
+
+
+@dataclass(frozen=True)
+class TensorInfo:
+    """An input or output as the runtime describes it; an extent of 0 depends on the data."""
+
+    __pydantic_config__ = CLOSED
+
+    name: Line
+    shape: Extents
+    dtype: Line
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The last word of a trial that went well."""
+
+    __pydantic_config__ = CLOSED
+
+    id: Line
+    load_ms: Milliseconds
+    first_inference_ms: Milliseconds
+    peak_rss_bytes: Count
+    rss_before_load_bytes: Count
+    runtime: RuntimeInfo
+    inputs: Annotated[list[TensorInfo], Field(max_length=10_000)]
+    outputs: Annotated[list[TensorInfo], Field(max_length=10_000)]
+    fed: Line
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The last word of, or on, a trial that did not."""
+
+    __pydantic_config__ = CLOSED
+
+    id: Line
+    kind: Literal["load", "invoke", "data", "memory", "died", "protocol", "other"]
+    error: Line
+    detail: Text
+    signal: Line | None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The agent did not understand a request."""
+
+    __pydantic_config__ = CLOSED
+
+    error: Line
+
+
+Event = Board | Progress | Latencies | Outputs | Measured | Failed | Refusal
+EVENTS: dict[str, TypeAdapter[Event]] = {
+    "probed": TypeAdapter(Board),
+    "progress": TypeAdapter(Progress),
+    "latencies": TypeAdapter(Latencies),
+    "outputs": TypeAdapter(Outputs),
+    "measured": TypeAdapter(Measured),
+    "failed": TypeAdapter(Failed),
+    "error": TypeAdapter(Refusal),
+}
+
+
+def parse(line: bytes) -> Event:
+    """The event in a line of the agent's stdout. Raises DeviceError."""
+    try:
+        message = from_json(line, allow_inf_nan=False)
+    except ValueError:
+        raise senseless(f"it says {wire.one_line(repr(line[:80]))}") from None
+    if not isinstance(message, dict) or message.pop("v", None) != wire.VERSION:
+        raise senseless(f"it says {wire.one_line(repr(line[:80]))}")
+    name = message.pop("event", None)
+    if not isinstance(name, str) or name not in EVENTS:
+        raise senseless(f"there is no event {printable(repr(name))[:80]}")
+    try:
+        return EVENTS[name].validate_python(message)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise senseless(wire.one_line(printable(f"event `{name}`, {where}: {first['msg']}"))) from None
+
+
+def _bytes(data: str) -> bytes:
+    try:
+        return base64.b64decode(data, validate=True)
+    except ValueError as error:
+        raise senseless(f"not base64 ({error})") from None

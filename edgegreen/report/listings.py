@@ -1,0 +1,120 @@
+"""The small tables: a plan, built models, a model's inside, known targets, the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edgegreen.artifact import Agreement, Artifact, TensorSpec
+from edgegreen.convert import Cache
+from edgegreen.errors import EdgegreenError
+from edgegreen.messages import printable
+from edgegreen.plan import Plan
+from edgegreen.report import words
+from edgegreen.sources import ModelSummary
+from edgegreen.target import Target
+
+
+def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table in the house style."""
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+    return made
+
+
+def show_plan(plan: Plan, out: Console) -> None:
+    """What `deploy` would do."""
+    benchmark = plan.recipe.benchmark
+    out.print(
+        f"{plan.recipe.name}: {len(plan.variants)} variants × {len(plan.targets)} targets = "
+        f"{len(plan.trials)} trials, {benchmark.duration_s:g} s each; baseline {plan.baseline}"
+    )
+    shown = table("Target", "Variant", "Format", "Precision", "Runtime", "Threads", right=("Threads",))
+    for trial in plan.trials:
+        shown.add_row(
+            trial.target.name,
+            trial.variant_name,
+            trial.variant.format,
+            trial.variant.precision or "as it is",
+            " or ".join(trial.runtimes),
+            str(trial.threads),
+        )
+    out.print(shown)
+
+
+def show_artifacts(
+    built: Mapping[str, Artifact], failed: Mapping[str, EdgegreenError], out: Console, folder: Path | None
+) -> None:
+    """Built variants and how far each is from the source model; reasons for the others."""
+    shown = table(
+        "Variant", "Size", "Deflated", "SQNR", "Same top-1", "Built by", right=("Size", "Deflated", "SQNR")
+    )
+    for name, artifact in built.items():
+        sqnr, top1 = _agreement(artifact.agreement)
+        sizes = words.size(artifact.size_bytes), words.size(artifact.compressed_bytes)
+        shown.add_row(name, *sizes, sqnr, top1, artifact.built_by)
+    for name in failed:
+        shown.add_row(Text(f"{name} ✗", style="red"), *(Text(words.ABSENT, style="dim") for _ in range(5)))
+    out.print(shown)
+    for name, error in failed.items():
+        out.print(Text.assemble(("✗", "red"), f" {name}: {error}"))
+    samples = {artifact.agreement.on for artifact in built.values() if artifact.agreement}
+    for on in sorted(samples):
+        out.print(Text(f"SQNR and top-1 against the source model on {on}, on this machine", style="dim"))
+    if folder:
+        out.print(f"copied to {folder}", markup=False)
+
+
+def _agreement(found: Agreement | None) -> tuple[str, str]:
+    if found is None:
+        return words.ABSENT, words.ABSENT
+    sqnr = "equal" if found.sqnr_db == float("inf") else f"{found.sqnr_db:.1f} dB"
+    return sqnr, words.ABSENT if found.top1 is None else f"{round(found.top1 * found.n)}/{found.n}"
+
+
+def show_model(model: ModelSummary, out: Console) -> None:
+    """A model's inputs, outputs, operators and parameters."""
+    out.print(f"{model.kind}: {model.parameters:,} parameters, {words.size(model.size_bytes)}", markup=False)
+    shown = table("", "Name", "Shape", "Type")
+    for what, tensors in (("input", model.inputs), ("output", model.outputs)):
+        for tensor in tensors:
+            shown.add_row(what, printable(tensor.name), _shape(tensor), tensor.dtype)
+    out.print(shown)
+    ops = table("Operator", "Count", right=("Count",))
+    for name, count in sorted(model.ops.items(), key=lambda item: (-item[1], item[0])):
+        ops.add_row(name, str(count))
+    out.print(ops)
+
+
+def _shape(tensor: TensorSpec) -> str:
+    return " × ".join("?" if size < 0 else str(size) for size in tensor.shape) or "scalar"
+
+
+def show_targets(targets: Mapping[Path, Target], out: Console) -> None:
+    """Every target that can be named."""
+    shown = table("Target", "Family", "Host", "File")
+    for path, target in sorted(targets.items(), key=lambda item: item[1].name):
+        host = target.host or Text("not set", style="dim")
+        shown.add_row(target.name, target.family, host, Text(str(path), style="dim"))
+    out.print(shown)
+
+
+def show_cache(cache: Cache, out: Console) -> None:
+    """What the artifact cache holds, the latest used first."""
+    entries = cache.entries()
+    shown = table("Entry", "What", "Size", "Last used", right=("Size",))
+    for entry in entries:
+        shown.add_row(
+            entry.key[:12], entry.what, words.size(entry.size_bytes), f"{entry.used_at:%Y-%m-%d %H:%M}"
+        )
+    if entries:
+        out.print(shown)
+    limit = words.size(cache.limit_bytes)
+    out.print(
+        f"{len(entries)} entries, {words.size(cache.size_bytes)} of {limit}, in {cache.folder}", markup=False
+    )

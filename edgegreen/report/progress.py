@@ -1,0 +1,80 @@
+"""What goes on while it runs, on stderr: calm live lines on a terminal, one line a step elsewhere."""
+
+from __future__ import annotations
+
+import threading
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+BUILD = "models"
+
+
+class LiveProgress:
+    """A line a target, and one for the models being built; gone when it ends."""
+
+    def __init__(self, console: Console) -> None:
+        self._progress = Progress(
+            SpinnerColumn(finished_text=" "),
+            TextColumn("{task.fields[who]}", style="bold", markup=False),
+            BarColumn(bar_width=16),
+            TextColumn("{task.description}", markup=False),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            refresh_per_second=5,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def step(self, who: str, doing: str, done: float | None = None) -> None:
+        """`who` (a target, or BUILD) is `doing` this; `done` is a share, None when not known."""
+        with self._lock:
+            if who not in self._tasks:
+                self._tasks[who] = self._progress.add_task("", total=None, who=who)
+            total, completed = (None, None) if done is None else (1.0, done)
+            self._progress.update(self._tasks[who], description=doing, total=total, completed=completed)
+
+    def say(self, text: str) -> None:
+        """A message that stays."""
+        self._progress.console.print(text, markup=False)
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._progress.stop()
+
+
+class PlainProgress:
+    """A line whenever somebody does something else; for pipes, logs and CI."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._last: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    def step(self, who: str, doing: str, done: float | None = None) -> None:  # noqa: ARG002
+        """`who` is `doing` this; repeated words are said once."""
+        with self._lock:
+            if self._last.get(who) != doing:
+                self._last[who] = doing
+                self.say(f"{who}: {doing}")
+
+    def say(self, text: str) -> None:
+        """A message, on one line however long."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        pass
+
+
+def progress(console: Console) -> LiveProgress | PlainProgress:
+    """The one that fits the console."""
+    return LiveProgress(console) if console.is_terminal else PlainProgress(console)

@@ -1,0 +1,178 @@
+"""The table a person reads: one per target, one row a variant, reasons below.
+
+Marks do not need colour: `*` best of its column, `!` over budget, `?` not to be trusted, `✗` failed,
+`–` not measured. On a narrow terminal the least important columns go first, and are named; then long
+names are cut. A row is one line, and a figure is whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
+
+from rich.console import Console
+from rich.measure import Measurement as Width
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from edgegreen.comparison import Row
+from edgegreen.measurement import Failure, Run
+from edgegreen.report import words
+
+PIPE_WIDTH = 160
+NAME_WIDTHS = (30, 24, 20, 16, 12, 8)
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its heading, what it shows of a row, and the `best` mark it takes.
+
+    `rank` says how early it goes when the terminal is too narrow: the highest first, 0 never.
+    """
+
+    heading: str
+    show: Callable[[Row], str]
+    rank: int
+    key: str = ""
+    justify: Literal["left", "right"] = "right"
+
+
+COLUMNS = (
+    Column("Variant", lambda row: row.measurement.variant, 0, justify="left"),
+    Column("Runtime", lambda row: words.runtime(row.measurement.runtime), 4, justify="left"),
+    Column("Threads", lambda row: str(row.measurement.threads), 6),
+    Column("Size", lambda row: words.size(row.measurement.artifact.size_bytes), 3, "size"),
+    Column("Accuracy", words.accuracy, 0, "accuracy"),
+    Column("p50 ms", lambda row: words.number(row.measurement.latency_ms.p50), 0, "p50"),
+    Column("p95 ms", lambda row: words.number(row.measurement.latency_ms.p95), 2, "p95"),
+    Column("First ms", lambda row: words.number(row.measurement.first_inference_ms), 7, "first"),
+    Column("Memory", lambda row: words.size(row.measurement.peak_rss_bytes), 5, "memory"),
+    Column("Speed", lambda row: f"{words.number(row.speedup)}×" if row.speedup else words.ABSENT, 1),
+)
+# Columns that tell rows of one variant apart.
+THREADS, RUNTIME = (next(c for c in COLUMNS if c.heading == heading) for heading in ("Threads", "Runtime"))
+
+
+def console(*, stderr: bool = False) -> Console:
+    """A console that keeps plain and whole lines when it writes to a pipe or a file."""
+    # Names and errors are printed as they are: `[red]` in one is no markup, `:x:` no picture.
+    plain = partial(Console, stderr=stderr, highlight=False, markup=False, emoji=False)
+    made = plain()
+    return made if made.is_terminal else plain(width=PIPE_WIDTH)
+
+
+def show(run: Run, rows: Sequence[Row], out: Console) -> None:
+    """Print the whole run: a table per target, then what failed and where the run is kept."""
+    targets = list(dict.fromkeys(row.measurement.target for row in rows))
+    for target in targets:
+        mine = [row for row in rows if row.measurement.target == target]
+        failures = [failure for failure in run.failures if failure.target in (target, None)]
+        _show_target(target, mine, failures, out)
+    for failure in run.failures:
+        if failure.target not in targets and (failure.target is not None or not targets):
+            where = " · ".join(part for part in (failure.target, failure.variant) if part)
+            out.print(_line("✗", f"{where} ({failure.stage}): {failure.error}", "red"))
+
+
+def _show_target(target: str, rows: Sequence[Row], failures: Sequence[Failure], out: Console) -> None:
+    board = words.board(rows[0].measurement.conditions)
+    out.print(Text.assemble((target, "bold"), f"  {board}" if board else ""))
+    for columns, name_width in _layouts(rows):
+        table = _table(columns, name_width, rows, failures)
+        if Width.get(out, out.options.update(width=1000), table).maximum <= out.width:
+            break
+    out.print(table)
+    for mark, text, style in _notes(columns, rows, failures):
+        out.print(_line(mark, text, style))
+    out.print()
+
+
+def _layouts(rows: Sequence[Row]) -> Iterator[tuple[list[Column], int]]:
+    """Columns and the room for a name, from the most generous to the narrowest."""
+    twins = []
+    if any(words.differ(row.measurement, rows, lambda m: m.threads) for row in rows):
+        twins.append(THREADS)
+    if any(words.differ(row.measurement, rows, lambda m: m.runtime.name) for row in rows):
+        twins.append(RUNTIME)
+    columns = list(COLUMNS)
+    yield columns, 100
+    for column in sorted(COLUMNS, key=lambda column: -column.rank):
+        yield columns, NAME_WIDTHS[0]
+        if column.rank and column not in twins:
+            columns = [other for other in columns if other is not column]
+    for width in NAME_WIDTHS:
+        yield columns, width
+    for twin in reversed(twins):
+        columns = [other for other in columns if other is not twin]
+        for width in NAME_WIDTHS:
+            yield columns, width
+
+
+def _table(
+    columns: Sequence[Column], name_width: int, rows: Sequence[Row], failures: Sequence[Failure]
+) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for column in columns:
+        table.add_column(column.heading, justify=column.justify, no_wrap=True)
+    for row in rows:
+        table.add_row(_name(row, name_width), *(_cell(column, row) for column in columns[1:]))
+    for failure in failures:
+        if failure.variant:
+            empty = (Text(words.ABSENT, style="dim") for _ in columns[1:])
+            table.add_row(Text(f"{_cut(failure.variant, name_width - 2)} ✗", style="red"), *empty)
+    return table
+
+
+def _name(row: Row, width: int) -> Text:
+    """The variant's name with its marks, which stay when the name is cut."""
+    marks = [(" !", "bold red")] * bool(row.missed)
+    marks += [(" ?", "bold yellow")] * (row.measurement.verdict == "invalid")
+    return Text.assemble(_cut(row.measurement.variant, width - 2 * len(marks)), *marks)
+
+
+def _cut(name: str, width: int) -> str:
+    return name if len(name) <= width else f"{name[: width - 1]}…"
+
+
+def _cell(column: Column, row: Row) -> Text:
+    text = Text(column.show(row))
+    if column.key in row.best:
+        text.stylize("bold green")
+        text.append("*", "green")
+    elif column.key:
+        text.append(" ")  # keeps the figures of a column in line
+    if text.plain.startswith(words.ABSENT):
+        text.stylize("dim")
+    return text
+
+
+def _notes(
+    columns: Sequence[Column], rows: Sequence[Row], failures: Sequence[Failure]
+) -> list[tuple[str, str, str]]:
+    notes = [("✗", f"{f.variant or 'all'} ({f.stage}): {f.error}", "red") for f in failures]
+    for row in rows:
+        name = words.trial(row.measurement, rows)
+        notes += [("!", f"{name}: {text}", "red") for text in row.missed]
+        notes += [("?", f"{name}: {text}", "yellow") for text in row.measurement.reasons]
+    if any(row.measurement.accuracy is None and not row.measurement.reasons for row in rows):
+        notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
+    if any(row.speedup is None for row in rows):
+        notes.append((words.ABSENT, "speed: the baseline has no valid row with as many threads here", "dim"))
+    if any(row.best for row in rows):
+        notes.append(("*", "best of its column", "dim"))
+    gone = [column.heading for column in COLUMNS if column not in columns]
+    if gone:
+        notes.append(("…", f"too narrow for {', '.join(gone)}; --json has everything", "dim"))
+    return notes
+
+
+def _line(mark: str, text: str, style: str) -> Padding:
+    """A marked note; long ones wrap under themselves."""
+    grid = Table.grid(padding=(0, 1, 0, 0))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    grid.add_row(Text(mark, style=style), Text(text, style="dim" if style == "dim" else ""))
+    return Padding(grid, (0, 0, 0, 0), expand=False)

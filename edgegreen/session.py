@@ -1,0 +1,257 @@
+"""The one conductor: takes a Plan through building, deploying and measuring, and keeps every result.
+
+Targets run side by side, one thread each; this machine itself, when it is a target, is measured only
+after all models are built, so that building does not disturb it. Each result is written to the run's
+file as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import math
+import shutil
+import signal
+import threading
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, Protocol
+
+from numpy.typing import NDArray
+
+from edgegreen import bundle, convert, data, metrics, plan, sources, target
+from edgegreen import recipe as recipes
+from edgegreen.artifact import Artifact, File
+from edgegreen.convert import Build, BuildEvent, Cache, Reference
+from edgegreen.errors import EdgegreenError, InputError
+from edgegreen.home import home
+from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.plan import Plan
+from edgegreen.trials import Materials, TargetRun
+
+BUILDING = "models"
+
+
+class Progress(Protocol):
+    """Where word of what goes on is shown."""
+
+    def step(self, who: str, doing: str, done: float | None = None) -> None:
+        """`who` is a target's name or BUILDING."""
+
+
+def prepare(recipe_path: Path, targets: Sequence[str], only: Sequence[str] = ()) -> Plan:
+    """Read recipe and targets, and plan. Raises InputError for whatever is wrong in them."""
+    loaded = recipes.load(recipe_path)
+    chosen = [target.find(spec) for spec in dict.fromkeys(targets or ["local"])]
+    variants = loaded.variants
+    if not variants:
+        kind = sources.kind_of(data.locate(loaded.model, "model"))
+        variants = recipes.default_variants(kind, calibrated=loaded.data.calibration is not None)
+    return plan.make(loaded, chosen, variants, only)
+
+
+class _Silence:
+    def step(self, who: str, doing: str, done: float | None = None) -> None:
+        pass
+
+
+def deploy(
+    recipe: str | Path,
+    targets: Sequence[str] = (),
+    variants: Sequence[str] = (),
+    progress: Progress | None = None,
+) -> Run:
+    """Build, deploy and measure: what `edgegreen deploy` does, for Python.
+
+    `targets` are names, files or ssh:// addresses (this machine when empty), `variants` narrows the
+    recipe's down. Failures of single variants and targets are in the Run; raises InputError for what
+    is wrong in the recipe, model, data or names.
+    """
+    return Session(prepare(Path(recipe), targets, variants), progress or _Silence()).run()
+
+
+class Session:
+    """One run of a Plan."""
+
+    def __init__(self, the_plan: Plan, progress: Progress) -> None:
+        self.plan, self.progress = the_plan, progress
+        self.interrupted = False
+        self.started_at = datetime.now(UTC)
+        self.run_id = f"{self.started_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self._results: list[Measurement] = []
+        self._failures: list[Failure] = []
+        self._lock = threading.Lock()
+
+    @property
+    def file(self) -> Path:
+        """Where this run's JSON is kept."""
+        return home() / "runs" / f"{self.run_id}.json"
+
+    def run(self) -> Run:
+        """Build, deploy, measure. Returns whatever was measured, also when interrupted.
+
+        Raises InputError when the model or the data are wrong, before anything is connected to.
+        """
+        evaluation, labels = self._evaluation_data()
+        packed = bundle.pack(home() / "cache")
+        with _stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
+            with convert.build(
+                self.plan.recipe, self.plan.variants, Cache.default(), self._on_build
+            ) as built:
+                baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, labels)
+                materials = Materials(packed, evaluation, labels, built.artifacts, built.expected, baseline)
+                runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
+                futures = [pool.submit(one.run) for one in runs]
+                _wait(futures, stop)
+                if stop.is_set():
+                    self.interrupted = True
+                    for one in runs:
+                        one.stop()
+            self._note_builds(built)
+            for future in futures:
+                future.result()
+        return self.outcome()
+
+    def outcome(self) -> Run:
+        """The run as it stands, results in the plan's order."""
+        order = {(t.target.name, t.variant_name, t.threads): n for n, t in enumerate(self.plan.trials)}
+        with self._lock:
+            results = sorted(self._results, key=lambda r: order[r.target, r.variant, r.threads])
+            return Run(
+                run_id=self.run_id,
+                recipe=self.plan.recipe.name,
+                started_at=self.started_at,
+                edgegreen=version("edgegreen"),
+                results=tuple(results),
+                failures=tuple(self._failures),
+            )
+
+    def result(self, measurement: Measurement) -> None:
+        """Keep a measurement (called by the targets' threads)."""
+        with self._lock:
+            self._results.append(measurement)
+        self._save()
+
+    def failure(self, failure: Failure) -> None:
+        """Keep a failure (called by the targets' threads)."""
+        with self._lock:
+            self._failures.append(failure)
+        self._save()
+
+    def step(self, who: str, doing: str, done: float | None = None) -> None:
+        """Pass word of what goes on."""
+        self.progress.step(who, doing, done)
+
+    def _save(self) -> None:
+        text = self.outcome().to_json()
+        with self._lock:
+            self.file.parent.mkdir(parents=True, exist_ok=True)
+            part = self.file.with_suffix(".part")
+            part.write_text(text, encoding="utf-8")
+            part.replace(self.file)
+
+    def _on_build(self, event: BuildEvent) -> None:
+        self.step(BUILDING, f"{event.variant or 'source model'}: {event.stage}", event.done)
+
+    def _evaluation_data(self) -> tuple[File | None, NDArray[Any] | None]:
+        wanted = self.plan.recipe.data.evaluation
+        if wanted is None:
+            return None, None
+        path = data.locate(wanted, "evaluation")
+        with data.open_samples(path, "evaluation") as samples:
+            labels = samples.labels()
+        metrics.score(self.plan.recipe.data.metric, labels)  # refuses what does not fit, before any work
+        return File.of(path), labels
+
+    def _note_builds(self, built: Build) -> None:
+        for name, future in built.artifacts.items():
+            try:
+                future.result()
+            except EdgegreenError as error:
+                self.failure(
+                    Failure(
+                        target=None,
+                        variant=name,
+                        stage="convert",
+                        error=str(error),
+                        exit_code=error.exit_code,
+                    )
+                )
+            except CancelledError:
+                pass  # interrupted before it was built
+
+
+def build_only(the_plan: Plan, progress: Progress) -> tuple[dict[str, Artifact], dict[str, EdgegreenError]]:
+    """Build and check every variant of the plan; what was built and what was not, by name."""
+    built: dict[str, Artifact] = {}
+    failed: dict[str, EdgegreenError] = {}
+
+    def on_build(event: BuildEvent) -> None:
+        progress.step(BUILDING, f"{event.variant or 'source model'}: {event.stage}", event.done)
+
+    with convert.build(the_plan.recipe, the_plan.variants, Cache.default(), on_build) as build:
+        for name, future in build.artifacts.items():
+            try:
+                built[name] = future.result()
+            except EdgegreenError as error:
+                failed[name] = error
+    return built, failed
+
+
+def export(artifacts: Mapping[str, Artifact], folder: Path) -> None:
+    """Copy built files to `folder` as `<variant>.<suffix>`. Raises InputError when that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, artifact in artifacts.items():
+            for file in artifact.files:
+                shutil.copyfile(file.path, folder / f"{name}{file.path.suffix}")
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}") from None
+
+
+def _baseline_accuracy(reference: Future[Reference], of: Plan, labels: NDArray[Any] | None) -> float | None:
+    """The metric of the float model on the host, None without evaluation data or finite outputs."""
+    try:
+        outputs = reference.result()
+    except CancelledError:
+        return None
+    if of.recipe.data.evaluation is None:
+        return None
+    score = metrics.score(of.recipe.data.metric, labels)
+    for start, batch in outputs.batches():
+        score.update(start, batch)
+    value = score.value()
+    return value if math.isfinite(value) else None
+
+
+def _wait(futures: Sequence[Future[None]], stop: threading.Event) -> None:
+    while not all(future.done() for future in futures):
+        if stop.wait(0.05):
+            return
+
+
+@contextmanager
+def _stop_on_signals() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM set the event; a second one falls through to Python's own handling."""
+    stop = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stop
+        return
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before: dict[int, Any] = {number: signal.getsignal(number) for number in signals}
+
+    def handle(number: int, _: FrameType | None) -> None:
+        signal.signal(number, before[number])
+        stop.set()
+
+    for number in signals:
+        signal.signal(number, handle)
+    try:
+        yield stop
+    finally:
+        for number in signals:
+            signal.signal(number, before[number])

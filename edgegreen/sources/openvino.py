@@ -1,0 +1,156 @@
+"""ONNX and OpenVINO IR → an IR with static shapes, and its outputs on the check samples.
+
+The job runs in a worker. OpenVINO is both the reader and the reference: what a user's .onnx computes is
+what OpenVINO computes from it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from edgegreen.artifact import TensorSpec
+from edgegreen.errors import ConversionError, InputError
+from edgegreen.sources import host, shapes
+from edgegreen.sources import outputs as stored
+from edgegreen.sources.model import ModelFile, ModelSummary, Port, Source
+from edgegreen.sources.request import Request
+from edgegreen.workers import Report
+
+STATIC, CHECK = "static.xml", "check"
+# OpenVINO's words for element types → numpy's.
+DTYPES = {
+    "f16": "float16", "f32": "float32", "f64": "float64", "boolean": "bool", "bf16": "bfloat16",
+    "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
+    "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
+}  # fmt: skip
+WEIGHTS = ("f16", "f32", "f64", "bf16", "i8", "u8", "i4", "u4", "nf4")
+
+
+def load(report: Report, request: Request, folder: Path) -> Source:
+    """Read the model, fix its shapes, keep it as IR and its outputs on the check samples in `folder`."""
+    import openvino as ov
+
+    report("loading")
+    model = read(request.path)
+    ports = [_port(one) for one in model.inputs]
+    inputs = shapes.static(ports, request.input_shape, request.sample_shapes)
+    request.check_data(inputs)
+    as_shipped = request.format == "openvino" and all(
+        port.dims is not None and None not in port.dims[1:] for port in ports
+    )
+    _reshape(model, inputs)
+    ov.save_model(model, folder / STATIC, compress_to_fp16=False)
+    static = ModelFile(
+        format="openvino",
+        files=(folder / STATIC, (folder / STATIC).with_suffix(".bin")),
+        inputs=tuple(port.name for port in ports),
+        outputs=tuple(_name(one) for one in model.outputs),
+        input_order=tuple(range(len(model.inputs))),
+        output_order=tuple(range(len(model.outputs))),
+        built_by="",
+    )
+    report("checking")
+    check = request.check_samples
+    n = stored.write(folder / CHECK, host.outputs(static, check.rows(inputs), request.threads))
+    _, first = next(stored.batches(folder / CHECK))
+    outputs = tuple(
+        TensorSpec(name, (1, *array.shape[1:]), array.dtype.name)
+        for name, array in zip(static.outputs, first, strict=True)
+    )
+    return Source(
+        inputs, outputs, static, quantised=is_quantised(model), as_shipped=as_shipped,
+        check=folder / CHECK, checked_on=check.words(n), saved_model=None,
+    )  # fmt: skip
+
+
+def read(path: Path) -> Any:
+    """The file as an OpenVINO model (IR, ONNX or TFLite).
+
+    Raises InputError for a broken IR; ConversionError for a model whose operators OpenVINO does not have.
+    """
+    import openvino as ov
+
+    try:
+        return ov.Core().read_model(path)
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        told = next((line for line in lines if "not support" in line), lines[-1] if lines else "no reason")
+        if path.suffix == ".xml":
+            raise InputError(f"{path}: OpenVINO cannot read it: {told[:300]}") from error
+        raise ConversionError(f"OpenVINO cannot read {path.name}: {told[:300]}") from error
+
+
+def is_quantised(model: Any) -> bool:
+    """Whether the model has been quantised already: fake quantisation, or weights stored as integers."""
+    kinds = {op.get_type_name() for op in model.get_ops()}
+    return "FakeQuantize" in kinds or any(
+        op.get_type_name() == "Constant"
+        and op.get_element_type().get_type_name() in ("i8", "u8", "i4", "u4")
+        and op.get_output_size() > 0
+        and op.output(0).get_shape()
+        for op in model.get_ops()
+    )
+
+
+def summarise(path: Path, called: str, size_bytes: int) -> ModelSummary:
+    """What an IR is, told from its .xml. Raises InputError when that is not XML to its end."""
+    try:
+        layers = ElementTree.parse(path).getroot().findall("layers/layer")  # noqa: S314
+        kinds: dict[str, int] = {}
+        for layer in layers:
+            kinds[layer.attrib["type"]] = kinds.get(layer.attrib["type"], 0) + 1
+        constants = [layer.find("data") for layer in layers if layer.attrib["type"] == "Const"]
+        return ModelSummary(
+            kind=called,
+            inputs=tuple(_spec(one, "output") for one in layers if one.attrib["type"] == "Parameter"),
+            outputs=tuple(_spec(one, "input") for one in layers if one.attrib["type"] == "Result"),
+            ops={name: n for name, n in kinds.items() if name not in ("Const", "Parameter", "Result")},
+            parameters=sum(_elements(one) for one in constants if one is not None),
+            size_bytes=size_bytes,
+        )
+    except (ElementTree.ParseError, OSError, KeyError, ValueError) as error:
+        raise InputError(f"{path}: not a readable OpenVINO IR ({error})") from None
+
+
+def _reshape(model: Any, inputs: Sequence[TensorSpec]) -> None:
+    wanted = {port: list(spec.shape) for port, spec in zip(model.inputs, inputs, strict=True)}
+    if any(port.partial_shape.is_dynamic for port in wanted):
+        model.reshape(wanted)
+
+
+def _port(port: Any) -> Port:
+    shape = port.partial_shape
+    dims = None
+    if shape.rank.is_static:
+        dims = tuple(None if size.is_dynamic else size.get_length() for size in shape)
+    kind = port.element_type.get_type_name()
+    return Port(_name(port), dims, DTYPES.get(kind, kind))
+
+
+def _name(port: Any) -> str:
+    names = port.get_names()
+    return min(names, default=str(port.get_node().get_friendly_name()))
+
+
+def _spec(layer: ElementTree.Element, side: str) -> TensorSpec:
+    """An input or output of an IR, from the port of its layer; -1 for a dynamic extent."""
+    port = layer.find(f"{side}/port")
+    sizes = [] if port is None else [int(dim.text or "-1") for dim in port.findall("dim")]
+    names = "" if port is None else port.attrib.get("names", "")
+    precision = "" if port is None else port.attrib.get("precision", "").lower()
+    kinds = DTYPES | {"fp32": "float32", "fp16": "float16", "fp64": "float64", "bool": "bool"}
+    name = names.split(",")[0] or layer.attrib.get("name", "").removesuffix("/sink_port_0")
+    return TensorSpec(name, tuple(sizes), kinds.get(precision, precision))
+
+
+def _elements(data: ElementTree.Element) -> int:
+    """Elements of a constant, 0 when it is no weight."""
+    if data.attrib.get("element_type") not in WEIGHTS:
+        return 0
+    count = 1
+    for size in data.attrib.get("shape", "").split(","):
+        count *= int(size) if size.strip() else 1
+    return count

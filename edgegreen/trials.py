@@ -1,0 +1,291 @@
+"""One target's share of a plan: connect, deploy, start the agent, measure trial after trial.
+
+Runs in a thread of its own. Whatever goes wrong becomes a Failure of this target or of one trial; what
+was measured before stays measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import CancelledError, Future, wait
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgegreen import metrics, transport
+from edgegreen.artifact import Artifact, File
+from edgegreen.client import Agent, Board, Job, RawResult
+from edgegreen.deploy import Deployment, deploy
+from edgegreen.errors import DeviceError, EdgegreenError, Interrupted
+from edgegreen.measurement import Accuracy, ArtifactUsed, Failure, Latency, Measurement, RuntimeUsed
+from edgegreen.plan import Plan, Trial
+from edgegreen.target import RuntimeName, Target
+
+Outputs = list[NDArray[Any]]
+T = TypeVar("T")
+NO_METER = "this version of edgegreen reads no power meter"
+# The same file in two runtimes differs by rounding: above 20 dB wherever both work, 0 dB and below where
+# one does not (docs/method.md has the cases). The floor stands well apart from either.
+SAME_FILE_SQNR_DB = 6.0
+
+
+class Ledger(Protocol):
+    """Where results and failures go, and word of what goes on. Safe to call from many threads."""
+
+    def result(self, measurement: Measurement) -> None:
+        """Keep a measurement."""
+
+    def failure(self, failure: Failure) -> None:
+        """Keep a failure."""
+
+    def step(self, who: str, doing: str, done: float | None = None) -> None:
+        """Say what goes on; `done` is a share from 0 to 1."""
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What every target needs: built, or about to be.
+
+    `expected` holds, by variant, the host's outputs of the same file on the first evaluation samples.
+    """
+
+    agent: File
+    evaluation: File | None
+    labels: NDArray[Any] | None
+    artifacts: Mapping[str, Future[Artifact]]
+    expected: Mapping[str, Future[Outputs | None]]
+    baseline_accuracy: Future[float | None]
+
+
+@dataclass(frozen=True)
+class _Station:
+    """A board with its agent running and everything in place."""
+
+    agent: Agent
+    board: Board
+    placed: Deployment
+
+
+class TargetRun:
+    """All trials of one target, in order, over one connection."""
+
+    def __init__(self, plan: Plan, target: Target, materials: Materials, ledger: Ledger) -> None:
+        self.plan, self.target, self.materials, self.ledger = plan, target, materials, ledger
+        self.trials = plan.trials_of(target)
+        self._stage: Literal["connect", "deploy", "measure"] = "connect"
+        self._link: transport.Transport | None = None
+        self._stopped = False
+
+    def run(self) -> None:
+        """Do it all; never raises an EdgegreenError, but notes it in the ledger."""
+        try:
+            self._step("connecting")
+            with transport.connect(self.target) as self._link:
+                if not self._stopped:
+                    self._run_on(self._link)
+        except (EdgegreenError, CancelledError) as error:
+            if not self._stopped:
+                self._fail(error, None)
+        self._step("done")
+
+    def stop(self) -> None:
+        """Give up from another thread: hang up, so that whatever waits returns."""
+        self._stopped = True
+        if self._link:
+            self._link.close()
+
+    def _run_on(self, link: transport.Transport) -> None:
+        self._stage = "deploy"
+        common = [self.materials.agent, *([self.materials.evaluation] if self.materials.evaluation else [])]
+        # Models built already (an unchanged second run has them all) go in the same round trip.
+        placed = self._deploy(link, [*common, *self._files(only_done=True)])
+        agent = Agent.start(link, self.target.interpreter, placed.paths[self.materials.agent.sha256])
+        try:
+            board = agent.probe()
+            self._check_runtimes(board)
+            self._step("waiting for the models")
+            wait(self.materials.artifacts.values())
+            if any(file.sha256 not in placed.paths for file in self._files()):
+                placed = self._deploy(link, [*common, *self._files()])
+            self._stage = "measure"
+            for number, trial in enumerate(self.trials, 1):
+                artifact = _built(self.materials.artifacts[trial.variant_name])
+                if artifact is None:
+                    continue  # its conversion failed, and the session has said so
+                count = f"{number}/{len(self.trials)}"
+                self._measure(_Station(agent, board, placed), trial, artifact, count)
+        finally:
+            agent.close()
+
+    def _files(self, *, only_done: bool = False) -> list[File]:
+        futures = [self.materials.artifacts[trial.variant_name] for trial in self.trials]
+        built = [_built(future) for future in futures if future.done() or not only_done]
+        return [file for artifact in built if artifact for file in artifact.files]
+
+    def _deploy(self, link: transport.Transport, files: list[File]) -> Deployment:
+        total = sum(file.size_bytes for file in files) or 1
+        sent = 0
+
+        def progress(count: int) -> None:
+            nonlocal sent
+            sent += count
+            self._step("sending", min(sent / total, 1.0))
+
+        self._step("deploying")
+        return deploy(link, self.target.folder, files, progress)
+
+    def _check_runtimes(self, board: Board) -> None:
+        """Say at once, before any model is waited for, that a board can run nothing of the plan."""
+        if not any(set(trial.runtimes) & set(board.runtimes) for trial in self.trials):
+            raise _no_runtime(self.target, board, self.trials[0].runtimes)
+
+    def _measure(self, at: _Station, trial: Trial, artifact: Artifact, count: str) -> None:
+        def progress(stage: str, done: float) -> None:
+            threads = f", {trial.threads} threads" if trial.threads > 1 else ""
+            self._step(f"{count} {trial.variant_name}{threads}: {stage}", done)
+
+        try:
+            runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
+            if runtime is None:
+                raise _no_runtime(self.target, at.board, trial.runtimes)
+            evaluation = _Evaluation(self.plan, self.materials, trial.variant_name)
+            job = self._job(trial, artifact, at.placed, runtime)
+            raw = at.agent.measure(job, progress, evaluation.update)
+            self.ledger.result(_measurement(trial, artifact, at.board, raw, evaluation))
+        except DeviceError as error:
+            self._fail(error, trial.variant_name)
+            if not at.agent.alive:
+                raise DeviceError(f"the agent on {self.target.name} ended", hint=error.message) from error
+
+    def _job(self, trial: Trial, artifact: Artifact, placed: Deployment, runtime: RuntimeName) -> Job:
+        benchmark = self.plan.recipe.benchmark
+        evaluation = self.materials.evaluation
+        return Job(
+            runtime=runtime,
+            files=tuple(placed.paths[file.sha256] for file in artifact.files),
+            threads=trial.threads,
+            input_order=artifact.input_order,
+            output_order=artifact.output_order,
+            warmup_s=benchmark.warmup_s,
+            min_warmup_runs=benchmark.min_warmup_runs,
+            duration_s=benchmark.duration_s,
+            min_runs=benchmark.min_runs,
+            samples=placed.paths[evaluation.sha256] if evaluation else None,
+            evaluate=evaluation is not None,
+            timeout_s=benchmark.timeout_s,
+        )
+
+    def _step(self, doing: str, done: float | None = None) -> None:
+        self.ledger.step(self.target.name, doing, done)
+
+    def _fail(self, error: BaseException, variant: str | None) -> None:
+        code = error.exit_code if isinstance(error, EdgegreenError) else Interrupted.exit_code
+        self.ledger.failure(
+            Failure(
+                target=self.target.name,
+                variant=variant,
+                stage=self._stage,
+                error=str(error),
+                exit_code=code,
+            )
+        )
+
+
+class _Evaluation:
+    """Scores a device's outputs as they stream in, and compares the first with the host's."""
+
+    def __init__(self, plan: Plan, materials: Materials, variant: str) -> None:
+        self.metric = plan.recipe.data.metric
+        self.score = metrics.score(self.metric, materials.labels) if materials.evaluation else None
+        self.baseline = materials.baseline_accuracy
+        self.expected = _built(materials.expected[variant]) if variant in materials.expected else None
+        self.n = 0
+        self.finite = True
+        self.signal, self.noise = 0.0, 0.0
+
+    def update(self, start: int, outputs: Outputs) -> None:
+        """Take outputs of samples from `start` on; see `metrics.Score.update`."""
+        assert self.score is not None
+        self.score.update(start, outputs)
+        self.n += len(outputs[0])
+        self.finite = self.finite and all(bool(np.isfinite(output).all()) for output in outputs)
+        for want, got in zip(self.expected or [], outputs, strict=False):
+            part = want[start : start + len(got)].astype(np.float64)
+            self.signal += float((part**2).sum())
+            self.noise += float(((part - got[: len(part)]) ** 2).sum())
+
+    def accuracy(self) -> Accuracy | None:
+        """The metric, or None when nothing was evaluated or outputs are no finite numbers."""
+        if self.score is None or not self.n or not self.finite:
+            return None
+        return Accuracy(
+            metric=metrics.name(self.metric),
+            value=self.score.value(),
+            n=self.n,
+            baseline=_built(self.baseline),
+        )
+
+    def reasons(self) -> list[str]:
+        """Why the outputs are not to be trusted."""
+        if not self.finite:
+            return ["the outputs are not finite numbers on this board"]
+        if self.noise > 0 and 10 * np.log10(max(self.signal, 1e-30) / self.noise) < SAME_FILE_SQNR_DB:
+            return ["this board's runtime computes something else than the host with the same file"]
+        return []
+
+
+def _measurement(
+    trial: Trial, artifact: Artifact, board: Board, raw: RawResult, evaluation: _Evaluation
+) -> Measurement:
+    reasons = evaluation.reasons()
+    return Measurement(
+        variant=trial.variant_name,
+        target=trial.target.name,
+        format=artifact.format,
+        precision=artifact.precision,
+        runtime=RuntimeUsed(
+            name=raw.runtime_name, version=raw.runtime_version, delegate=raw.runtime_delegate
+        ),
+        threads=trial.threads,
+        artifact=ArtifactUsed(
+            sha256=artifact.sha256,
+            size_bytes=artifact.size_bytes,
+            compressed_bytes=artifact.compressed_bytes,
+            built_by=artifact.built_by,
+        ),
+        latency_ms=Latency.of(raw.invoke_ns),
+        end_to_end_ms=Latency.of(raw.end_to_end_ns),
+        load_ms=raw.load_ms,
+        first_inference_ms=raw.first_inference_ms,
+        throughput_ips=raw.throughput_ips,
+        peak_rss_bytes=raw.peak_rss_bytes,
+        accuracy=evaluation.accuracy(),
+        power=None,
+        energy=None,
+        energy_absent=NO_METER,
+        conditions={
+            "board": asdict(board),
+            "fed": raw.fed,
+            "agreement_on_host": asdict(artifact.agreement) if artifact.agreement else None,
+        },
+        verdict="invalid" if reasons else "valid",
+        reasons=tuple(reasons),
+    )
+
+
+def _built(future: Future[T]) -> T | None:
+    """What the future gives, or None when it failed: whoever owns the future reports that."""
+    try:
+        return future.result()
+    except EdgegreenError:
+        return None
+
+
+def _no_runtime(target: Target, board: Board, wanted: tuple[RuntimeName, ...]) -> DeviceError:
+    present = ", ".join(f"{name} {version}" for name, version in board.runtimes.items()) or "none"
+    return DeviceError(
+        f"{target.name}: {board.executable} has no {' or '.join(wanted)} (found: {present})",
+        hint="install one there, or name the Python that has one: `python: /path/to/python` in the target",
+    )

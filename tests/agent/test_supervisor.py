@@ -1,0 +1,187 @@
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from agent.talk import Talk, fake_litert, gone, job
+from edgegreen.agent import system
+from edgegreen.agent.supervisor import Supervisor, TrialProcess
+
+LONG = {"duration_s": 60.0}
+
+
+def test_probe_tells_of_this_machine(talk: Talk) -> None:
+    talk.send({"verb": "probe"})
+    (facts,) = talk.answer()
+    assert facts["executable"] == sys.executable
+    assert {"litert", "openvino"} <= set(facts["runtimes"])
+
+
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (b"hello", "not JSON"),
+        (b'{"v":2,"verb":"probe"}', "version 1"),
+        ({"verb": "dance"}, "no such request: 'dance'"),
+        ({"verb": "measure", "id": "t1", "job": {}}, "a job has"),
+        ({"verb": "measure", "id": 7, "job": job("m")}, "no such request"),
+        ({"verb": "measure", "id": "t1", "job": job("m", threads=0)}, "threads is 0"),
+    ],
+)
+def test_a_request_not_understood_costs_nothing(talk: Talk, request_: dict, words: str) -> None:
+    talk.send(request_)
+    (answer,) = talk.answer()
+    assert answer["event"] == "error"
+    assert words in answer["error"]
+    talk.send({"verb": "probe"})
+    assert talk.answer()[-1]["event"] == "probed"
+
+
+def test_a_chatty_runtime_does_not_corrupt_the_stream(pyz: Path, tmp_path: Path) -> None:
+    noise = "os.write(1, b'lib '); print('py', flush=True); subprocess.run(['/bin/echo', 'child'])"
+    with Talk(pyz, env=fake_litert(tmp_path, load=noise, invoke="os.write(1, b'\\n{ ')")) as talk:
+        talk.send({"verb": "measure", "id": "t1", "job": job(__file__)})
+        heard = talk.answer()
+    assert heard[-1]["event"] == "measured"
+    assert {event["id"] for event in heard} == {"t1"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
+def test_a_killed_trial_is_reported_and_the_next_one_runs(
+    pyz: Path, tmp_path: Path, models: Path, number: signal.Signals
+) -> None:
+    with Talk(pyz, env=fake_litert(tmp_path)) as talk:
+        talk.send({"verb": "measure", "id": "t1", "job": job(__file__, **LONG)})
+        talk.until("latency")
+        talk.trial().send_signal(number)
+        *_, last = talk.answer()
+        assert (last["event"], last["id"], last["kind"], last["signal"]) == (
+            "failed",
+            "t1",
+            "died",
+            number.name,
+        )
+        assert last["error"] == f"the trial died of {number.name} in stage `latency`"
+        if number == signal.SIGSEGV:
+            assert "Segmentation fault" in last["detail"]  # faulthandler says where
+            assert "trial.py" in last["detail"]
+        assert talk.ask(job(__file__), "t2")["event"] == "measured"
+
+
+def test_a_real_crash_inside_the_runtime(pyz: Path, tmp_path: Path) -> None:
+    with Talk(pyz, env=fake_litert(tmp_path, load="ctypes.string_at(0)")) as talk:
+        last = talk.ask(job(__file__))
+    assert (last["kind"], last["signal"]) == ("died", "SIGSEGV")
+    assert "in stage `load`" in last["error"]
+    assert "string_at" in last["detail"]
+
+
+def test_a_trial_that_exits_without_a_word(pyz: Path, tmp_path: Path) -> None:
+    env = fake_litert(tmp_path, load="sys.stderr.write('cannot open shared object\\n'); os._exit(3)")
+    with Talk(pyz, env=env) as talk:
+        last = talk.ask(job(__file__))
+    assert (last["kind"], last["signal"]) == ("died", None)
+    assert "ended with exit code 3" in last["error"]
+    assert "cannot open shared object" in last["detail"]
+
+
+def test_helpers_a_runtime_leaves_behind_are_ended(pyz: Path, tmp_path: Path) -> None:
+    helper = f"subprocess.Popen(['/bin/sleep', '600'], cwd={str(tmp_path)!r})"
+    with Talk(pyz, env=fake_litert(tmp_path, load=helper + "; os._exit(1)")) as talk:
+        start = time.monotonic()
+        assert talk.ask(job(__file__))["kind"] == "died"
+        assert time.monotonic() - start < 10
+    sleepers = [one for one in psutil.process_iter(["name", "cwd"]) if one.info["cwd"] == str(tmp_path)]
+    assert all(gone(one) for one in sleepers)
+
+
+def limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))
+
+
+@pytest.mark.parametrize(
+    "greed",
+    [
+        "self.hoard = np.ones(1 << 32)",
+        "sys.stderr.write('terminate called: std::bad_alloc\\n'); sys.stderr.flush(); os.abort()",
+    ],
+    ids=["python", "c++"],
+)
+def test_a_trial_out_of_memory_says_so(pyz: Path, tmp_path: Path, greed: str) -> None:
+    with Talk(pyz, env=fake_litert(tmp_path, load=greed), preexec=limit_memory) as talk:
+        last = talk.ask(job(__file__))
+        assert (last["event"], last["kind"]) == ("failed", "memory")
+        assert "out of memory" in last["error"]
+        talk.send({"verb": "probe"})
+        assert talk.answer()[-1]["event"] == "probed"
+
+
+def test_killed_by_the_kernel_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    trial = TrialProcess(Supervisor([], sys.stdout.buffer), "t1")
+    monkeypatch.setattr(system, "oom_kills", lambda: 4)
+    assert trial.obituary(-9, 3) == {
+        "kind": "memory",
+        "error": "the trial was killed by the kernel: out of memory in stage `load`",
+        "detail": "",
+        "signal": "SIGKILL",
+    }
+    assert trial.obituary(-9, 4)["kind"] == "died"
+    assert trial.obituary(-9, None)["kind"] == "died"  # a kernel that does not count
+    assert trial.obituary(-11, 3)["kind"] == "died"
+
+
+@pytest.mark.parametrize("end", ["stdin", "SIGTERM", "SIGHUP", "SIGINT", "SIGKILL"])
+def test_no_trial_outlives_the_agent(pyz: Path, tmp_path: Path, end: str) -> None:
+    if end == "SIGKILL" and sys.platform != "linux":
+        pytest.skip("only Linux ends the child of a killed process")
+    with Talk(pyz, env=fake_litert(tmp_path)) as talk:
+        talk.send({"verb": "measure", "id": "t1", "job": job(__file__, **LONG)})
+        talk.until("latency")
+        trial = talk.trial()
+        if end == "stdin":
+            assert talk.process.stdin
+            talk.process.stdin.close()
+        else:
+            os.kill(talk.process.pid, signal.Signals[end])
+        talk.process.wait(5)
+        assert gone(trial)
+        assert talk.process.stderr
+        assert talk.process.stderr.read() == b""
+
+
+def test_no_trial_outlives_a_host_that_reads_no_more(pyz: Path, tmp_path: Path) -> None:
+    with Talk(pyz, env=fake_litert(tmp_path)) as talk:
+        talk.send({"verb": "measure", "id": "t1", "job": job(__file__, **LONG)})
+        talk.until("latency")
+        trial = talk.trial()
+        assert talk.process.stdout
+        talk.process.stdout.close()
+        talk.process.wait(5)
+        assert gone(trial)
+
+
+def test_a_silent_trial_is_heard_of_all_the_same(pyz: Path, tmp_path: Path) -> None:
+    # Sleeping in C with Python's lock held: no thread of the trial's own could say a word.
+    with Talk(pyz, env=fake_litert(tmp_path, load="ctypes.PyDLL(None).sleep(4)")) as talk:
+        talk.send({"verb": "measure", "id": "t1", "job": job(__file__)})
+        times = [time.monotonic()]
+        for event in talk.events():
+            times.append(time.monotonic())
+            if event["stage"] != "load":
+                break
+    assert times[-1] - times[0] > 3.9
+    assert max(later - earlier for earlier, later in pairwise(times)) < 2.0
+
+
+def test_requests_may_be_queued(talk: Talk, models: Path) -> None:
+    for id_ in ("a", "b"):
+        talk.send({"verb": "measure", "id": id_, "job": job(models / "int4.tflite")})
+    assert [talk.answer()[-1]["id"], talk.answer()[-1]["id"]] == ["a", "b"]

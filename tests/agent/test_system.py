@@ -1,0 +1,82 @@
+from __future__ import annotations
+
+import mmap
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edgegreen.agent import system
+
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> str:
+    """A board's /proc, as recorded on a Raspberry Pi Zero 2 W (shortened)."""
+    (tmp_path / "proc/self").mkdir(parents=True)
+    (tmp_path / "proc/meminfo").write_text(
+        "MemTotal:         427976 kB\nMemAvailable:     301232 kB\nHugePages_Total:  0\n"
+    )
+    (tmp_path / "proc/loadavg").write_text("0.42 0.30 0.12 1/142 1203\n")
+    (tmp_path / "proc/vmstat").write_text("nr_free_pages 1234\noom_kill 3\n")
+    (tmp_path / "proc/self/status").write_text(
+        "Name:\tpython3\nVmHWM:\t   20480 kB\nVmRSS:\t   10240 kB\nThreads:\t1\n"
+    )
+    return str(tmp_path)
+
+
+def test_facts_are_read_below_the_root(board: str) -> None:
+    facts = system.facts(board)
+    assert facts["memory_total_bytes"] == 427976 * 1024
+    assert facts["memory_available_bytes"] == 301232 * 1024
+    assert facts["load_average"] == 0.42
+    assert facts["executable"] == sys.executable
+    assert facts["cpu_count"] == len(psutil.Process().cpu_affinity()) if sys.platform == "linux" else True
+    assert (system.oom_kills(board), system.rss_bytes(board), system.peak_rss_bytes(board)) == (
+        3,
+        10 << 20,
+        20 << 20,
+    )
+
+
+def test_what_a_machine_does_not_tell_is_none(tmp_path: Path) -> None:
+    root = str(tmp_path)
+    assert system.oom_kills(root) is None
+    assert system.facts(root)["memory_available_bytes"] is None
+    assert system.facts(root)["memory_total_bytes"] > 0  # sysconf knows
+    assert abs(system.peak_rss_bytes(root) - psutil.Process().memory_info().rss) < 1 << 30  # ru_maxrss
+    system.reset_peak_rss(root)  # nothing to do, no error
+
+
+@LINUX
+def test_the_peak_counts_from_its_reset() -> None:
+    size = 64 << 20
+    with mmap.mmap(-1, size) as block:
+        block.write(b"x" * size)
+        held = system.rss_bytes()
+    assert held - system.rss_bytes() > size * 0.9  # given back
+    before_reset = system.peak_rss_bytes()
+    system.reset_peak_rss()
+    assert before_reset - system.peak_rss_bytes() > size * 0.5
+    assert abs(system.rss_bytes() - psutil.Process().memory_info().rss) < 4 << 20
+
+
+PREFIX = "import sys; sys.path.insert(0, '.'); from edgegreen.agent import system;"
+
+
+@LINUX
+def test_the_oom_killer_is_offered_this_process() -> None:
+    script = PREFIX + "system.offer_to_oom_killer(); print(open('/proc/self/oom_score_adj').read())"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == 1000
+
+
+@LINUX
+def test_a_process_whose_parent_is_gone_already_ends() -> None:
+    run = [sys.executable, "-c", PREFIX + "system.die_with_parent(int(sys.argv[1])); print('alive')"]
+    assert subprocess.run([*run, str(os.getpid())], capture_output=True, check=False).stdout == b"alive\n"
+    assert subprocess.run([*run, "1"], capture_output=True, check=False).returncode == 1

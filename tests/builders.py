@@ -1,0 +1,67 @@
+"""Whole, believable records for tests that need one and care about a part of it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from edgegreen.measurement import Accuracy, ArtifactUsed, Failure, Latency, Measurement, Run, RuntimeUsed
+
+BOARD = {"machine": "aarch64", "cpu_count": 4, "python": "3.11.2", "libc": "glibc 2.36"}
+
+
+def latency(p50: float, p95: float | None = None) -> Latency:
+    """Milliseconds; everything else follows from the median."""
+    return Latency(
+        p50=p50, p90=p50 * 1.1, p95=p95 or p50 * 1.2, p99=p50 * 1.5, mean=p50 * 1.02, stdev=p50 * 0.1,
+        min=p50 * 0.9, max=p50 * 3, n=1000, ci95=(p50 * 0.99, p50 * 1.01),
+    )  # fmt: skip
+
+
+def accuracy(value: float, baseline: float | None = 0.913, metric: str = "top1") -> Accuracy:
+    """900 samples of it."""
+    return Accuracy(metric=metric, value=value, n=900, baseline=baseline)
+
+
+def measurement(variant: str = "int8-tflite", **changes: Any) -> Measurement:
+    """One trial of a KWS-like model; `p50`, `p95`, `size_bytes`, `runtime` stand for what holds them."""
+    p50, p95 = changes.pop("p50", 1.0), changes.pop("p95", None)
+    size_bytes = changes.pop("size_bytes", 53_168)
+    name, version, delegate = changes.pop("runtime", ("litert", "2.3.0", "XNNPACK"))
+    whole: dict[str, Any] = {
+        "variant": variant,
+        "target": "pi5",
+        "format": "tflite",
+        "precision": "int8",
+        "runtime": RuntimeUsed(name=name, version=version, delegate=delegate),
+        "threads": 1,
+        "artifact": ArtifactUsed(
+            sha256="5f" * 32, size_bytes=size_bytes, compressed_bytes=size_bytes // 2, built_by="test 1.0"
+        ),
+        "latency_ms": latency(p50, p95),
+        "end_to_end_ms": latency(p50 * 1.1),
+        "load_ms": 3.2,
+        "first_inference_ms": p50 * 2,
+        "throughput_ips": 1000 / p50,
+        "peak_rss_bytes": 10_200_000,
+        "accuracy": accuracy(0.902),
+        "power": None,
+        "energy": None,
+        "energy_absent": "no meter",
+        "conditions": {"board": BOARD, "fed": "seeded noise"},
+        "verdict": "valid",
+        "reasons": (),
+    }
+    return Measurement(**(whole | changes))
+
+
+def run(*results: Measurement, failures: tuple[Failure, ...] = ()) -> Run:
+    """A run of these results."""
+    return Run(
+        run_id="20261122-040000-abc123",
+        recipe="keyword-spotting",
+        started_at=datetime(2026, 11, 22, 4, 0, tzinfo=UTC),
+        edgegreen="0.1.0",
+        results=results,
+        failures=failures,
+    )

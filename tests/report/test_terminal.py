@@ -1,0 +1,268 @@
+"""The table as a person sees it: whole lines, honest marks, and reasons below."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import pytest
+from builders import BOARD, accuracy, measurement, run
+from rich.cells import cell_len
+from rich.console import Console
+
+from edgegreen import comparison
+from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.recipe import Budgets
+from edgegreen.report import terminal
+
+ESCAPE = "\x1b"
+
+
+def shown(of: Run, width: int = 200, *, colour: bool = False, **budgets: Any) -> str:
+    """What a person sees on a terminal of this width."""
+    out = io.StringIO()
+    console = Console(
+        file=out, width=width, force_terminal=colour, highlight=False, markup=False, emoji=False
+    )
+    rows = comparison.rows(of.results, "fp32-tflite", Budgets(**budgets))
+    terminal.show(of, rows, console)
+    return out.getvalue()
+
+
+def line_of(text: str, start: str) -> str:
+    (found,) = [line for line in text.splitlines() if line.startswith(start)]
+    return found
+
+
+KWS = (
+    measurement("fp32-tflite", p50=0.049, size_bytes=104_088, accuracy=accuracy(0.913), precision="fp32"),
+    measurement("int8-tflite", p50=0.0646, size_bytes=53_168, accuracy=accuracy(0.902)),
+    measurement(
+        "int8-openvino", p50=0.122, size_bytes=60_000, accuracy=accuracy(0.5), verdict="invalid",
+        reasons=("this board's runtime computes something else",), runtime=("openvino", "2026.4.1", None),
+    ),
+)  # fmt: skip
+
+
+class TestTable:
+    """One row a variant."""
+
+    def test_what_stands_in_a_row(self) -> None:
+        text = shown(run(*KWS))
+        assert text.splitlines()[0] == "pi5  aarch64 · 4 cores · Python 3.11.2 · glibc 2.36"
+        assert re.sub(r"\s{2,}", " | ", line_of(text, "Variant")) == (
+            "Variant | Runtime | Threads | Size | Accuracy | p50 ms | p95 ms | First ms | Memory | Speed"
+        )
+        assert re.sub(r"\s{2,}", " | ", line_of(text, "int8-tflite")) == (
+            "int8-tflite | litert 2.3.0 + XNNPACK | 1 | 53.2 kB* | 90.2 % (−1.1) | "
+            "0.0646 | 0.0775 | 0.129 | 10.2 MB | 0.759×"
+        )
+
+    def test_the_best_are_marked_without_colour(self) -> None:
+        text = shown(run(*KWS))
+        assert "91.3 % (±0.0)*" in line_of(text, "fp32-tflite")
+        assert "0.0490*" in line_of(text, "fp32-tflite")
+        assert "53.2 kB*" in line_of(text, "int8-tflite")
+        assert "*" not in line_of(text, "int8-openvino")
+        assert "* best of its column" in text
+
+    def test_a_missed_budget_is_marked_with_the_reason_below(self) -> None:
+        text = shown(run(*KWS), accuracy_drop_max=0.01)
+        assert line_of(text, "int8-tflite").startswith("int8-tflite !")
+        assert "! int8-tflite: accuracy drop 0.011 > 0.01" in text.splitlines()
+        assert "fp32-tflite !" not in text
+
+    def test_a_reading_not_to_be_trusted_is_marked_with_the_reason_below(self) -> None:
+        text = shown(run(*KWS), latency_p95_ms_max=0.1)
+        assert line_of(text, "int8-openvino").startswith("int8-openvino ! ?")
+        assert "? int8-openvino: this board's runtime computes something else" in text.splitlines()
+
+    def test_what_was_not_measured_is_no_zero_and_has_a_reason(self) -> None:
+        text = shown(run(measurement("fp32-tflite", accuracy=None)))
+        assert re.search(r"kB +– +1\.00", line_of(text, "fp32-tflite"))
+        assert "– accuracy: the recipe names no evaluation data" in text.splitlines()
+
+    def test_an_accuracy_that_was_no_number_is_not_blamed_on_the_recipe(self) -> None:
+        broken = measurement(accuracy=None, verdict="invalid", reasons=("the outputs are not finite",))
+        assert "evaluation data" not in shown(run(KWS[0], broken))
+
+    def test_no_speed_without_a_baseline_and_why(self) -> None:
+        text = shown(run(measurement("int8-tflite")))
+        assert line_of(text, "int8-tflite").endswith("–")
+        assert "– speed: the baseline has no valid row with as many threads here" in text.splitlines()
+
+    def test_each_target_has_its_own(self) -> None:
+        text = shown(run(*KWS, measurement("fp32-tflite", target="x86", conditions={})))
+        assert text.count("Variant ") == 2
+        assert "\nx86\n" in text
+
+    def test_nothing_measured_nothing_shown(self) -> None:
+        assert shown(run()) == ""
+
+
+class TestFailures:
+    """A failed row with its reason; nothing is left out in silence."""
+
+    def failed(self, target: str | None, variant: str | None, stage: Any, error: str = "it died") -> Failure:
+        return Failure(target=target, variant=variant, stage=stage, error=error)
+
+    def test_a_failed_trial_is_a_row(self) -> None:
+        text = shown(run(*KWS, failures=(self.failed("pi5", "lean", "measure", "SIGSEGV in the delegate"),)))
+        assert set(line_of(text, "lean ✗").split()) == {"lean", "✗", "–"}
+        assert "✗ lean (measure): SIGSEGV in the delegate" in text.splitlines()
+
+    def test_a_failed_conversion_is_a_row_of_every_target(self) -> None:
+        results = (*KWS, measurement("fp32-tflite", target="x86"))
+        text = shown(run(*results, failures=(self.failed(None, "lean", "convert"),)))
+        assert text.count("lean ✗") == 2
+
+    def test_a_target_that_failed_from_the_start_is_said_after_the_tables(self) -> None:
+        text = shown(run(*KWS, failures=(self.failed("jetson", None, "connect", "no route to host"),)))
+        assert text.splitlines()[-1] == "✗ jetson (connect): no route to host"
+
+    def test_a_target_that_failed_half_way_keeps_its_table(self) -> None:
+        text = shown(run(*KWS, failures=(self.failed("pi5", None, "measure", "the link broke"),)))
+        assert "✗ all (measure): the link broke" in text.splitlines()
+        assert line_of(text, "int8-tflite")
+
+    def test_nothing_but_failures(self) -> None:
+        failures = (self.failed(None, "lean", "convert"), self.failed("jetson", None, "connect", "refused"))
+        assert shown(run(failures=failures)).splitlines() == [
+            "✗ lean (convert): it died", "✗ jetson (connect): refused",
+        ]  # fmt: skip
+
+    def test_a_hint_stands_under_the_reason(self) -> None:
+        lines = shown(
+            run(failures=(self.failed("jetson", None, "connect", "off\n  → switch it on"),))
+        ).splitlines()
+        assert [line.rstrip() for line in lines] == ["✗ jetson (connect): off", "    → switch it on"]
+
+
+LONG = "a-variant-with-a-name-as-long-as-a-name-may-be-" + "x" * 17
+TWINS = (
+    *KWS,
+    measurement("fp32-tflite", p50=0.03, threads=4),
+    measurement(LONG, p50=12345.6, accuracy=accuracy(0.123, 0.9)),
+)
+LOST = Failure(target="pi5", variant=LONG[:-1] + "y", stage="measure", error="漢字のエラー " * 20 + "x" * 300)
+
+
+class TestWidth:
+    """However narrow, a row is one line and a figure is whole."""
+
+    @pytest.mark.parametrize("width", [200, 160, 120, 100, 80, 60, 40])
+    def test_rows_and_figures_are_whole(self, width: int) -> None:
+        text = shown(run(*TWINS, failures=(LOST,)), width, latency_p95_ms_max=0.1)
+        lines = text.splitlines()
+        assert max(cell_len(line) for line in lines) <= width
+        top = next(number for number, line in enumerate(lines) if line.startswith("Variant"))
+        heading, *rows, failed = lines[top : top + 1 + len(TWINS) + 1]
+        # As many cells in each row as there are headings: nothing wrapped, nothing ran together.
+        headings = re.split(r"\s{2,}", heading.strip())
+        for row in rows:
+            assert len(re.split(r"\s{2,}", row.strip())) == len(headings)
+            assert "…" not in row.split("  ", 1)[1]  # only a name is ever cut
+        assert "✗" in failed
+        assert "! ?" in rows[2]  # marks stay when names are cut
+        for figure in ("0.0490", "0.0646", "0.122", "0.0300", "12346"):
+            assert figure in text
+        assert "12.3 % (−77.7)" in text
+
+    def test_what_is_left_out_is_named(self) -> None:
+        for width in (200, 120, 100, 80, 60, 40):
+            text = shown(run(*TWINS), width)
+            heading = next(line for line in text.splitlines() if line.startswith("Variant"))
+            gone = [c.heading for c in terminal.COLUMNS if c.heading not in heading]
+            flat = " ".join(text.split())
+            if gone:
+                assert f"… too narrow for {', '.join(gone)}; --json has everything" in flat
+            else:
+                assert "too narrow" not in flat
+
+    def test_names_accuracy_and_median_go_last(self) -> None:
+        assert re.split(r"\s{2,}", line_of(shown(run(*KWS), 40), "Variant")) == [
+            "Variant",
+            "Accuracy",
+            "p50 ms",
+        ]
+
+    def test_all_of_it_fits_a_pipe(self) -> None:
+        text = shown(run(*KWS), terminal.PIPE_WIDTH)
+        assert len(re.split(r"\s{2,}", line_of(text, "Variant"))) == len(terminal.COLUMNS)
+
+    @pytest.mark.parametrize("width", [120, 80, 60])
+    def test_rows_that_differ_in_threads_alone_stay_apart(self, width: int) -> None:
+        text = shown(run(*TWINS), width)
+        first, second = (line for line in text.splitlines() if line.startswith("fp32-tflite"))
+        assert re.search(r" 1 ", first)
+        assert re.search(r" 4 ", second)
+
+    def test_rows_that_differ_in_the_runtime_alone_stay_apart(self) -> None:
+        tfr = measurement("fp32-tflite", p50=1, runtime=("tflite-runtime", "2.14.0", None))
+        text = shown(run(*KWS, tfr), 80)
+        assert "tflite-runtime 2.14.0" in text
+        assert "Runtime" in line_of(text, "Variant")
+
+    def test_long_words_are_folded_and_none_is_lost(self) -> None:
+        together = "".join(shown(run(*KWS, failures=(LOST,)), 40).split())
+        assert "漢字のエラー" * 20 + "x" * 300 in together
+
+
+class TestPlainText:
+    """What others wrote is printed as it is."""
+
+    NASTY = "[red]a[/red] [/] [bold :x: \\[b] ${HOME} %s {0} <b>&amp;"
+
+    def test_markup_is_none(self) -> None:
+        broken = measurement(
+            verdict="invalid", reasons=(self.NASTY,), conditions={"board": BOARD | {"libc": "[b]c[/b]"}}
+        )
+        failure = Failure(target="ssh://[fe80::1]", variant=None, stage="connect", error=self.NASTY)
+        text = shown(run(broken, measurement(target="[red]"), failures=(failure,)), 200)
+        assert f"? int8-tflite: {self.NASTY}" in text
+        assert f"✗ ssh://[fe80::1] (connect): {self.NASTY}" in text
+        assert "[b]c[/b]" in text
+        assert "\n[red]" in text
+
+    def test_the_console_of_the_commands_prints_strings_as_they_are(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        terminal.console().print(self.NASTY)
+        assert capsys.readouterr().out == self.NASTY + "\n"
+
+
+class TestColour:
+    """None where nobody sees it, or nobody wants it."""
+
+    def test_no_escape_codes_in_a_pipe(self, capsys: pytest.CaptureFixture[str]) -> None:
+        terminal.show(run(*KWS), comparison.rows(KWS, "fp32-tflite", Budgets()), terminal.console())
+        terminal.console(stderr=True).print("[bold]x[/bold]")
+        said = capsys.readouterr()
+        assert "int8-tflite" in said.out
+        assert ESCAPE not in said.out + said.err
+        assert said.err == "[bold]x[/bold]\n"
+
+    def test_no_color_is_honoured_on_a_terminal(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert f"{ESCAPE}[" in shown(run(*KWS), colour=True)
+        monkeypatch.setenv("NO_COLOR", "1")
+        codes = set(re.findall(r"\x1b\[([\d;]*)m", shown(run(*KWS), colour=True)))
+        # Bold and dim are no colours; 30–49 and 90–107 are.
+        assert {part for code in codes for part in code.split(";")} <= {"", "0", "1", "2"}
+
+    def test_marks_say_the_same_without_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        coloured = re.sub(r"\x1b\[[\d;]*m", "", shown(run(*KWS), colour=True))
+        assert coloured == shown(run(*KWS))
+
+    def test_a_pipe_has_its_own_width(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("COLUMNS", "40")
+        assert terminal.console().width == terminal.PIPE_WIDTH
+
+
+def test_every_mark_of_the_legend_is_used() -> None:
+    of: tuple[Measurement, ...] = (*KWS, measurement("bare", accuracy=None))
+    text = shown(run(*of, failures=(LOST,)), latency_p95_ms_max=0.1)
+    legend = re.findall(r"`(.)`", terminal.__doc__ or "")
+    assert legend == ["*", "!", "?", "✗", "–"]
+    for mark in legend:
+        assert f"\n{mark} " in text

@@ -1,0 +1,191 @@
+"""What holds the layers together: cheap imports, an agent that stands alone, registries that agree."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from conftest import REPO
+
+from edgegreen import recipe, target
+from edgegreen.recipe import Format, Precision, Quantizer
+from edgegreen.target import RuntimeName
+
+PACKAGE = REPO / "edgegreen"
+HEAVY = {
+    "tensorflow",
+    "keras",
+    "openvino",
+    "nncf",
+    "ai_edge_quantizer",
+    "ai_edge_litert",
+    "onnx",
+    "onnxruntime",
+}
+# What `--help` has no use for either: 0.2 s are not many.
+NOT_FOR_HELP = HEAVY | {"paramiko", "numpy", "pydantic", "rich", "ruamel", "psutil", "pebble"}
+
+
+def imported_by(*arguments: str) -> set[str]:
+    """Top-level packages in memory after this command line."""
+    code = (
+        "import json, sys\nfrom edgegreen import cli\n"
+        "try: cli.main(sys.argv[1:])\nexcept SystemExit as end: assert not end.code, end.code\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=REPO,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stderr.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("deploy", "--help"), ("--version",)])
+def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert imported_by(*arguments) & NOT_FOR_HELP == set()
+
+
+def test_a_dry_run_imports_no_converter_no_runtime_and_no_ssh() -> None:
+    used = imported_by("deploy", "recipes/digits.yaml", "--target", "local", "--dry-run")
+    assert used & (HEAVY | {"paramiko"}) == set()
+
+
+def test_importing_the_package_costs_nothing() -> None:
+    code = "import sys; before = set(sys.modules); import edgegreen; print(sorted(set(sys.modules) - before))"
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=True, cwd=REPO,
+        env=os.environ | {"PYTHONPATH": str(REPO)},
+    )  # fmt: skip
+    packages = {name.partition(".")[0] for name in ast.literal_eval(done.stdout)}
+    assert packages <= {"edgegreen", *sys.stdlib_module_names}
+
+
+AGENT = sorted((PACKAGE / "agent").rglob("*.py"))
+# Present on the board, imported where they are used.
+ON_THE_BOARD = {"numpy", "ai_edge_litert", "tflite_runtime", "openvino"}
+
+
+def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """Each import: what, how many dots it starts with, and whether it runs when the module is imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+
+    def walk(node: ast.AST, at_once: bool) -> Iterator[tuple[str, int, bool]]:
+        match node:
+            case ast.Import():
+                yield from ((alias.name, 0, at_once) for alias in node.names)
+            case ast.ImportFrom():
+                yield node.module or "", node.level, at_once
+            case ast.If(test=ast.Name(id="TYPE_CHECKING")):
+                for child in node.orelse:
+                    yield from walk(child, at_once)
+            case _:
+                inside = at_once and not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+                for child in ast.iter_child_nodes(node):
+                    yield from walk(child, inside)
+
+    return walk(tree, True)
+
+
+def test_there_is_an_agent() -> None:
+    assert len(AGENT) > 5
+    found = {name for path in AGENT for name, _, _ in imports(path)}
+    assert "numpy" in found  # or this test would see nothing
+
+
+@pytest.mark.parametrize("path", AGENT, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_the_agent_stands_on_the_standard_library_and_itself(path: Path) -> None:
+    depth = len(path.relative_to(PACKAGE / "agent").parts)
+    for name, level, at_once in imports(path):
+        top = name.partition(".")[0]
+        assert level <= depth, f"`from {'.' * level}{name}` leaves the agent"
+        if level == 0:
+            allowed = set(sys.stdlib_module_names) if at_once else sys.stdlib_module_names | ON_THE_BOARD
+            assert top in allowed, f"{path.name} imports {name}" + (" at its top" if at_once else "")
+
+
+def importers(package: str) -> set[str]:
+    """Modules of edgegreen that import `package`, anywhere in them."""
+    return {
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
+        for name, level, _ in imports(path)
+        if not level and name.partition(".")[0] == package
+    }
+
+
+def test_each_foreign_library_has_its_seam() -> None:
+    assert {path.partition("/")[0] for path in importers("paramiko")} == {"transport"}
+    assert importers("ruamel") == {"yamlfile.py"}
+    assert {path.partition("/")[0] for path in importers("rich")} == {"report"}
+    for library in ("tensorflow", "keras", "nncf", "ai_edge_quantizer", "onnx"):
+        assert {path.partition("/")[0] for path in importers(library)} <= {"sources", "convert"}
+
+
+def test_nothing_is_unpickled() -> None:
+    for library in ("pickle", "marshal", "shelve", "dill", "cloudpickle"):
+        assert importers(library) == set()
+
+
+class TestRegistries:
+    """One name, one meaning, wherever it stands."""
+
+    def test_runtimes(self) -> None:
+        from edgegreen.agent import runtimes
+
+        assert set(runtimes.RUNTIMES) == set(get_args(RuntimeName))
+        assert {name for names in target.RUNTIMES.values() for name in names} == set(get_args(RuntimeName))
+
+    def test_formats(self) -> None:
+        formats = set(get_args(Format))
+        assert set(target.RUNTIMES) == set(recipe.PRECISIONS) == set(recipe.QUANTIZERS) == formats
+
+    def test_precisions(self) -> None:
+        from edgegreen.convert import job
+
+        every = set(get_args(Precision))
+        assert {precision for each in recipe.PRECISIONS.values() for precision in each} == every
+        assert set(recipe.CALIBRATED) < every
+        assert set(job.FLOORS_DB) == every
+        assert set(job.WEIGHTS) == every - {"fp32"}
+
+    def test_quantizers(self) -> None:
+        from edgegreen.convert import job
+
+        every = set(get_args(Quantizer))
+        assert {name for names in recipe.QUANTIZERS.values() for name in names} == every
+        assert set(job.CONVERTERS) == every
+        for kind, (first, *_) in recipe.QUANTIZERS.items():
+            assert job.quantizer_of(recipe.Variant(format=kind)) == first
+
+    def test_metrics(self) -> None:
+        from edgegreen import metrics
+
+        assert set(metrics.METRICS) == set(get_args(recipe.Metric))
+
+    def test_budgets_and_exit_codes_of_the_help(self) -> None:
+        from edgegreen import cli, errors
+
+        told = cli.cli.help or ""
+        for kind in (errors.InputError, errors.ConversionError, errors.UnreachableError, errors.DeviceError):
+            assert f"{kind.exit_code} " in told
+
+
+def test_every_module_says_in_its_first_lines_what_it_is_for() -> None:
+    silent = [
+        str(path.relative_to(REPO))
+        for path in PACKAGE.rglob("*.py")
+        if len(ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "") < 20
+    ]
+    assert set(silent) <= {"edgegreen/__main__.py"}

@@ -1,0 +1,437 @@
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+from agent.talk import FAKE_LITERT, fake_litert, gone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edgegreen import bundle, messages
+from edgegreen.agent import wire
+from edgegreen.client import Agent, Job, RawResult
+from edgegreen.errors import DeviceError, UnreachableError
+from edgegreen.transport.local import LocalTransport
+
+MODELS = Path(__file__).parent / "fixtures" / "models"
+KWS = "kws/kws_ref_model_int8.tflite"
+
+
+@pytest.fixture(scope="session")
+def pyz(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(bundle.pack(tmp_path_factory.mktemp("agent")).path)
+
+
+@pytest.fixture
+def link() -> Iterator[LocalTransport]:
+    with LocalTransport() as transport:
+        yield transport
+
+
+def job(model: Path | str, **changes: Any) -> Job:
+    fields = {
+        "runtime": "litert", "files": (str(model),), "threads": 1, "input_order": (0,), "output_order": (0,),
+        "warmup_s": 0.01, "min_warmup_runs": 1, "duration_s": 0.05, "min_runs": 5,
+        "samples": None, "evaluate": False,
+    }  # fmt: skip
+    return Job(**{**fields, **changes})
+
+
+def measure(agent: Agent, asked: Job) -> RawResult:
+    return agent.measure(asked, lambda _stage, _done: None)
+
+
+class Script:
+    """A program in the agent's place: says `lines`, whatever it is asked, then does as told."""
+
+    def __init__(self, folder: Path, link: LocalTransport, idle_timeout_s: float = 20.0) -> None:
+        self.path, self.link, self.idle_timeout_s = folder / "script.py", link, idle_timeout_s
+
+    def says(self, *lines: bytes, then: str = "") -> Agent:
+        self.path.write_text(
+            f"import os, sys, time\nsys.stdin.readline()\nfor line in {list(lines)!r}:\n"
+            f"    sys.stdout.buffer.write(line + b'\\n')\nsys.stdout.flush()\n{then}\n"
+        )
+        return Agent.start(self.link, sys.executable, str(self.path), idle_timeout_s=self.idle_timeout_s)
+
+
+@pytest.fixture
+def script(tmp_path: Path, link: LocalTransport) -> Script:
+    return Script(tmp_path, link)
+
+
+def test_kws_int8_keeps_its_accuracy_through_the_agent(link: LocalTransport, pyz: str, assets: Path) -> None:
+    data = assets / "kws" / "kws01_evaluation.npz"
+    labels = np.load(data)["y"]
+    hits, starts, stages = [], [], []
+
+    def take(start: int, outputs: list[np.ndarray]) -> None:
+        starts.append(start)
+        hits.extend(outputs[0].argmax(axis=1) == labels[start : start + len(outputs[0])])
+
+    asked = job(assets / KWS, samples=str(data), evaluate=True, duration_s=0.5, n_samples=900)
+    with Agent.start(link, sys.executable, pyz) as agent:
+        board = agent.probe()
+        raw = agent.measure(asked, lambda stage, done: stages.append((stage, done)), take)
+    assert len(hits) == 900
+    assert np.mean(hits) >= 0.895
+    assert starts[0] == 0
+    assert board.runtimes["litert"] == raw.runtime_version
+    assert (raw.runtime_name, raw.runtime_delegate) == ("litert", "XNNPACK")
+    assert [(one.shape, one.dtype) for one in raw.inputs] == [((1, 49, 10, 1), "int8")]
+    assert [(one.shape, one.dtype) for one in raw.outputs] == [((1, 12), "int8")]
+    assert raw.fed == "first sample of kws01_evaluation.npz"
+    assert raw.runs == len(raw.invoke_ns) > 50
+    assert 0.9 < raw.throughput_ips * raw.invoke_ns.mean() / 1e9 <= 1.0
+    assert np.median(raw.end_to_end_ns) > np.median(raw.invoke_ns) > 1000
+    assert [stage for stage, _ in dict(stages).items()] == [
+        "load",
+        "warmup",
+        "latency",
+        "end_to_end",
+        "accuracy",
+    ]
+    assert all(0 <= done <= 1 for _, done in stages)
+
+
+def test_a_failed_trial_is_a_device_error_and_the_agent_lives(link: LocalTransport, pyz: str) -> None:
+    with Agent.start(link, sys.executable, pyz) as agent:
+        with pytest.raises(DeviceError, match="litert: FileNotFoundError: .*none.tflite") as caught:
+            measure(agent, job(MODELS / "none.tflite"))
+        assert "Traceback" in caught.value.__notes__[0]
+        process = agent._process
+        assert measure(agent, job(MODELS / "int4.tflite")).fed == "seeded noise"
+        assert agent._process is process
+
+
+def test_a_crash_is_told_by_its_signal(
+    link: LocalTransport, pyz: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", fake_litert(tmp_path, invoke="ctypes.string_at(0)")["PYTHONPATH"])
+    with Agent.start(link, sys.executable, pyz) as agent:
+        with pytest.raises(DeviceError) as caught:
+            measure(agent, job(__file__))
+        assert caught.value.message == "litert: the trial died of SIGSEGV in stage `load`"
+        assert "does not suit this board or model" in (caught.value.hint or "")
+        assert agent.alive
+
+
+def test_a_hung_trial_costs_itself_only(
+    link: LocalTransport, pyz: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hang = f"time.sleep(600) if model_path == {__file__!r} else None"
+    monkeypatch.setenv("PYTHONPATH", fake_litert(tmp_path, load=hang)["PYTHONPATH"])
+    with Agent.start(link, sys.executable, pyz) as agent:
+        start = time.monotonic()
+        with pytest.raises(DeviceError, match="hung in stage `load`: no news for 2 s"):
+            measure(agent, job(__file__, timeout_s=2.0))
+        assert time.monotonic() - start < 10
+        assert agent.alive
+        assert measure(agent, job(MODELS / "int4.tflite", timeout_s=30.0)).runs >= 5
+    assert not psutil.Process().children(recursive=True)
+
+
+def test_a_slow_but_lively_trial_is_not_hung(
+    link: LocalTransport, pyz: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", fake_litert(tmp_path, invoke="time.sleep(0.7)")["PYTHONPATH"])
+    with Agent.start(link, sys.executable, pyz) as agent:
+        assert measure(agent, job(__file__, timeout_s=2.5, min_runs=5)).runs == 5
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_what_a_callback_raises_ends_the_trial(
+    link: LocalTransport, pyz: str, error: type[BaseException]
+) -> None:
+    def progress(stage: str, done: float) -> None:
+        if stage == "latency":
+            raise error
+
+    with Agent.start(link, sys.executable, pyz) as agent:
+        with pytest.raises(error):
+            agent.measure(job(MODELS / "int4.tflite", duration_s=60.0), progress)
+        assert not psutil.Process().children(recursive=True)
+        assert measure(agent, job(MODELS / "int4.tflite")).runs >= 5
+
+
+def test_a_link_that_breaks_is_not_the_boards_fault(link: LocalTransport, pyz: str) -> None:
+    agent = Agent.start(link, sys.executable, pyz)
+    agent.probe()
+    children = psutil.Process().children(recursive=True)
+    threading.Timer(0.8, link.close).start()
+    with pytest.raises(UnreachableError):
+        measure(agent, job(MODELS / "int4.tflite", duration_s=60.0))
+    with pytest.raises(UnreachableError):
+        measure(agent, job(MODELS / "int4.tflite"))
+    assert all(gone(child) for child in children)
+
+
+def test_an_agent_killed_from_outside(link: LocalTransport, pyz: str) -> None:
+    with Agent.start(link, sys.executable, pyz) as agent:
+        agent.probe()
+        (supervisor,) = psutil.Process().children()
+        supervisor.kill()
+        with pytest.raises(DeviceError, match="ended with exit code 137"):
+            agent.probe()
+        assert agent.alive  # it did run: worth another try
+        assert agent.probe().executable == sys.executable
+
+
+def test_a_closed_agent_says_so(link: LocalTransport, pyz: str) -> None:
+    agent = Agent.start(link, sys.executable, pyz)
+    agent.close()
+    agent.close()
+    assert not agent.alive
+    with pytest.raises(DeviceError, match="has ended"):
+        agent.probe()
+
+
+def test_a_board_without_python(link: LocalTransport, pyz: str) -> None:
+    with pytest.raises(DeviceError) as caught, Agent.start(link, "python3.99", pyz) as agent:
+        agent.probe()
+    assert "python3.99" in caught.value.message
+    assert "`python:` in the target" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    ("ending", "words"),
+    [
+        ("exit 127", "there is no `/bin/sh` on the board"),
+        ("exit 126", "cannot be run"),
+        (
+            "echo 'edgegreen needs Python 3.7 or newer on the board, this is 3.6.9' >&2; exit 1",
+            "too old: .* 3.6.9",
+        ),
+        ("echo \"python3: can't open file 'agent.pyz'\" >&2; exit 2", "gone from the board"),
+        ("printf 'a\\033[2Jb\\n' >&2; exit 9", "exit code 9: a.\\[2Jb"),
+        ("kill -9 $$", "exit code 137: it said nothing"),
+    ],
+)
+def test_an_agent_that_does_not_start(link: LocalTransport, tmp_path: Path, ending: str, words: str) -> None:
+    (tmp_path / "agent.sh").write_text(ending)
+    with Agent.start(link, "/bin/sh", str(tmp_path / "agent.sh")) as agent:
+        with pytest.raises(DeviceError, match=words) as caught:
+            agent.probe()
+        assert "\x1b" not in str(caught.value)
+        assert not agent.alive
+
+
+def test_noise_of_a_login_script_is_skipped(link: LocalTransport, tmp_path: Path, pyz: str) -> None:
+    shell = tmp_path / "noisy"
+    shell.write_text(
+        f'#!/bin/sh\necho "Welcome!"\necho "{{}}"\nprintf "no newline"\nexec {sys.executable} "$@"\n'
+    )
+    shell.chmod(0o755)
+    with Agent.start(link, str(shell), pyz) as agent:
+        assert agent.probe().executable == sys.executable
+
+
+def test_endless_noise_is_no_agent(script: Script) -> None:
+    with (
+        pytest.raises(DeviceError, match="makes no sense: it says b'spam'"),
+        script.says(*[b"spam"] * 300) as agent,
+    ):
+        agent.probe()
+
+
+def test_silence_has_a_limit(tmp_path: Path, link: LocalTransport) -> None:
+    with pytest.raises(DeviceError, match="nothing came for 1 s"):
+        Script(tmp_path, link, idle_timeout_s=1.0).says(then="time.sleep(60)").probe()
+
+
+def event(name: str, **fields: Any) -> bytes:
+    return json.dumps({"v": 1, "event": name, **fields}).encode()
+
+
+def latencies(stage: str, times: list[int], **changes: Any) -> bytes:
+    fields = {"start_ns": 0, "end_ns": 10**9, "runs": len(times), **wire.pack_ns(times), **changes}
+    return event("latencies", id="t1", stage=stage, **fields)
+
+
+def outputs(start: int, n: int, *, tensors: int = 1, shape: list[int] | None = None) -> bytes:
+    tensor = {"dtype": "|i1", "shape": shape or [n], "data": "AAAA"[: 4 * -(-n // 3)] if n == 3 else "AA=="}
+    return event("outputs", id="t1", start=start, n=n, tensors=[tensor] * tensors)
+
+
+MEASURED = event(
+    "measured", id="t1", load_ms=1.0, first_inference_ms=1, peak_rss_bytes=1, rss_before_load_bytes=1,
+    runtime={"name": "litert", "version": "1", "delegate": None}, inputs=[], outputs=[], fed="noise",
+)  # fmt: skip
+GOOD = (latencies("invoke", [5, 6]), latencies("end_to_end", [7, 8]), outputs(0, 3), MEASURED)
+EVALUATED = {"samples": "x.npz", "evaluate": True}
+
+
+def test_a_good_conversation(script: Script) -> None:
+    raw = measure(script.says(*GOOD), job("m", **EVALUATED, n_samples=3))
+    assert (raw.invoke_ns.tolist(), raw.end_to_end_ns.tolist(), raw.window_ns) == ([5, 6], [7, 8], (0, 10**9))
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([MEASURED], "no latencies of invoke"),
+        ([GOOD[0], MEASURED], "no latencies of end_to_end"),
+        ([GOOD[0], b"Traceback (most recent call last):"], "it says"),
+        ([GOOD[0], b'{"v":2,"event":"progress"}'], "it says"),
+        ([GOOD[0], event("dance")], "there is no event 'dance'"),
+        ([GOOD[0], event("progress", id="t1", stage="load", done=1.5)], "`progress`, done"),
+        ([GOOD[0], event("progress", id="t1", stage="load", done=0, extra=1)], "`progress`, extra"),
+        ([event("progress", id="t2", stage="load", done=0)], "instead of news of trial t1"),
+        ([event("error", error="what?")], "refused a request: what?"),
+        ([latencies("invoke", [1], runs=2), latencies("invoke", [1], runs=3)], "impossible edges"),
+        ([latencies("invoke", [1], end_ns=0)], "impossible edges"),
+        ([latencies("invoke", [1, 2], runs=1)], "more latencies of invoke than calls"),
+        ([latencies("invoke", [1, 2], n=1)], "latencies of 5 bytes or more instead of 4"),
+        ([latencies("invoke", [1, 2], data="eJw=")], "latencies"),
+        ([latencies("invoke", [1, 2], data="!!")], "not base64"),
+        ([latencies("invoke", [1, 2], n=10**9)], "`latencies`, n"),
+        ([outputs(1, 3)], "out of turn"),
+        ([outputs(0, 3, tensors=2)], "2 outputs of sample 0 came out of turn"),
+        ([outputs(0, 3), outputs(3, 3)], "outputs of 6 samples came, and there are 3"),
+        ([outputs(0, 3, shape=[4])], "3 bytes for an output of shape"),
+        ([outputs(0, 3, shape=[2**40, 2**40])], "bytes for an output of shape"),
+        ([outputs(0, 3, shape=[1, 3])], "for 3 samples"),
+        ([GOOD[0], GOOD[1], MEASURED], "outputs of 0 samples came instead of 3"),
+    ],
+)  # fmt: skip
+def test_a_board_that_makes_no_sense(script: Script, said: list[bytes], words: str) -> None:
+    agent = script.says(*said, then="time.sleep(60)")
+    with pytest.raises(DeviceError) as caught:
+        measure(agent, job("m", **EVALUATED, n_samples=3))
+    assert words in caught.value.message
+    assert "\n" not in caught.value.message
+    assert not psutil.Process().children()  # and nobody goes on listening
+
+
+def test_outputs_nobody_asked_for(script: Script) -> None:
+    with pytest.raises(DeviceError, match="and there are 0"):
+        measure(script.says(*GOOD), job("m"))
+
+
+def test_a_compressed_bomb_is_not_unpacked() -> None:
+    packed = wire.pack_ns([0] * wire.LATENCIES_CHUNK * 16)
+    bomb = messages.Latencies("t", "invoke", 0, 1, 1, 2, 4, packed["data"])
+    with pytest.raises(DeviceError, match="latencies of 9 bytes or more instead of 8"):
+        bomb.times_ns()
+
+
+def test_what_a_board_says_cannot_move_the_cursor(script: Script) -> None:
+    failed = event("failed", id="t1", kind="other", error="\x1b[2Jgone\nfor good", detail="", signal=None)
+    with pytest.raises(DeviceError) as caught:
+        measure(script.says(failed), job("m"))
+    assert caught.value.message == "litert: �[2Jgone for good"
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "signal", "hint"),
+    [
+        ("died", "the trial died of SIGKILL", "SIGKILL", "dmesg"),
+        ("died", "the trial died of SIGILL", "SIGILL", "newer processor"),
+        ("memory", "killed by the kernel", "SIGKILL", "too little memory"),
+        ("load", "ModuleNotFoundError: No module named 'numpy'", None, "install numpy there"),
+        (
+            "load",
+            "ModuleNotFoundError: No module named 'ai_edge_litert'",
+            None,
+            "install ai-edge-litert there",
+        ),
+        ("load", "ImportError: version `GLIBC_2.34' not found", None, "too new for this system"),
+        ("load", "AttributeError: _ARRAY_API not found", None, "numpy<2"),
+    ],
+)
+def test_hints_say_what_to_do(script: Script, kind: str, error: str, signal: str | None, hint: str) -> None:
+    failed = event("failed", id="t1", kind=kind, error=error, detail="", signal=signal)
+    with pytest.raises(DeviceError) as caught:
+        measure(script.says(failed), job("m"))
+    assert error in caught.value.message
+    assert hint in (caught.value.hint or "")
+
+
+class Replay:
+    """A Transport and Process that only plays bytes; for fuzzing, where a process a time is too slow."""
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+
+    def start(self, _argv: list[str]) -> Replay:
+        return self
+
+    def write(self, _data: bytes) -> None: ...
+
+    def lines(self, _idle_timeout_s: float, _max_bytes: int) -> Iterator[bytes]:
+        yield from self.content.split(b"\n")
+
+    def stderr_tail(self) -> str:
+        return ""
+
+    def close(self) -> int:
+        return 0
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def played(content: bytes, use: Callable[[Agent], object]) -> None:
+    with contextlib.suppress(DeviceError):
+        use(Agent.start(Replay(content), "python3", "agent.pyz"))  # type: ignore[arg-type]
+
+
+@settings(max_examples=150, deadline=None)
+@given(data=st.data())
+def test_garbage_raises_device_errors_only(data: st.DataObject) -> None:
+    lines = list(GOOD)
+    for _ in range(data.draw(st.integers(1, 4))):
+        where = data.draw(st.integers(0, len(lines) - 1))
+        match data.draw(st.sampled_from(["drop", "bytes", "field", "bits", "repeat"])):
+            case "drop":
+                lines[where] = b""
+            case "bytes":
+                lines[where] = data.draw(st.binary())
+            case "repeat":
+                lines.insert(where, lines[where])
+            case "bits" if lines[where]:
+                changed = bytearray(lines[where])
+                changed[data.draw(st.integers(0, len(changed) - 1))] = data.draw(st.integers(0, 255))
+                lines[where] = bytes(changed)
+            case "field":
+                with contextlib.suppress(ValueError):
+                    message = json.loads(lines[where])
+                    if isinstance(message, dict) and message:
+                        message[data.draw(st.sampled_from(sorted(message)))] = data.draw(JSON)
+                        lines[where] = json.dumps(message).encode()
+    content = b"\n".join(lines)
+    played(content, lambda agent: measure(agent, job("m", **EVALUATED, n_samples=3)))
+    played(content, Agent.probe)
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    name=st.sampled_from(sorted(messages.EVENTS)),
+    fields=st.dictionaries(st.text(max_size=8), JSON, max_size=5),
+)
+def test_made_up_events_raise_device_errors_only(name: str, fields: dict[str, Any]) -> None:
+    content = json.dumps({**fields, "v": 1, "event": name}).encode()
+    with contextlib.suppress(DeviceError):
+        messages.parse(content)
+
+
+def test_the_stand_in_has_the_shape_of_the_real_interpreter() -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
+    names = [
+        line.split("(")[0].strip() for line in FAKE_LITERT.splitlines() if "def " in line and "__" not in line
+    ]
+    assert all(hasattr(Interpreter, name.removeprefix("def ")) for name in names if " _" not in name)
