@@ -173,7 +173,7 @@ def show_target(name: str) -> None:
 def cache(ctx: click.Context) -> None:
     """Look at the built models that are kept, or clear them."""
     if ctx.invoked_subcommand is None:
-        from edgegreen.convert import Cache
+        from edgegreen.cache import Cache
         from edgegreen.report import listings, terminal
 
         listings.show_cache(Cache.default(), terminal.console())
@@ -182,7 +182,7 @@ def cache(ctx: click.Context) -> None:
 @cache.command("clear")
 def clear_cache() -> None:
     """Remove every built model that no running edgegreen uses."""
-    from edgegreen.convert import Cache
+    from edgegreen.cache import Cache
     from edgegreen.report import words
 
     click.echo(f"{words.size(Cache.default().clear())} freed")

@@ -26,7 +26,8 @@ from numpy.typing import NDArray
 from edgegreen import bundle, convert, data, metrics, plan, sources, target
 from edgegreen import recipe as recipes
 from edgegreen.artifact import Artifact, File
-from edgegreen.convert import Build, BuildEvent, Cache, Reference
+from edgegreen.cache import Cache
+from edgegreen.convert import Build, BuildEvent, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.home import home
 from edgegreen.measurement import Failure, Measurement, Run
@@ -40,7 +41,10 @@ class Progress(Protocol):
     """Where word of what goes on is shown."""
 
     def step(self, who: str, doing: str, done: float | None = None) -> None:
-        """`who` is a target's name or BUILDING."""
+        """`who` (a target's name, or BUILDING) is doing this; `done` is a share, None when not known."""
+
+    def finish(self, who: str, doing: str) -> None:
+        """`who` is through, with this result."""
 
 
 def prepare(recipe_path: Path, targets: Sequence[str], only: Sequence[str] = ()) -> Plan:
@@ -57,6 +61,33 @@ def prepare(recipe_path: Path, targets: Sequence[str], only: Sequence[str] = ())
 class _Silence:
     def step(self, who: str, doing: str, done: float | None = None) -> None:
         pass
+
+    def finish(self, who: str, doing: str) -> None:
+        pass
+
+
+class _BuildProgress:
+    """Turns events of single variants into one line for all of them."""
+
+    ENDS = ("done", "cached", "failed")
+
+    def __init__(self, count: int, progress: Progress) -> None:
+        self._count, self._progress = count, progress
+        self._ended: dict[str, str] = {}
+
+    def __call__(self, event: BuildEvent) -> None:
+        if event.variant and event.stage in self.ENDS:
+            self._ended[event.variant] = event.stage
+        if len(self._ended) == self._count:
+            self._progress.finish(BUILDING, self._summary())
+        elif event.stage not in self.ENDS:
+            doing = f"{event.variant or 'source model'}: {event.stage}"
+            self._progress.step(BUILDING, doing, len(self._ended) / self._count)
+
+    def _summary(self) -> str:
+        stages = list(self._ended.values())
+        words = {"done": "built", "cached": "unchanged", "failed": "failed"}
+        return ", ".join(f"{stages.count(end)} {words[end]}" for end in self.ENDS if end in stages)
 
 
 def deploy(
@@ -99,9 +130,8 @@ class Session:
         evaluation, labels = self._evaluation_data()
         packed = bundle.pack(home() / "cache")
         with _stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
-            with convert.build(
-                self.plan.recipe, self.plan.variants, Cache.default(), self._on_build
-            ) as built:
+            told = _BuildProgress(len(self.plan.variants), self.progress)
+            with convert.build(self.plan.recipe, self.plan.variants, Cache.default(), told) as built:
                 baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, labels)
                 materials = Materials(packed, evaluation, labels, built.artifacts, built.expected, baseline)
                 runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
@@ -146,6 +176,10 @@ class Session:
         """Pass word of what goes on."""
         self.progress.step(who, doing, done)
 
+    def finish(self, who: str, doing: str) -> None:
+        """Pass word of who is through."""
+        self.progress.finish(who, doing)
+
     def _save(self) -> None:
         text = self.outcome().to_json()
         with self._lock:
@@ -153,9 +187,6 @@ class Session:
             part = self.file.with_suffix(".part")
             part.write_text(text, encoding="utf-8")
             part.replace(self.file)
-
-    def _on_build(self, event: BuildEvent) -> None:
-        self.step(BUILDING, f"{event.variant or 'source model'}: {event.stage}", event.done)
 
     def _evaluation_data(self) -> tuple[File | None, NDArray[Any] | None]:
         wanted = self.plan.recipe.data.evaluation
@@ -190,10 +221,8 @@ def build_only(the_plan: Plan, progress: Progress) -> tuple[dict[str, Artifact],
     built: dict[str, Artifact] = {}
     failed: dict[str, EdgegreenError] = {}
 
-    def on_build(event: BuildEvent) -> None:
-        progress.step(BUILDING, f"{event.variant or 'source model'}: {event.stage}", event.done)
-
-    with convert.build(the_plan.recipe, the_plan.variants, Cache.default(), on_build) as build:
+    told = _BuildProgress(len(the_plan.variants), progress)
+    with convert.build(the_plan.recipe, the_plan.variants, Cache.default(), told) as build:
         for name, future in build.artifacts.items():
             try:
                 built[name] = future.result()

@@ -43,6 +43,9 @@ class Ledger(Protocol):
     def step(self, who: str, doing: str, done: float | None = None) -> None:
         """Say what goes on; `done` is a share from 0 to 1."""
 
+    def finish(self, who: str, doing: str) -> None:
+        """Say that `who` is through."""
+
 
 @dataclass(frozen=True)
 class Materials:
@@ -88,7 +91,7 @@ class TargetRun:
         except (EdgegreenError, CancelledError) as error:
             if not self._stopped:
                 self._fail(error, None)
-        self._step("done")
+        self.ledger.finish(self.target.name, "done")
 
     def stop(self) -> None:
         """Give up from another thread: hang up, so that whatever waits returns."""

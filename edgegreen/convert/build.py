@@ -49,7 +49,7 @@ MODULES: dict[Quantizer, tuple[str, ...]] = {
 class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
-    `stage` is "loading", "installing …", "converting", "checking", "evaluating", "cached", "done" or "failed".
+    `stage` is "loading", "installing …", "converting", "checking", "evaluating", "cached", "done", "failed".
     """
 
     variant: str | None
@@ -77,7 +77,7 @@ class Build:
     """What is being built, by variant. A future that failed raises InputError or ConversionError.
 
     `expected` are the built file's own outputs on this host, for the first samples of the evaluation set
-    (None without one): what a board's runtime should give for the same file.
+    (None without one, or when outputs differ in shape): what a board's runtime should give for the same file.
     """
 
     artifacts: Mapping[str, Future[Artifact]]
@@ -205,8 +205,10 @@ class _Work:
             return None
         made = future.result()
         entry = self._recorded(made.key, lambda: _model_file(made), EXPECTED_SAMPLES)
-        columns = list(zip(*stored.rows(entry.folder), strict=True))
-        return [np.concatenate(column) for column in columns]
+        batches = [arrays for _, arrays in stored.batches(entry.folder)]
+        if len({tuple(array.shape[1:] for array in arrays) for arrays in batches}) > 1:
+            return None  # lists of detections, say: as many as there are
+        return [np.concatenate(column) for column in zip(*batches, strict=True)]
 
     def _reference(self) -> Reference:
         if self.request.evaluation is None:
@@ -220,9 +222,8 @@ class _Work:
         assert evaluation is not None
 
         def make(folder: Path) -> Made:
-            wanted = Recording(
-                model(), evaluation.path, self.request.evaluation_n, limit, self.request.threads
-            )
+            threads = cores() if limit is None else self.request.threads
+            wanted = Recording(model(), evaluation.path, self.request.evaluation_n, limit, threads)
             report = self._reporter(None) if limit is None else None
             self.shop.workers.run("tools", job.record, wanted, folder, on_report=report)
             return Made(f"outputs of {self.request.path.name}", {})
@@ -231,6 +232,7 @@ class _Work:
 
     def _source(self) -> Source:
         def work() -> Source:
+            self.on_event(BuildEvent(None, "loading"))
             try:
                 source = load.load(self.request, self.shop, self._reporter(None))
             except EdgegreenError:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgegreen.artifact import Agreement, Artifact, TensorSpec
-from edgegreen.convert import Cache
+from edgegreen.cache import Cache, Entry
 from edgegreen.errors import EdgegreenError
 from edgegreen.messages import printable
 from edgegreen.plan import Plan
@@ -105,16 +105,16 @@ def show_targets(targets: Mapping[Path, Target], out: Console) -> None:
 
 
 def show_cache(cache: Cache, out: Console) -> None:
-    """What the artifact cache holds, the latest used first."""
+    """What the artifact cache holds, by what it is, the latest used first."""
     entries = cache.entries()
-    shown = table("Entry", "What", "Size", "Last used", right=("Size",))
+    kinds: dict[str, list[Entry]] = {}
     for entry in entries:
-        shown.add_row(
-            entry.key[:12], entry.what, words.size(entry.size_bytes), f"{entry.used_at:%Y-%m-%d %H:%M}"
-        )
+        kinds.setdefault(entry.what, []).append(entry)
+    shown = table("What", "Entries", "Size", "Last used", right=("Entries", "Size"))
+    for what, alike in kinds.items():
+        size = words.size(sum(entry.size_bytes for entry in alike))
+        shown.add_row(Text(what), str(len(alike)), size, f"{alike[0].used_at:%Y-%m-%d %H:%M} UTC")
     if entries:
         out.print(shown)
-    limit = words.size(cache.limit_bytes)
-    out.print(
-        f"{len(entries)} entries, {words.size(cache.size_bytes)} of {limit}, in {cache.folder}", markup=False
-    )
+    held, limit = words.size(cache.size_bytes), words.size(cache.limit_bytes)
+    out.print(f"{len(entries)} entries, {held} of {limit}, in {cache.folder}", markup=False)

@@ -9,7 +9,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
-BUILD = "models"
+NEARLY = 0.999  # a bar at 1 is over for rich, and its clock stops
 
 
 class LiveProgress:
@@ -30,16 +30,18 @@ class LiveProgress:
         self._lock = threading.Lock()
 
     def step(self, who: str, doing: str, done: float | None = None) -> None:
-        """`who` (a target, or BUILD) is `doing` this; `done` is a share, None when not known."""
+        """`who` (a target, or the models) is `doing` this; `done` is a share, None when not known."""
         with self._lock:
             if who not in self._tasks:
                 self._tasks[who] = self._progress.add_task("", total=None, who=who)
-            total, completed = (None, None) if done is None else (1.0, done)
+            total, completed = (None, None) if done is None else (1.0, min(done, NEARLY))
             self._progress.update(self._tasks[who], description=doing, total=total, completed=completed)
 
-    def say(self, text: str) -> None:
-        """A message that stays."""
-        self._progress.console.print(text, markup=False)
+    def finish(self, who: str, doing: str) -> None:
+        """`who` is through, with this result; its line stays until all are."""
+        self.step(who, doing)
+        with self._lock:
+            self._progress.update(self._tasks[who], total=1.0, completed=1.0)
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -62,11 +64,12 @@ class PlainProgress:
         with self._lock:
             if self._last.get(who) != doing:
                 self._last[who] = doing
-                self.say(f"{who}: {doing}")
+                # On one line however long.
+                self._console.print(f"{who}: {doing}", markup=False, soft_wrap=True)
 
-    def say(self, text: str) -> None:
-        """A message, on one line however long."""
-        self._console.print(text, markup=False, soft_wrap=True)
+    def finish(self, who: str, doing: str) -> None:
+        """`who` is through, with this result."""
+        self.step(who, doing)
 
     def __enter__(self) -> Self:
         return self
