@@ -40,7 +40,7 @@ BUILDING = "models"
 class Progress(Protocol):
     """Where word of what goes on is shown."""
 
-    def step(self, who: str, doing: str, done: float | None = None) -> None:
+    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
         """`who` (a target's name, or BUILDING) is doing this; `done` is a share, None when not known."""
 
     def finish(self, who: str, doing: str) -> None:
@@ -59,7 +59,7 @@ def prepare(recipe_path: Path, targets: Sequence[str], only: Sequence[str] = ())
 
 
 class _Silence:
-    def step(self, who: str, doing: str, done: float | None = None) -> None:
+    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
         pass
 
     def finish(self, who: str, doing: str) -> None:
@@ -81,8 +81,8 @@ class _BuildProgress:
         if len(self._ended) == self._count:
             self._progress.finish(BUILDING, self._summary())
         elif event.stage not in self.ENDS:
-            doing = f"{event.variant or 'source model'}: {event.stage}"
-            self._progress.step(BUILDING, doing, len(self._ended) / self._count)
+            stage = f"{event.variant or 'source model'} {event.stage}"
+            self._progress.step(BUILDING, "building", stage, len(self._ended) / self._count)
 
     def _summary(self) -> str:
         stages = list(self._ended.values())
@@ -172,9 +172,9 @@ class Session:
             self._failures.append(failure)
         self._save()
 
-    def step(self, who: str, doing: str, done: float | None = None) -> None:
+    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
         """Pass word of what goes on."""
-        self.progress.step(who, doing, done)
+        self.progress.step(who, doing, stage, done)
 
     def finish(self, who: str, doing: str) -> None:
         """Pass word of who is through."""

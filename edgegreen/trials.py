@@ -40,7 +40,7 @@ class Ledger(Protocol):
     def failure(self, failure: Failure) -> None:
         """Keep a failure."""
 
-    def step(self, who: str, doing: str, done: float | None = None) -> None:
+    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
         """Say what goes on; `done` is a share from 0 to 1."""
 
     def finish(self, who: str, doing: str) -> None:
@@ -134,7 +134,7 @@ class TargetRun:
         def progress(count: int) -> None:
             nonlocal sent
             sent += count
-            self._step("sending", min(sent / total, 1.0))
+            self._step("sending", done=min(sent / total, 1.0))
 
         self._step("deploying")
         return deploy(link, self.target.folder, files, progress)
@@ -147,7 +147,7 @@ class TargetRun:
     def _measure(self, at: _Station, trial: Trial, artifact: Artifact, count: str) -> None:
         def progress(stage: str, done: float) -> None:
             threads = f", {trial.threads} threads" if trial.threads > 1 else ""
-            self._step(f"{count} {trial.variant_name}{threads}: {stage}", done)
+            self._step(f"{count} {trial.variant_name}{threads}", stage, done)
 
         try:
             runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
@@ -180,8 +180,8 @@ class TargetRun:
             timeout_s=benchmark.timeout_s,
         )
 
-    def _step(self, doing: str, done: float | None = None) -> None:
-        self.ledger.step(self.target.name, doing, done)
+    def _step(self, doing: str, stage: str = "", done: float | None = None) -> None:
+        self.ledger.step(self.target.name, doing, stage, done)
 
     def _fail(self, error: BaseException, variant: str | None) -> None:
         code = error.exit_code if isinstance(error, EdgegreenError) else Interrupted.exit_code

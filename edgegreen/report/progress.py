@@ -29,13 +29,14 @@ class LiveProgress:
         self._tasks: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
-    def step(self, who: str, doing: str, done: float | None = None) -> None:
+    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
         """`who` (a target, or the models) is `doing` this; `done` is a share, None when not known."""
         with self._lock:
             if who not in self._tasks:
                 self._tasks[who] = self._progress.add_task("", total=None, who=who)
             total, completed = (None, None) if done is None else (1.0, min(done, NEARLY))
-            self._progress.update(self._tasks[who], description=doing, total=total, completed=completed)
+            text = f"{doing}: {stage}" if stage else doing
+            self._progress.update(self._tasks[who], description=text, total=total, completed=completed)
 
     def finish(self, who: str, doing: str) -> None:
         """`who` is through, with this result; its line stays until all are."""
@@ -59,8 +60,8 @@ class PlainProgress:
         self._last: dict[str, str] = {}
         self._lock = threading.Lock()
 
-    def step(self, who: str, doing: str, done: float | None = None) -> None:  # noqa: ARG002
-        """`who` is `doing` this; repeated words are said once."""
+    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:  # noqa: ARG002
+        """`who` is `doing` this; its stages are not worth a line each."""
         with self._lock:
             if self._last.get(who) != doing:
                 self._last[who] = doing

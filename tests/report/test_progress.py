@@ -23,14 +23,14 @@ class TestPlain:
     def test_a_line_whenever_somebody_does_something_else(self) -> None:
         shown, out = plain()
         with shown:
-            for who, doing, done in (
-                ("pi5", "connecting", None), ("pi5", "sending", 0.1), ("pi5", "sending", 0.9),
-                ("jetson", "sending", 0.1), ("pi5", "1/3 int8: latency", 0.0),
+            for who, doing, stage, done in (
+                ("pi5", "connecting", "", None), ("pi5", "sending", "", 0.1), ("pi5", "sending", "", 0.9),
+                ("jetson", "sending", "", 0.1), ("pi5", "1/3 int8", "load", 0.0), ("pi5", "1/3 int8", "latency", 0.5),
             ):  # fmt: skip
-                shown.step(who, doing, done)
-            shown.say("a message")
+                shown.step(who, doing, stage, done)
+            shown.finish("pi5", "done")
         assert out.getvalue().splitlines() == [
-            "pi5: connecting", "pi5: sending", "jetson: sending", "pi5: 1/3 int8: latency", "a message",
+            "pi5: connecting", "pi5: sending", "jetson: sending", "pi5: 1/3 int8", "pi5: done",
         ]  # fmt: skip
 
     def test_a_long_line_stays_one_line(self) -> None:
@@ -41,8 +41,8 @@ class TestPlain:
     def test_what_others_wrote_is_printed_as_it_is(self) -> None:
         shown, out = plain()
         shown.step("ssh://[fe80::1]", "[red]sending[/red]")
-        shown.say("[/]")
-        assert out.getvalue() == "ssh://[fe80::1]: [red]sending[/red]\n[/]\n"
+        shown.finish("pi5", "[/]")
+        assert out.getvalue() == "ssh://[fe80::1]: [red]sending[/red]\npi5: [/]\n"
 
     def test_threads_do_not_tear_lines(self) -> None:
         shown, out = plain()
@@ -68,12 +68,12 @@ class TestLive:
     def test_a_line_a_target_gone_at_the_end(self) -> None:
         console, out = self.console()
         with LiveProgress(console) as shown:
-            shown.step("pi5", "sending", 0.5)
-            shown.step("ssh://[fe80::1]", "[red]latency[/red]", None)
-            shown.say("kept [b]message[/b]")
+            shown.step("pi5", "sending", done=0.5)
+            shown.step("ssh://[fe80::1]", "2/3 int8", "[red]latency[/red]")
+            shown.finish("jetson", "[b]done[/b]")
             shown._progress.refresh()
             seen = out.getvalue()
-        for text in ("pi5", "sending", "ssh://[fe80::1]", "[red]latency[/red]", "kept [b]message[/b]"):
+        for text in ("pi5", "sending", "ssh://[fe80::1]", "2/3 int8: [red]latency[/red]", "[b]done[/b]"):
             assert text in seen
         assert out.getvalue().endswith("\x1b[2K")  # erased
 

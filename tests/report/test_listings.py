@@ -1,0 +1,122 @@
+"""The small tables: a plan, built models, a model's inside, known targets."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.cells import cell_len
+from rich.console import Console
+
+from edgegreen import plan, yamlfile
+from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
+from edgegreen.cache import Cache
+from edgegreen.errors import ConversionError
+from edgegreen.recipe import Recipe
+from edgegreen.report import listings
+from edgegreen.sources import ModelSummary
+from edgegreen.target import Target
+
+
+def console(width: int = 140) -> tuple[Console, io.StringIO]:
+    out = io.StringIO()
+    return Console(file=out, width=width, highlight=False, markup=False, emoji=False), out
+
+
+def lines(out: io.StringIO) -> list[list[str]]:
+    """Cells of each line, apart by two spaces or more."""
+    import re
+
+    return [re.split(r"\s{2,}", line.strip()) for line in out.getvalue().splitlines()]
+
+
+def test_a_plan_lists_every_trial() -> None:
+    recipe = yamlfile.parse(
+        "name: kws\nmodel: m\nbenchmark: {duration_s: 2.5, threads: [1, 4]}\n"
+        "variants: {int8: {format: tflite, precision: int8}, shipped: {format: tflite}}",
+        Recipe,
+        "r.yaml",
+    )
+    targets = [Target(host="pi.local").called("pi5"), Target(host="::1").called("ssh://[fe80::1]")]
+    made = plan.make(recipe, targets, recipe.variants)
+    shown, out = console()
+    listings.show_plan(made, shown)
+    head, _, *rows = lines(out)
+    assert head == ["kws: 2 variants × 2 targets = 8 trials, 2.5 s each; baseline int8"]
+    assert rows[0] == ["pi5", "int8", "tflite", "int8", "litert or tflite-runtime", "1"]
+    assert rows[-1] == ["ssh://[fe80::1]", "shipped", "tflite", "as it is", "litert or tflite-runtime", "4"]
+    assert len(rows) == len(made.trials)
+
+
+def artifact(agreement: Agreement | None) -> Artifact:
+    file = File(Path("m.tflite"), "5f" * 32, 53_168)
+    return Artifact(
+        key="k", format="tflite", precision="int8", files=(file,), inputs=(), outputs=(), input_order=(0,),
+        output_order=(0,), built_by="ai-edge-quantizer 0.10.0", agreement=agreement, compressed_bytes=40_000,
+    )  # fmt: skip
+
+
+def test_built_models_with_their_distance_from_the_source() -> None:
+    built = {
+        "int8": artifact(Agreement(23.456, 0.97, 100, "100 calibration samples")),
+        "fp32": artifact(Agreement(float("inf"), None, 100, "100 calibration samples")),
+        "unchecked": artifact(None),
+    }
+    failed = {"lean": ConversionError("it computes [red]noise[/red]", hint="try another quantizer")}
+    shown, out = console()
+    listings.show_artifacts(built, failed, shown, Path("/out/[b]"))
+    rows = {row[0]: row[1:] for row in lines(out)}
+    assert rows["int8"] == ["53.2 kB", "40.0 kB", "23.5 dB", "97/100", "ai-edge-quantizer 0.10.0"]
+    assert rows["fp32"][2:4] == ["equal", "–"]
+    assert rows["unchecked"][2:4] == ["–", "–"]
+    assert rows["lean ✗"] == ["–"] * 5
+    text = out.getvalue()
+    assert "✗ lean: it computes [red]noise[/red]\n  → try another quantizer" in text
+    assert text.count("against the source model on 100 calibration samples, on this machine") == 1
+    assert "copied to /out/[b]" in text
+
+
+def test_names_in_a_foreign_model_are_printed_and_not_obeyed() -> None:
+    model = ModelSummary(
+        kind="TFLite", parameters=29_098, size_bytes=104_088, ops={"CONV_2D": 3, "ADD": 1, "[red]X": 3},
+        inputs=(TensorSpec("serving[0]\x1b[31m", (1, -1, 10), "float32"),),
+        outputs=(TensorSpec("[/]", (), "int8"),),
+    )  # fmt: skip
+    shown, out = console()
+    listings.show_model(model, shown)
+    rows = lines(out)
+    assert rows[0] == ["TFLite: 29,098 parameters, 104 kB"]
+    assert ["input", "serving[0]�[31m", "1 × ? × 10", "float32"] in rows
+    assert ["output", "[/]", "scalar", "int8"] in rows
+    assert [row for row in rows if row[0] in model.ops] == [["CONV_2D", "3"], ["[red]X", "3"], ["ADD", "1"]]
+    assert "\x1b" not in out.getvalue()
+
+
+def test_targets_with_their_files() -> None:
+    shown, out = console()
+    listings.show_targets(
+        {
+            Path("/b/pi5.yaml"): Target(family="raspberry-pi-5").called("pi5"),
+            Path("/a/[x].yaml"): Target(host="h").called("a"),
+        },
+        shown,
+    )
+    assert lines(out)[1:] == [
+        ["a", "linux", "h", "/a/[x].yaml"],
+        ["pi5", "raspberry-pi-5", "not set", "/b/pi5.yaml"],
+    ]
+
+
+def test_on_a_narrow_terminal_lines_keep_to_it() -> None:
+    shown, out = console(40)
+    listings.show_targets({Path("/a/" + "x" * 60 + ".yaml"): Target(host="board.example").called("a")}, shown)
+    assert max(cell_len(line) for line in out.getvalue().splitlines()) <= 40
+    assert "".join(out.getvalue().split()).count("x") >= 60
+
+
+def test_an_empty_cache() -> None:
+    shown, out = console()
+    cache = Cache.default()
+    listings.show_cache(cache, shown)
+    assert out.getvalue().startswith("0 entries, 0 B of 20.0 GB, in ")
+    assert str(cache.folder) in out.getvalue()
