@@ -1,10 +1,10 @@
-"""All variants of MLPerf Tiny's keyword spotting from a cold cache, against one script that makes them one by one.
+"""All variants of MLPerf Tiny's keyword spotting from a cold cache, against a script that makes each in turn.
 
     python benchmarks/conversion.py [ROUNDS]
 
 Each side is a fresh process, imports included; rounds alternate and the medians are compared. The script does
 what one writes by hand: TFLiteConverter once per TFLite variant, then openvino's converter and nncf. It makes
-eight files; TFLiteConverter has no weight-only int8. edgegreen makes nine, and checks each against the source.
+eight files (TFLiteConverter has no weight-only int8); edgegreen makes nine, and checks every one of them.
 Figure to reach: at least 2 times faster.
 """
 
@@ -68,7 +68,8 @@ def by_hand(folder: Path) -> None:
 
 def with_edgegreen(folder: Path) -> None:
     """The same and more, through edgegreen, into a cache of its own."""
-    from edgegreen.convert import Cache, build
+    from edgegreen.cache import Cache
+    from edgegreen.convert import build
     from edgegreen.recipe import PRECISIONS, Data, Recipe, Variant
 
     recipe = Recipe(name="kws", model=MODEL, data=Data(calibration=CALIBRATION))

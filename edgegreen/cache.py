@@ -40,7 +40,7 @@ DEFAULT_LIMIT_BYTES = 20_000_000_000
 MANIFEST = "entry.json"
 # A folder in `making/` of another host (the cache may lie on a shared disk) is given up after this long.
 ABANDONED_AFTER_S = 86400.0
-UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ def _intact(entry: Entry) -> bool:
 def _limit(text: str | None) -> int:
     if text is None:
         return DEFAULT_LIMIT_BYTES
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B?)\s*", text.upper())
-    if match is None or match[2] not in UNITS:
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)B?\s*", text.upper())
+    if match is None:
         raise InputError(f"EDGEGREEN_CACHE_LIMIT={text} is no size", hint="write it as 500MB or 20GB")
     return int(float(match[1]) * UNITS[match[2]])

@@ -20,7 +20,7 @@ def file(path: Path) -> str:
         loaded = recipe.load(path)
         _check_files(loaded)
         count = len(loaded.variants) or "the default"
-        return f"recipe `{loaded.name}`, {count} variants: ok"
+        return f"recipe `{loaded.name}`, {count} variant{'s' * (count != 1)}: ok"
     found = target.load(path)
     return f"target `{found.name}` ({found.family}): ok" + ("" if found.host else ", `host` not set yet")
 

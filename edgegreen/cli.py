@@ -69,22 +69,25 @@ def deploy(
     recipe: Path, targets: tuple[str, ...], only: tuple[str, ...], dry_run: bool, json_to: str | None
 ) -> None:
     """Build the RECIPE's variants, run them on each target, print the comparison."""
-    from edgegreen import session
+    from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
-    from edgegreen.report.progress import progress
 
-    plan = session.prepare(recipe, targets, only)
+    plan = prepare(recipe, targets, only)
     if dry_run:
         listings.show_plan(plan, terminal.console())
         return
-    if json_to not in (None, "-") and not Path(json_to).absolute().parent.is_dir():
-        raise InputError(f"--json {json_to}: no such folder")
+    if json_to not in (None, "-"):
+        _check_place(Path(json_to))
+    from edgegreen import session
+    from edgegreen.report.progress import progress
+
     with progress(terminal.console(stderr=True)) as shown:
         one = session.Session(plan, shown)
         run = one.run()
     code = _present(run, plan, json_to)
     if one.interrupted:
-        raise Interrupted(f"interrupted; {len(run.results)} of {len(plan.trials)} trials are in {one.file}")
+        done = f"{len(run.results)} of {len(plan.trials)} trials measured"
+        raise Interrupted(f"interrupted; {done}" + (f", kept in {one.file}" if one.file.exists() else ""))
     sys.exit(code)
 
 
@@ -95,10 +98,11 @@ def deploy(
 def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     """Build the RECIPE's variants and check each against the source model, on this machine."""
     from edgegreen import session
+    from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
     from edgegreen.report.progress import progress
 
-    plan = session.prepare(recipe, ["local"], only)
+    plan = prepare(recipe, ["local"], only)
     with progress(terminal.console(stderr=True)) as shown:
         built, failed = session.build_only(plan, shown)
     if output:
@@ -112,10 +116,10 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def inspect(model: Path, as_json: bool) -> None:
     """Show what a MODEL is: inputs, outputs, operators, parameters."""
-    from edgegreen import data, sources
+    from edgegreen import sources
     from edgegreen.report import listings, terminal
 
-    summary = sources.inspect(data.locate(model, "model"))
+    summary = sources.inspect(model)
     if as_json:
         import dataclasses
         import json
@@ -153,7 +157,7 @@ def list_targets() -> None:
     from edgegreen import target
     from edgegreen.report import listings, terminal
 
-    listings.show_targets({path: target.load(path) for path in target.files().values()}, terminal.console())
+    listings.show_targets(target.load_all(), terminal.console())
 
 
 @targets.command("show")
@@ -207,6 +211,14 @@ def _present(run: Run, plan: Plan, json_to: str | None) -> int:
             _write(Path(json_to), run.to_json() + "\n")
     codes = [failure.exit_code for failure in run.failures]
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
+
+
+def _check_place(path: Path) -> None:
+    """Raise InputError before any work when the JSON cannot go there."""
+    if path.is_dir():
+        raise InputError(f"--json {path}: a folder, not a file")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"--json {path}: no such folder")
 
 
 def _write(path: Path, text: str) -> None:

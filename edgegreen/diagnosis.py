@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edgegreen.agent import wire
 from edgegreen.errors import DeviceError
-from edgegreen.messages import Failed, printable
+from edgegreen.messages import Failed
 
 PACKAGES = {
     "litert": "ai-edge-litert",
@@ -14,7 +14,8 @@ PACKAGES = {
 
 # What runtimes say when they do not fit a board, and the way out. The first that matches.
 HINTS = (
-    ("_ARRAY_API not found", "this tflite-runtime was built for numpy 1: install numpy<2 beside it"),
+    ("_ARRAY_API not found", "the runtime was built for numpy 1: install numpy<2 there"),
+    ("numpy.core.multiarray failed to import", "the runtime was built for numpy 1: install numpy<2 there"),
     ("No module named 'numpy'", "install numpy there, or name another Python: `python:` in the target"),
     ("GLIBC_", "the runtime's wheel is too new for this system: install an older version of it"),
     ("GLIBCXX_", "the runtime's wheel is too new for this system: install an older version of it"),
@@ -59,7 +60,7 @@ def _hint(failed: Failed, runtime: str) -> str | None:
 
 def of_ending(code: int | None, stderr: str, python: str) -> DeviceError:
     """Why the agent itself ended: `code` is its exit code, None when not known."""
-    lines = printable(stderr).strip().splitlines()
+    lines = wire.printable(stderr).strip().splitlines()
     said = wire.one_line(lines[-1]) if lines else "it said nothing"
     if code == 127:
         return DeviceError(

@@ -29,6 +29,12 @@ class EdgegreenError(Exception):
         self.hint = hint
         self.transient = transient
 
+    @property
+    def line(self) -> str:
+        """The message's first line and the hint, for tables and JSON."""
+        first = self.message.split("\n", 1)[0]
+        return f"{first} → {self.hint}" if self.hint else first
+
     def __str__(self) -> str:
         return f"{self.message}\n  → {self.hint}" if self.hint else self.message
 

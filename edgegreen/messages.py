@@ -31,16 +31,11 @@ def senseless(reason: str) -> DeviceError:
     )
 
 
-def printable(text: str) -> str:
-    """Without control characters, which a terminal would obey."""
-    return "".join(char if char.isprintable() or char in "\n\t" else "�" for char in text)
-
-
-Text = Annotated[str, Field(strict=True, max_length=wire.MAX_DETAIL), AfterValidator(printable)]
+Text = Annotated[str, Field(strict=True, max_length=wire.MAX_DETAIL), AfterValidator(wire.printable)]
 Line = Annotated[
     str,
     Field(strict=True, max_length=2 * wire.MAX_TEXT),
-    AfterValidator(lambda text: wire.one_line(printable(text))),
+    AfterValidator(lambda text: wire.one_line(wire.printable(text))),
 ]
 Data = Annotated[str, Field(strict=True)]  # base64; as long as the line allows
 Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
@@ -232,13 +227,13 @@ def parse(line: bytes) -> Event:
         raise senseless(f"it says {wire.one_line(repr(line[:80]))}")
     name = message.pop("event", None)
     if not isinstance(name, str) or name not in EVENTS:
-        raise senseless(f"there is no event {printable(repr(name))[:80]}")
+        raise senseless(f"there is no event {wire.printable(repr(name))[:80]}")
     try:
         return EVENTS[name].validate_python(message)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise senseless(wire.one_line(printable(f"event `{name}`, {where}: {first['msg']}"))) from None
+        raise senseless(wire.one_line(wire.printable(f"event `{name}`, {where}: {first['msg']}"))) from None
 
 
 def _bytes(data: str) -> bytes:

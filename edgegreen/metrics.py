@@ -101,7 +101,8 @@ class AreaUnderCurve:
         columns = outputs[0].reshape(len(outputs[0]), -1)
         if columns.shape[1] > 2:
             raise InputError(f"auc takes one or two values a sample, the model gives {columns.shape[1]}")
-        self.scores.append(columns[:, -1].astype(np.float64))
+        wide = columns.astype(np.float64)
+        self.scores.append(wide[:, -1] - wide[:, 0] if wide.shape[1] == 2 else wide[:, 0])
 
     def value(self) -> float:  # noqa: D102
         scores = np.concatenate([np.zeros(0), *self.scores])

@@ -21,10 +21,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from numpy.typing import NDArray
-
-from edgegreen import bundle, convert, data, metrics, plan, sources, target
-from edgegreen import recipe as recipes
+from edgegreen import bundle, convert, data, metrics
 from edgegreen.artifact import Artifact, File
 from edgegreen.cache import Cache
 from edgegreen.convert import Build, BuildEvent, Reference
@@ -32,7 +29,8 @@ from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.home import home
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan
-from edgegreen.trials import Materials, TargetRun
+from edgegreen.prepare import prepare
+from edgegreen.trials import EvaluationSet, Materials, TargetRun
 
 BUILDING = "models"
 
@@ -45,17 +43,6 @@ class Progress(Protocol):
 
     def finish(self, who: str, doing: str) -> None:
         """`who` is through, with this result."""
-
-
-def prepare(recipe_path: Path, targets: Sequence[str], only: Sequence[str] = ()) -> Plan:
-    """Read recipe and targets, and plan. Raises InputError for whatever is wrong in them."""
-    loaded = recipes.load(recipe_path)
-    chosen = [target.find(spec) for spec in dict.fromkeys(targets or ["local"])]
-    variants = loaded.variants
-    if not variants:
-        kind = sources.kind_of(data.locate(loaded.model, "model"))
-        variants = recipes.default_variants(kind, calibrated=loaded.data.calibration is not None)
-    return plan.make(loaded, chosen, variants, only)
 
 
 class _Silence:
@@ -115,7 +102,7 @@ class Session:
         self.run_id = f"{self.started_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         self._results: list[Measurement] = []
         self._failures: list[Failure] = []
-        self._lock = threading.Lock()
+        self._lock, self._saving = threading.Lock(), threading.Lock()
 
     @property
     def file(self) -> Path:
@@ -127,13 +114,13 @@ class Session:
 
         Raises InputError when the model or the data are wrong, before anything is connected to.
         """
-        evaluation, labels = self._evaluation_data()
+        evaluation = self._evaluation_set()
         packed = bundle.pack(home() / "cache")
         with _stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
             told = _BuildProgress(len(self.plan.variants), self.progress)
             with convert.build(self.plan.recipe, self.plan.variants, Cache.default(), told) as built:
-                baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, labels)
-                materials = Materials(packed, evaluation, labels, built.artifacts, built.expected, baseline)
+                baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
+                materials = Materials(packed, evaluation, built.artifacts, built.expected, baseline)
                 runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
                 futures = [pool.submit(one.run) for one in runs]
                 _wait(futures, stop)
@@ -142,6 +129,7 @@ class Session:
                     for one in runs:
                         one.stop()
             self._note_builds(built)
+            self._note_baseline(baseline)
             for future in futures:
                 future.result()
         return self.outcome()
@@ -181,22 +169,24 @@ class Session:
         self.progress.finish(who, doing)
 
     def _save(self) -> None:
-        text = self.outcome().to_json()
-        with self._lock:
+        with self._saving:  # outcome and file in one, or a slower thread would put an older outcome back
+            text = self.outcome().to_json()
             self.file.parent.mkdir(parents=True, exist_ok=True)
             part = self.file.with_suffix(".part")
             part.write_text(text, encoding="utf-8")
             part.replace(self.file)
 
-    def _evaluation_data(self) -> tuple[File | None, NDArray[Any] | None]:
+    def _evaluation_set(self) -> EvaluationSet | None:
         wanted = self.plan.recipe.data.evaluation
         if wanted is None:
-            return None, None
+            return None
         path = data.locate(wanted, "evaluation")
         with data.open_samples(path, "evaluation") as samples:
-            labels = samples.labels()
-        metrics.score(self.plan.recipe.data.metric, labels)  # refuses what does not fit, before any work
-        return File.of(path), labels
+            found = EvaluationSet(File.of(path), samples.n, samples.labels())
+        metrics.score(
+            self.plan.recipe.data.metric, found.labels
+        )  # refuses what does not fit, before any work
+        return found
 
     def _note_builds(self, built: Build) -> None:
         for name, future in built.artifacts.items():
@@ -208,12 +198,30 @@ class Session:
                         target=None,
                         variant=name,
                         stage="convert",
-                        error=str(error),
+                        error=error.line,
                         exit_code=error.exit_code,
                     )
                 )
             except CancelledError:
                 pass  # interrupted before it was built
+
+    def _note_baseline(self, baseline: Future[float | None]) -> None:
+        """Say why there is no baseline, unless whatever it was has been said of variants already."""
+        try:
+            baseline.result()
+        except EdgegreenError as error:
+            if error.line not in {failure.error for failure in self._failures}:
+                self.failure(
+                    Failure(
+                        target=None,
+                        variant=None,
+                        stage="convert",
+                        error=error.line,
+                        exit_code=error.exit_code,
+                    )
+                )
+        except CancelledError:
+            pass
 
 
 def build_only(the_plan: Plan, progress: Progress) -> tuple[dict[str, Artifact], dict[str, EdgegreenError]]:
@@ -242,15 +250,17 @@ def export(artifacts: Mapping[str, Artifact], folder: Path) -> None:
         raise InputError(f"cannot write to {folder}: {error.strerror}") from None
 
 
-def _baseline_accuracy(reference: Future[Reference], of: Plan, labels: NDArray[Any] | None) -> float | None:
+def _baseline_accuracy(
+    reference: Future[Reference], of: Plan, evaluation: EvaluationSet | None
+) -> float | None:
     """The metric of the float model on the host, None without evaluation data or finite outputs."""
     try:
         outputs = reference.result()
     except CancelledError:
         return None
-    if of.recipe.data.evaluation is None:
+    if evaluation is None:
         return None
-    score = metrics.score(of.recipe.data.metric, labels)
+    score = metrics.score(of.recipe.data.metric, evaluation.labels)
     for start, batch in outputs.batches():
         score.update(start, batch)
     value = score.value()

@@ -161,6 +161,17 @@ def files() -> dict[str, Path]:
     return found
 
 
+def load_all() -> dict[Path, Target | InputError]:
+    """Every target that can be named, or what is wrong with its file."""
+    found: dict[Path, Target | InputError] = {}
+    for path in files().values():
+        try:
+            found[path] = load(path)
+        except InputError as error:
+            found[path] = error
+    return found
+
+
 def _from_address(spec: str) -> Target:
     shown = _without_password(spec)
     if shown != spec:

@@ -6,6 +6,8 @@ was measured before stays measured.
 
 from __future__ import annotations
 
+import math
+import threading
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import asdict, dataclass
@@ -18,13 +20,14 @@ from edgegreen import metrics, transport
 from edgegreen.artifact import Artifact, File
 from edgegreen.client import Agent, Board, Job, RawResult
 from edgegreen.deploy import Deployment, deploy
-from edgegreen.errors import DeviceError, EdgegreenError, Interrupted
+from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.measurement import Accuracy, ArtifactUsed, Failure, Latency, Measurement, RuntimeUsed
 from edgegreen.plan import Plan, Trial
 from edgegreen.target import RuntimeName, Target
 
 Outputs = list[NDArray[Any]]
 T = TypeVar("T")
+STOP_CHECK_S = 0.1
 NO_METER = "this version of edgegreen reads no power meter"
 # The same file in two runtimes differs by rounding: above 20 dB wherever both work, 0 dB and below where
 # one does not (docs/method.md has the cases). The floor stands well apart from either.
@@ -48,6 +51,15 @@ class Ledger(Protocol):
 
 
 @dataclass(frozen=True)
+class EvaluationSet:
+    """The samples every trial's accuracy is measured on: `n` of them, with labels if the file has any."""
+
+    file: File
+    n: int
+    labels: NDArray[Any] | None
+
+
+@dataclass(frozen=True)
 class Materials:
     """What every target needs: built, or about to be.
 
@@ -55,8 +67,7 @@ class Materials:
     """
 
     agent: File
-    evaluation: File | None
-    labels: NDArray[Any] | None
+    evaluation: EvaluationSet | None
     artifacts: Mapping[str, Future[Artifact]]
     expected: Mapping[str, Future[Outputs | None]]
     baseline_accuracy: Future[float | None]
@@ -85,13 +96,15 @@ class TargetRun:
         """Do it all; never raises an EdgegreenError, but notes it in the ledger."""
         try:
             self._step("connecting")
-            with transport.connect(self.target) as self._link:
+            with self._connect() as self._link:
                 if not self._stopped:
                     self._run_on(self._link)
+            ending = "done"
         except (EdgegreenError, CancelledError) as error:
+            ending = "failed"
             if not self._stopped:
                 self._fail(error, None)
-        self.ledger.finish(self.target.name, "done")
+        self.ledger.finish(self.target.name, "stopped" if self._stopped else ending)
 
     def stop(self) -> None:
         """Give up from another thread: hang up, so that whatever waits returns."""
@@ -99,9 +112,30 @@ class TargetRun:
         if self._link:
             self._link.close()
 
+    def _connect(self) -> transport.Transport:
+        """Connect, in a thread that is left alone when the run is stopped: a silent host must not delay it."""
+        found: Future[transport.Transport] = Future()
+
+        def work() -> None:
+            try:
+                link = transport.connect(self.target)
+            except BaseException as error:
+                found.set_exception(error)
+                return
+            found.set_result(link)
+            if self._stopped:
+                link.close()
+
+        threading.Thread(target=work, daemon=True).start()
+        while not wait([found], STOP_CHECK_S).done:
+            if self._stopped:
+                raise CancelledError
+        return found.result()
+
     def _run_on(self, link: transport.Transport) -> None:
         self._stage = "deploy"
-        common = [self.materials.agent, *([self.materials.evaluation] if self.materials.evaluation else [])]
+        evaluation = self.materials.evaluation
+        common = [self.materials.agent, *([evaluation.file] if evaluation else [])]
         # Models built already (an unchanged second run has them all) go in the same round trip.
         placed = self._deploy(link, [*common, *self._files(only_done=True)])
         agent = Agent.start(link, self.target.interpreter, placed.paths[self.materials.agent.sha256])
@@ -157,7 +191,9 @@ class TargetRun:
             job = self._job(trial, artifact, at.placed, runtime)
             raw = at.agent.measure(job, progress, evaluation.update)
             self.ledger.result(_measurement(trial, artifact, at.board, raw, evaluation))
-        except DeviceError as error:
+        except UnreachableError:
+            raise
+        except EdgegreenError as error:
             self._fail(error, trial.variant_name)
             if not at.agent.alive:
                 raise DeviceError(f"the agent on {self.target.name} ended", hint=error.message) from error
@@ -175,8 +211,9 @@ class TargetRun:
             min_warmup_runs=benchmark.min_warmup_runs,
             duration_s=benchmark.duration_s,
             min_runs=benchmark.min_runs,
-            samples=placed.paths[evaluation.sha256] if evaluation else None,
+            samples=placed.paths[evaluation.file.sha256] if evaluation else None,
             evaluate=evaluation is not None,
+            n_samples=evaluation.n if evaluation else None,
             timeout_s=benchmark.timeout_s,
         )
 
@@ -190,7 +227,7 @@ class TargetRun:
                 target=self.target.name,
                 variant=variant,
                 stage=self._stage,
-                error=str(error),
+                error=error.line if isinstance(error, EdgegreenError) else str(error),
                 exit_code=code,
             )
         )
@@ -201,7 +238,8 @@ class _Evaluation:
 
     def __init__(self, plan: Plan, materials: Materials, variant: str) -> None:
         self.metric = plan.recipe.data.metric
-        self.score = metrics.score(self.metric, materials.labels) if materials.evaluation else None
+        self.score = metrics.score(self.metric, materials.evaluation.labels) if materials.evaluation else None
+        self.file = materials.evaluation.file if materials.evaluation else None
         self.baseline = materials.baseline_accuracy
         self.expected = _built(materials.expected[variant]) if variant in materials.expected else None
         self.n = 0
@@ -229,6 +267,12 @@ class _Evaluation:
             n=self.n,
             baseline=_built(self.baseline),
         )
+
+    def named(self, fed: str) -> str:
+        """What the timed calls were fed, by the data's own name: the board knows them by their digest."""
+        if self.file is None:
+            return fed
+        return fed.replace(self.file.sha256 + self.file.path.suffix, self.file.path.name)
 
     def reasons(self) -> list[str]:
         """Why the outputs are not to be trusted."""
@@ -270,12 +314,21 @@ def _measurement(
         energy_absent=NO_METER,
         conditions={
             "board": asdict(board),
-            "fed": raw.fed,
-            "agreement_on_host": asdict(artifact.agreement) if artifact.agreement else None,
+            "fed": evaluation.named(raw.fed),
+            "agreement_on_host": _agreement(artifact),
         },
         verdict="invalid" if reasons else "valid",
         reasons=tuple(reasons),
     )
+
+
+def _agreement(artifact: Artifact) -> dict[str, Any] | None:
+    """The agreement as JSON knows it: equal outputs have no finite SQNR."""
+    found = artifact.agreement
+    if found is None:
+        return None
+    equal = math.isinf(found.sqnr_db)
+    return asdict(found) | {"equal": equal, "sqnr_db": None if equal else found.sqnr_db}
 
 
 def _built(future: Future[T]) -> T | None:

@@ -21,6 +21,19 @@ from edgegreen.errors import EdgegreenError
 REPORT_EVERY_S = 0.1
 
 
+class _Reporter:
+    """Sends word of one job (see `workers.Report`): each stage, and shares no oftener than one can read."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self._pipe, self._stage, self._at = pipe, "", 0.0
+
+    def __call__(self, stage: str, done: float | None = None) -> None:
+        now = time.monotonic()
+        if stage != self._stage or now - self._at > REPORT_EVERY_S:
+            self._stage, self._at = stage, now
+            self._pipe.send(("report", stage, done))
+
+
 def serve(pipe: Connection, modules: Sequence[str]) -> None:
     """Import `modules`, then do one job after another until the pipe closes."""
     # OpenVINO and NNCF would report their use to a server on import; what is absent cannot.
@@ -31,22 +44,13 @@ def serve(pipe: Connection, modules: Sequence[str]) -> None:
             importlib.import_module(name)
         except Exception as error:  # the job that needs it will say so
             print(f"cannot import {name}: {error}", file=sys.stderr)  # noqa: T201
-
-    said = ("", 0.0)
-
-    def report(stage: str, done: float | None = None) -> None:
-        nonlocal said
-        if stage != said[0] or time.monotonic() - said[1] > REPORT_EVERY_S:
-            said = (stage, time.monotonic())
-            pipe.send(("report", stage, done))
-
     while True:
         try:
             job, arguments = pipe.recv()
         except EOFError:
             return
         try:
-            answer: tuple[str, Any] = ("done", job(report, *arguments))
+            answer: tuple[str, Any] = ("done", job(_Reporter(pipe), *arguments))
         except EdgegreenError as error:
             answer = ("refused", error)
         except MemoryError:

@@ -39,7 +39,8 @@ ENVIRONMENT = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1", "PYTHO
 
 def tail(said: str) -> str:
     """The last lines of a program's output as further lines of an error's message."""
-    lines = [line.rpartition("\r")[2].rstrip()[:300] for line in said[-LOG_TAIL_BYTES:].splitlines()]
+    # Of a progress bar, which goes back to the line's start again and again, what it said last.
+    lines = [line.rstrip().rpartition("\r")[2][:300] for line in said[-LOG_TAIL_BYTES:].split("\n")]
     return "".join(f"\n    {line}" for line in [line for line in lines if line][-12:])
 
 

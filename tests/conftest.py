@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+pytest_plugins = ["sshd"]  # an OpenSSH server as a fixture
+
 REPO = Path(__file__).parent.parent
 
 

@@ -14,13 +14,20 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Self
 
 import pytest
 
 from edgegreen.target import Target
+from edgegreen.transport import Upload
+from edgegreen.transport.ssh import SSHTransport
+
+Connect = Callable[..., SSHTransport]
+"""What the fixture `connect` is."""
+MakeUpload = Callable[..., Upload]
+"""What the fixture `upload` is."""
 
 _BINARY = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
 

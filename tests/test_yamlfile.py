@@ -81,6 +81,7 @@ KIND = [  # of the wrong kind, where one kind and where several will do
         MINIMAL + "benchmark: {threads: [1, b]}",
         "3: `benchmark.threads[1]`: should be a whole number, not `b`",
     ),
+    (MINIMAL + "benchmark: {threads: [b]}", "3: `benchmark.threads[0]`: should be a whole number, not `b`"),
     (MINIMAL + 'benchmark: {warmup_s: "1"}', '3: `benchmark.warmup_s`: should be a number, not `"1"`'),
     (MINIMAL + "benchmark: {warmup_s: 1:30}", "3: `benchmark.warmup_s`: should be a number, not `1:30`"),
     ("name: 8\nmodel: m", "1: `name`: should be text, not `8`; put it in quotes"),
@@ -186,6 +187,16 @@ def test_words_that_yaml_1_1_would_turn_into_something_else_stay_text(word: str)
     assert list(
         parse(f"name: a\nmodel: b\nvariants: {{a{word.replace(':', '')}: {{format: tflite}}}}\n").variants
     )
+
+
+def test_anchors_of_any_value_and_anchors_used_anew() -> None:
+    recipe = parse(
+        MINIMAL
+        + "data: {metric: {python: &f m.py:f, higher_is_better: &no false}}\n"
+        + "variants: {a: &v {format: &f tflite}, b: &v {format: *f}, c: *v}\n"
+    )
+    assert recipe.data.metric.higher_is_better is False
+    assert recipe.variants["b"] == recipe.variants["c"]
 
 
 def test_a_version_number_is_not_silently_shortened() -> None:

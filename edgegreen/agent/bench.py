@@ -13,12 +13,16 @@ TICK_NS = 1_000_000_000
 
 
 class Window(NamedTuple):
-    """A timed window. `runs` calls were made; `times_ns` holds every one, or one in a power of two."""
+    """A timed window. `runs` calls were made; `times_ns` holds every one, or one in a power of two.
+
+    `times_ns` is a view of the room it was recorded in (a copy would count as the model's memory): use it
+    before the next window is recorded there.
+    """
 
     start_ns: int
     end_ns: int
     runs: int
-    times_ns: array[int]
+    times_ns: memoryview
 
 
 def buffer(capacity: int) -> array[int]:
@@ -84,7 +88,7 @@ def measure(
             else:
                 end = recorder.record(end + TICK_NS, min_runs - recorder.runs)
             tick(_done(end - start, seconds, recorder.runs, min_runs))
-    return Window(start, end, recorder.runs, room[: recorder.kept])
+    return Window(start, end, recorder.runs, memoryview(room)[: recorder.kept])
 
 
 class _Recorder:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Iterator, Sequence
 
 VERSION = 1
 BEGINNING = b'{"v":'  # of every line that `encode` makes
-HEARTBEAT_S = 1.5
+HEARTBEAT_S = 1.2
 MAX_REQUEST_BYTES = 1 << 20
 MAX_EVENT_BYTES = 128 << 20
 OUTPUTS_CHUNK_BYTES = 256 << 10
@@ -123,6 +123,11 @@ def take_stdout() -> BinaryIO:
     ours = os.dup(1)
     os.dup2(2, 1)
     return os.fdopen(ours, "wb")
+
+
+def printable(text: str) -> str:
+    """Without control characters, which a terminal would obey."""
+    return "".join(char if char.isprintable() or char in "\n\t" else "\ufffd" for char in text)
 
 
 def one_line(text: str, limit: int = MAX_TEXT) -> str:

@@ -176,8 +176,10 @@ class _Work:
         key = self.keys[name]
         try:
             if entry := self.shop.cache.get(key):
+                artifact = _artifact_of(entry)
+                self.request.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
                 self.on_event(BuildEvent(name, "cached"))
-                return _artifact_of(entry)
+                return artifact
             entry = self.shop.cache.obtain(key, lambda folder: self._make(name, folder), self.shop.stop)
             self.on_event(BuildEvent(name, "done"))
             return _artifact_of(entry)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgegreen.agent.wire import printable
 from edgegreen.artifact import Agreement, Artifact, TensorSpec
-from edgegreen.cache import Cache, Entry
 from edgegreen.errors import EdgegreenError
-from edgegreen.messages import printable
 from edgegreen.plan import Plan
 from edgegreen.report import words
-from edgegreen.sources import ModelSummary
 from edgegreen.target import Target
+
+if TYPE_CHECKING:
+    from edgegreen.cache import Cache, Entry
+    from edgegreen.sources import ModelSummary
 
 
 def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
@@ -95,13 +98,20 @@ def _shape(tensor: TensorSpec) -> str:
     return " × ".join("?" if size < 0 else str(size) for size in tensor.shape) or "scalar"
 
 
-def show_targets(targets: Mapping[Path, Target], out: Console) -> None:
-    """Every target that can be named."""
+def show_targets(targets: Mapping[Path, Target | EdgegreenError], out: Console) -> None:
+    """Every target that can be named, and what is wrong with those that cannot be read."""
     shown = table("Target", "Family", "Host", "File")
-    for path, target in sorted(targets.items(), key=lambda item: item[1].name):
-        host = target.host or Text("not set", style="dim")
-        shown.add_row(target.name, target.family, host, Text(str(path), style="dim"))
+    for path, target in sorted(targets.items(), key=lambda item: item[0].stem):
+        file = Text(str(path), style="dim")
+        if isinstance(target, Target):
+            shown.add_row(target.name, target.family, target.host or Text("not set", style="dim"), file)
+        else:
+            empty = Text(words.ABSENT, style="dim")
+            shown.add_row(Text(f"{path.stem} ✗", style="red"), empty, empty, file)
     out.print(shown)
+    for target in targets.values():
+        if isinstance(target, EdgegreenError):
+            out.print(Text.assemble(("✗", "red"), f" {target}"))
 
 
 def show_cache(cache: Cache, out: Console) -> None:
@@ -117,4 +127,5 @@ def show_cache(cache: Cache, out: Console) -> None:
     if entries:
         out.print(shown)
     held, limit = words.size(cache.size_bytes), words.size(cache.limit_bytes)
-    out.print(f"{len(entries)} entries, {held} of {limit}, in {cache.folder}", markup=False)
+    count = f"{len(entries)} {'entry' if len(entries) == 1 else 'entries'}"
+    out.print(f"{count}, {held} of {limit}, in {cache.folder}", markup=False)

@@ -65,7 +65,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def show(run: Run, rows: Sequence[Row], out: Console) -> None:
-    """Print the whole run: a table per target, then what failed and where the run is kept."""
+    """Print the whole run: a table per target, then what failed elsewhere."""
     targets = list(dict.fromkeys(row.measurement.target for row in rows))
     for target in targets:
         mine = [row for row in rows if row.measurement.target == target]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -60,9 +61,9 @@ def _reason(path: Path, error: Exception) -> InputError:
             f"{path}: has a Lambda layer, which is Python code stored in the file; it is not run",
             hint="replace the layer by one of Keras' own, or save the model as a SavedModel",
         )
-    if "custom_objects" in text or "register_keras_serializable" in text:
+    if unknown := re.search(r"Could not locate (class|function) '(\w+)'", text):
         return InputError(
-            f"{path}: uses a layer or function that Keras does not have: {_first_line(text)}",
+            f"{path}: uses the {unknown[1]} `{unknown[2]}`, which Keras does not have",
             hint="save the model as a SavedModel, which needs no Python code of yours",
         )
     return InputError(f"{path}: Keras cannot load it: {_first_line(text) or type(error).__name__}")

@@ -81,7 +81,8 @@ class Source:
 class ModelSummary:
     """What `edgegreen inspect` shows. `ops` is operator → count; -1 in a shape is a dynamic extent.
 
-    `parameters` counts the elements of all constants that are weights: floats and quantised integers.
+    `parameters` counts the elements of all variables (Keras, SavedModel), else of all constants that are
+    weights: floats and quantised integers.
     """
 
     kind: str

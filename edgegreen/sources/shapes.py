@@ -46,8 +46,8 @@ def check_data(samples: Samples, inputs: Sequence[TensorSpec], what: str, path: 
     if len(samples.names) != len(inputs):
         names = ", ".join(f"`{tensor.name}` {_words(tensor.shape)}" for tensor in inputs)
         raise InputError(
-            f"{what} data {path}: {len(samples.names)} inputs ({', '.join(samples.names)}), "
-            f"but the model has {len(inputs)}: {names}",
+            f"{what} data {path} have {', '.join(f'`{name}`' for name in samples.names)}, "
+            f"but the model has {len(inputs)} input{'s' * (len(inputs) > 1)}: {names}",
             hint="name the arrays x0, x1, … in that order" if len(inputs) > 1 else "name the array x",
         )
     for name, shape, tensor in zip(samples.names, samples.shapes, inputs, strict=True):

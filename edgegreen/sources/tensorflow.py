@@ -5,6 +5,7 @@ These jobs run in the TensorFlow worker only; nothing else in edgegreen imports 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -60,7 +61,10 @@ def load(report: Report, request: Request, folder: Path) -> Source:
 
 
 def summarise(report: Report, request: Request, folder: Path) -> ModelSummary:
-    """What the model is, told from its float .tflite; dynamic extents but the batch stay as they are."""
+    """What the model is: parameters as it has them, operators as its float .tflite has them.
+
+    Dynamic extents but the batch stay as they are.
+    """
     report("loading")
     opened = _open(request)
     loose = tuple(
@@ -81,7 +85,7 @@ def summarise(report: Report, request: Request, folder: Path) -> ModelSummary:
             for name, port in zip(opened.outputs, ordered, strict=True)
         ),
         ops=tflitefile.ops(model),
-        parameters=tflitefile.parameters(model),
+        parameters=sum(math.prod(variable.shape) for variable in opened.variables),
         size_bytes=request.size_bytes,
     )
 
@@ -141,7 +145,7 @@ def convert(converter: Any) -> bytes:
     try:
         return bytes(converter.convert())
     except Exception as error:
-        found = re.search(r"(?:Flex|Custom) ops?: ([^\n]+)", str(error))
+        found = re.search(r"(?:TF Select|Flex|Custom) ops?: ([^\n]+)", str(error))
         if found is None:
             raise
         raise ConversionError(

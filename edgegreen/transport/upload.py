@@ -30,8 +30,8 @@ _PACKABLE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,95}")
 
 # What the scripts exit with when a digest is wrong; other failures end with the failing tool's message.
 _DAMAGED = 65
-_FREE = 'fail() { code=$?; df -Pk "$1" 2>/dev/null | sed -n "\\$s/^/free /p"; exit "${2:-$code}"; }\n'
-_START = f"LC_ALL=C; export LC_ALL; {_FREE}"
+_START = """LC_ALL=C; export LC_ALL
+fail() { code=$?; df -Pk "$1" 2>/dev/null | sed -n '$s/^/free /p'; exit "$code"; }"""
 
 # $1 folder. The tar stream on stdin holds files under their names, and .sums for sha256sum.
 _RECEIVE_PACK = f"""{_START}
@@ -45,23 +45,27 @@ mv -f -- * .. || fail "$1"
 """
 
 # $1 path, $2 part, $3 digest, $4 size, $5 `anew` to ignore an earlier part. Says from where to send.
+# Several may run at once for the same file: none ever makes the part shorter than it has to be, and one
+# that finds it gone takes the finished file for its own.
 _RECEIVE_FILE = f"""{_START}
 folder=${{1%/*}}
-mkdir -p "${{folder:-/}}" || fail /
+folder=${{folder:-/}}
+mkdir -p "$folder" || fail /
 have=0
-[ "$5" = anew ] || ! [ -f "$2" ] || have=$(wc -c <"$2")
-[ "$have" -le "$4" ] || have=0
+! [ -f "$2" ] || have=$(wc -c <"$2")
+[ "$have" -le "$4" ] || dd if=/dev/null of="$2" bs=1 seek="$4" || fail "$folder"
+[ "$have" -le "$4" ] && [ "$5" != anew ] || have=0
 blocks=$((have / 65536))
-[ "$blocks" -gt 0 ] || rm -f "$2"
 echo "from $((blocks * 65536))"
-dd of="$2" bs=65536 seek="$blocks" conv=notrunc || fail "${{folder:-/}}"
-part=$2
-[ -f "$part" ] || part=$1  # another upload of the same file has just finished it
-dd if=/dev/null of="$part" conv=notrunc,fsync &  # onto the disk, while the digest is taken
-sum=$(sha256sum <"$part") || fail "${{folder:-/}}"
-[ "${{sum%% *}}" = "$3" ] || exit {_DAMAGED}
-wait $! || fail "${{folder:-/}}"
-[ "$part" = "$1" ] || mv -f "$part" "$1" || fail "${{folder:-/}}"
+dd of="$2" bs=65536 seek="$blocks" conv=notrunc || fail "$folder"
+{{ sync "$2" || sync; }} 2>/dev/null &  # onto the disk, while the digest is taken
+sum=$(sha256sum <"$2" 2>/dev/null || sha256sum <"$1") || fail "$folder"
+wait
+if [ "${{sum%% *}}" != "$3" ]; then
+  [ -e "$2" ] || rm -f "$1"
+  exit {_DAMAGED}
+fi
+mv -f "$2" "$1" || ! [ -e "$2" ] || fail "$folder"
 """
 
 
@@ -101,7 +105,7 @@ def _sorted_out(uploads: Sequence[Upload]) -> tuple[list[tuple[str, list[Upload]
     """Packs of small files with the folder each goes to, and the files that travel alone."""
     packs: list[tuple[str, list[Upload]]] = []
     singles: list[Upload] = []
-    filling: dict[str, tuple[list[Upload], int]] = {}
+    filling: dict[str, tuple[list[Upload] | None, int]] = {}
     for upload in dict.fromkeys(uploads):
         folder, _, base = upload.remote.rpartition("/")
         if not upload.remote.startswith(("/", "~/")) or not base:
@@ -109,8 +113,8 @@ def _sorted_out(uploads: Sequence[Upload]) -> tuple[list[tuple[str, list[Upload]
         if upload.size_bytes > SMALL_BYTES or not folder or not _PACKABLE.fullmatch(base):
             singles.append(upload)
             continue
-        pack, size = filling.get(folder, ([], _PACK_BYTES))
-        if size + upload.size_bytes > _PACK_BYTES:
+        pack, size = filling.get(folder, (None, 0))
+        if pack is None or size + upload.size_bytes > _PACK_BYTES:
             pack, size = [], 0
             packs.append((folder, pack))
         pack.append(upload)
@@ -184,13 +188,16 @@ def _outcome(process: Process, name: str, remote: str, size_bytes: int, first: b
     if code == _DAMAGED:
         raise _DamagedError
     if code != 0:
-        free = next(
-            (free_space(line[5:].decode("utf-8", "replace")) for line in said if line[:5] == b"free "), None
-        )
-        raise DeviceError(
-            f"{name}: cannot write {remote}: {_complaint(process.stderr_tail()) or f'exit code {code}'}",
-            hint=f"{free[0] / 1e6:.1f} MB are free on {free[1]}" if free else None,
-        )
+        complaint = _complaint(process.stderr_tail()) or f"exit code {code}"
+        raise DeviceError(f"{name}: cannot write {remote}: {complaint}", hint=_advice(complaint, said))
+
+
+def _advice(complaint: str, said: Sequence[bytes]) -> str | None:
+    if re.search(r"denied|Read-only", complaint):
+        return "set `root` in the target to a folder you may write to"
+    lines = (line[5:].decode("utf-8", "replace") for line in said if line.startswith(b"free "))
+    free = next(filter(None, map(free_space, lines)), None)
+    return f"{free[0] / 1e6:.1f} MB are free on {free[1]}" if free else None
 
 
 def free_space(df_line: str) -> tuple[int, str] | None:

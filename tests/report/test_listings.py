@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -10,7 +12,7 @@ from rich.console import Console
 
 from edgegreen import plan, yamlfile
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
-from edgegreen.cache import Cache
+from edgegreen.cache import Cache, Made
 from edgegreen.errors import ConversionError
 from edgegreen.recipe import Recipe
 from edgegreen.report import listings
@@ -25,8 +27,6 @@ def console(width: int = 140) -> tuple[Console, io.StringIO]:
 
 def lines(out: io.StringIO) -> list[list[str]]:
     """Cells of each line, apart by two spaces or more."""
-    import re
-
     return [re.split(r"\s{2,}", line.strip()) for line in out.getvalue().splitlines()]
 
 
@@ -114,9 +114,27 @@ def test_on_a_narrow_terminal_lines_keep_to_it() -> None:
     assert "".join(out.getvalue().split()).count("x") >= 60
 
 
-def test_an_empty_cache() -> None:
+def test_a_cache_by_what_it_holds(tmp_path: Path) -> None:
+    def made(what: str, size_bytes: int) -> Callable[[Path], Made]:
+        def make(folder: Path) -> Made:
+            (folder / "m.tflite").write_bytes(bytes(size_bytes))
+            return Made(what, {})
+
+        return make
+
+    cache = Cache(tmp_path / "[cache]", limit_bytes=2_000_000)
     shown, out = console()
-    cache = Cache.default()
     listings.show_cache(cache, shown)
-    assert out.getvalue().startswith("0 entries, 0 B of 20.0 GB, in ")
-    assert str(cache.folder) in out.getvalue()
+    assert out.getvalue() == f"0 entries, 0 B of 2.00 MB, in {tmp_path}/[cache]\n"
+    for key, what, size_bytes in (
+        ("a", "int8 [tflite]", 53_168),
+        ("b", "int8 [tflite]", 1_000),
+        ("c", "hub", 10),
+    ):
+        cache.obtain(key * 64, made(what, size_bytes))
+    listings.show_cache(cache, shown)
+    cache.close()
+    rows = {row[0]: row[1:3] for row in lines(out)[2:]}
+    assert rows["int8 [tflite]"] == ["2", "54.2 kB"]
+    assert rows["hub"] == ["1", "10 B"]
+    assert out.getvalue().splitlines()[-1].startswith("3 entries, 54.2 kB of 2.00 MB, in ")

@@ -25,7 +25,8 @@ class TestPlain:
         with shown:
             for who, doing, stage, done in (
                 ("pi5", "connecting", "", None), ("pi5", "sending", "", 0.1), ("pi5", "sending", "", 0.9),
-                ("jetson", "sending", "", 0.1), ("pi5", "1/3 int8", "load", 0.0), ("pi5", "1/3 int8", "latency", 0.5),
+                ("jetson", "sending", "", 0.1), ("pi5", "1/3 int8", "load", 0.0),
+                ("pi5", "1/3 int8", "latency", 0.5),
             ):  # fmt: skip
                 shown.step(who, doing, stage, done)
             shown.finish("pi5", "done")

@@ -218,8 +218,9 @@ class _Reader:
             elif not words:
                 raise ValueError(f"`{name}` needs a value")
             else:
+                value = words.pop(0)
                 # A command is not run for a line that already does not apply.
-                true = holds and self._condition(name, words.pop(0))
+                true = holds and self._condition(name, value)
             holds = holds and true != negated
         return holds
 

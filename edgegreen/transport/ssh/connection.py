@@ -166,7 +166,8 @@ class Connection:
             ) from None
         except (SSHException, EOFError, OSError) as error:
             said = self._proxy.complaint() if self._proxy else ""
-            reason = said or (self._link.lost if self._link else None) or str(error)
+            late = f"no complete greeting within {2 * limit_s:g} s" if transport.is_active() else str(error)
+            reason = said or (self._link.lost if self._link else None) or late
             raise UnreachableError(
                 f"{self.endpoint}: answers, but not as an SSH server should: {reason}",
                 hint="is it the right port? A board that is just starting needs a moment",

@@ -108,7 +108,9 @@ class Link:
     def _check_silence(self) -> None:
         if time.monotonic() - self._heard_s > self._silence_s:
             self._lose(f"nothing came for {self._silence_s:g} s")
-            raise OSError(errno.ETIMEDOUT, "no sign of life")
+            raise ConnectionAbortedError(
+                errno.ECONNABORTED, "no sign of life"
+            )  # a TimeoutError means "ask again"
 
     def _lose(self, reason: str) -> None:
         if self.lost is None and not self._closed:

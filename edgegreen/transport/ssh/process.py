@@ -29,6 +29,7 @@ _FLIGHT_BYTES = 256 << 10
 _FULL_SPEED_BYTES_PER_S = 200e6
 _TAIL_BYTES = 8192
 _GRACE_S = 2.0
+_LAST_GRACE_S = 1.0
 
 
 class RemoteProcess:
@@ -103,21 +104,7 @@ class RemoteProcess:
 
     def close(self) -> int | None:
         """Close its stdin, wait briefly, then end it."""
-        if self._closed:
-            return self._exit_code
-        self._closed = True
-        self.close_stdin()
-        for kill in ("TERM", "KILL"):
-            if self._ends_within(_GRACE_S):
-                break
-            self._signal(kill)
-        else:
-            self._ends_within(_GRACE_S)
-        if self._channel.exit_status >= 0:
-            self._exit_code = self._channel.exit_status
-        with suppress(SSHException, EOFError, OSError):
-            self._channel.close()
-        return self._exit_code
+        return self._stop(_GRACE_S)
 
     def complete(self, stdin: bytes, timeout_s: float, what: str) -> Completed:
         """Feed it, wait for its end, and give what it printed."""
@@ -131,18 +118,35 @@ class RemoteProcess:
                 output += data
                 if len(output) > MAX_OUTPUT_BYTES:
                     raise DeviceError(f"{self._name}: `{what}` prints more than {MAX_OUTPUT_BYTES} bytes")
-            self._ends_within(max(0.0, deadline_s - time.monotonic()))
+            if not self._ends_within(max(0.0, deadline_s - time.monotonic())):
+                raise TimeoutError
         except TimeoutError:
             raise DeviceError(f"{self._name}: `{what}` did not end within {timeout_s:g} s") from None
         finally:
-            code = self.close()
-        if code is None:
-            raise (
-                self._connection.broken()
-                if self._connection.is_lost(_POLL_S)
-                else DeviceError(f"{self._name}: `{what}` was ended from outside")
-            )
-        return Completed(code, bytes(output), self._stderr.bytes(), signal_of(code))
+            code = self._stop(0.0)
+        if code is not None:
+            return Completed(code, bytes(output), self._stderr.bytes(), signal_of(code))
+        if self._connection.is_lost(_POLL_S):
+            raise self._connection.broken()
+        raise DeviceError(f"{self._name}: `{what}` was ended from outside")
+
+    def _stop(self, grace_s: float) -> int | None:
+        if self._closed:
+            return self._exit_code
+        self._closed = True
+        self.close_stdin()
+        for kill in ("TERM", "KILL"):
+            if self._ends_within(grace_s):
+                break
+            self._signal(kill)
+            grace_s = _LAST_GRACE_S
+        else:
+            self._ends_within(grace_s)
+        if self._channel.exit_status >= 0:
+            self._exit_code = self._channel.exit_status
+        with suppress(SSHException, EOFError, OSError):
+            self._channel.close()
+        return self._exit_code
 
     def _may_send(self) -> bool:
         """Whether little enough is on its way; waits a moment when it is too much.
@@ -251,13 +255,18 @@ class RemoteProcess:
                     self._past_header(data)
 
     def _signal(self, name: str) -> None:
-        """Send a signal to it and what it started (sshd gives each command a process group)."""
-        if self._pid is None:
+        """Send a signal to it and all it started: OpenSSH gives each command a process group.
+
+        Other servers do not; there its own child gets the signal, and what that started is left to it.
+        """
+        pid = self._pid
+        if pid is None:
             return
         with suppress(EdgegreenError, SSHException, EOFError, OSError):
             channel = self._connection.open_session()
-            channel.exec_command(f"kill -s {name} -- -{self._pid} || kill -s {name} {self._pid}")
-            channel.status_event.wait(_GRACE_S)
+            alone = f"{{ pkill -{name} -P {pid}; kill -s {name} {pid}; }}"
+            channel.exec_command(f"kill -s {name} -- -{pid} || {alone}")
+            channel.status_event.wait(_LAST_GRACE_S)
             channel.close()
 
 

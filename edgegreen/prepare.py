@@ -1,0 +1,29 @@
+"""From what the user names to a Plan: reads the recipe and the targets. Converts and connects to nothing.
+
+Apart from the session, so that `--dry-run` answers at once: nothing here imports what a run needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edgegreen import plan, recipe, target
+from edgegreen.plan import Plan
+
+
+def prepare(recipe_path: Path, targets: Sequence[str] = (), only: Sequence[str] = ()) -> Plan:
+    """Read recipe and targets, and plan.
+
+    `targets` are names, files or ssh:// addresses (this machine when empty); `only` narrows the recipe's
+    variants down. Raises InputError for whatever is wrong in them.
+    """
+    loaded = recipe.load(recipe_path)
+    chosen = [target.find(spec) for spec in dict.fromkeys(targets or ["local"])]
+    variants = loaded.variants
+    if not variants:
+        from edgegreen import data, sources
+
+        kind = sources.kind_of(data.locate(loaded.model, "model"))
+        variants = recipe.default_variants(kind, calibrated=loaded.data.calibration is not None)
+    return plan.make(loaded, chosen, variants, only)
