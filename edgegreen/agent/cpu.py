@@ -102,5 +102,5 @@ def _share(ticks: int, elapsed: int) -> float:
 
 
 def ourselves() -> set[int]:
-    """This process and the one that started it."""
+    """The process that asks, and the one that started it."""
     return {os.getpid(), os.getppid()}

@@ -27,8 +27,9 @@ class Watcher:
         self._alerts = _attributes(conditions.alerts(root))
         self._alarm = conditions.alarm(root)
         self._firmware: Firmware | None = Firmware(root, run_)
-        self._look: cpu.Look | None = None
-        self.poll()
+        if self._bits() is None:
+            self._firmware = None  # no Raspberry Pi: not to be asked again
+        self._look = cpu.look(root, cpu.family(root, self._ours))
 
     def poll(self) -> dict[str, Any]:
         """What changes during a run: fields of conditions.snapshot, and `throttled_bits`, for `summarize`.
@@ -55,13 +56,11 @@ class Watcher:
             self._firmware.close()
 
     def _bits(self) -> int | None:
-        """The Raspberry Pi's bits; a board that has none is not asked again."""
         if self._firmware is None:
             return None
         try:
             return conditions.throttled_bits(self._root, self._firmware)[1]
         except Unreadable:
-            self._firmware = None
             return None
 
 
