@@ -105,7 +105,8 @@ class LocalTransport:
 def _copy(upload: Upload, progress: Callable[[int], None]) -> int:
     """Copy one file under its name, by way of another name until it is whole."""
     target = Path(_at_home(upload.remote))
-    part = target.with_name(f"{target.name}.{os.getpid()}.part")
+    # Two targets may mean this machine, and have threads that copy the same file.
+    part = target.with_name(f"{target.name}.{os.getpid()}-{threading.get_ident()}.part")
     digest = hashlib.sha256()
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
