@@ -137,11 +137,12 @@ class Cache:
         return sum(entry.size_bytes for entry in self.entries() if self._evict(entry.key))
 
     def close(self) -> None:
-        """Let go of all entries in use."""
+        """Let go of all entries in use, and keep to the limit now that they may go."""
         with self._lock:
             for descriptor in self._in_use.values():
                 os.close(descriptor)
             self._in_use.clear()
+        self._shrink()
 
     def _make(self, key: str, make: Callable[[Path], Made]) -> Entry:
         self._sweep()

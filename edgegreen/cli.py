@@ -108,22 +108,21 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
 
     plan = prepare(recipe, ["local"], only)
     with progress(terminal.console(stderr=True)) as shown:
-        built, failed = session.build_only(plan, shown)
-    if output:
-        session.export(built, output)
+        built, failed = session.build_only(plan, shown, output)
     listings.show_artifacts(built, failed, terminal.console(), output)
     sys.exit(max((error.exit_code for error in failed.values()), default=OK))
 
 
 @cli.command(short_help="Show what a model is.")
 @click.argument("model", type=click.Path(path_type=Path))
+@click.option("--signature", metavar="NAME", help="Which of a SavedModel's signatures.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def inspect(model: Path, as_json: bool) -> None:
+def inspect(model: Path, signature: str | None, as_json: bool) -> None:
     """Show what a MODEL is: inputs, outputs, operators, parameters."""
     from edgegreen import sources
     from edgegreen.report import listings, terminal
 
-    summary = sources.inspect(model)
+    summary = sources.inspect(model, signature)
     if as_json:
         import dataclasses
         import json

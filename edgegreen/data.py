@@ -107,7 +107,9 @@ def _folder(ref: Download, what: str) -> Path:
 def _assets(name: str) -> Iterator[Path]:
     root = os.environ.get("EDGEGREEN_ASSETS")
     if root and Path(root).is_dir():
-        yield from sorted(path for path in Path(root).rglob(glob.escape(name)) if path.is_file())
+        # The digest decides; the name only says where to look first, for people rename what they fetch.
+        alike = (path for path in Path(root).rglob(f"*{glob.escape(Path(name).suffix)}") if path.is_file())
+        yield from sorted(alike, key=lambda path: (path.name != name, path))
 
 
 class _HttpsOnly(urllib.request.HTTPRedirectHandler):

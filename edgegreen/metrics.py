@@ -10,6 +10,7 @@ import importlib.util
 import math
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -136,7 +137,8 @@ class HookScore:
         _some(len(self.batches))
         arrays = [np.concatenate(parts) for parts in zip(*self.batches, strict=True)]
         try:
-            found = float(self.function(arrays[0] if len(arrays) == 1 else arrays, self.labels))
+            with redirect_stdout(sys.stderr):  # stdout is edgegreen's own
+                found = float(self.function(arrays[0] if len(arrays) == 1 else arrays, self.labels))
         except (Exception, SystemExit) as error:
             raise InputError(f"metric {self.hook.python} failed: {type(error).__name__}: {error}") from error
         if not math.isfinite(found):
@@ -216,7 +218,8 @@ def _import(reference: str) -> Callable[..., Any]:
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses and pickle look their module up
     try:
-        spec.loader.exec_module(module)
+        with redirect_stdout(sys.stderr):  # stdout is edgegreen's own
+            spec.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise InputError(f"metric {path}: {type(error).__name__}: {error}") from error
     found = getattr(module, function, None)

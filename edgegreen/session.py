@@ -14,7 +14,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -120,7 +120,10 @@ class Session:
         packed = _pack_agent()
         with _stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
             told = _BuildProgress(len(self.plan.variants), self.progress)
-            with convert.build(self.plan.recipe, self.plan.variants, Cache.default(), told) as built:
+            with (
+                closing(Cache.default()) as cache,
+                convert.build(self.plan.recipe, self.plan.variants, cache, told) as built,
+            ):
                 baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
                 materials = Materials(packed, evaluation, built.artifacts, built.expected, baseline)
                 runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
@@ -229,23 +232,33 @@ class Session:
             pass
 
 
-def build_only(the_plan: Plan, progress: Progress) -> tuple[dict[str, Artifact], dict[str, EdgegreenError]]:
-    """Build and check every variant of the plan; what was built and what was not, by name."""
+def build_only(
+    the_plan: Plan, progress: Progress, folder: Path | None = None
+) -> tuple[dict[str, Artifact], dict[str, EdgegreenError]]:
+    """Build and check every variant of the plan; what was built and what was not, by name.
+
+    What was built is copied to `folder`, if given, as `<variant>.<suffix>`. Raises InputError when that
+    cannot be.
+    """
     built: dict[str, Artifact] = {}
     failed: dict[str, EdgegreenError] = {}
 
     told = _BuildProgress(len(the_plan.variants), progress)
-    with convert.build(the_plan.recipe, the_plan.variants, Cache.default(), told) as build:
+    with (
+        closing(Cache.default()) as cache,
+        convert.build(the_plan.recipe, the_plan.variants, cache, told) as build,
+    ):
         for name, future in build.artifacts.items():
             try:
                 built[name] = future.result()
             except EdgegreenError as error:
                 failed[name] = error
+        if folder:
+            _export(built, folder)
     return built, failed
 
 
-def export(artifacts: Mapping[str, Artifact], folder: Path) -> None:
-    """Copy built files to `folder` as `<variant>.<suffix>`. Raises InputError when that cannot be."""
+def _export(artifacts: Mapping[str, Artifact], folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, artifact in artifacts.items():

@@ -212,7 +212,7 @@ class TestLimit:
             cache.obtain(key, maker(b"x" * 100))
         assert cache.size_bytes == 200
         cache.close()
-        assert Cache(tmp_path).clear() == 200
+        assert cache.size_bytes <= 10  # let go, they are no exception any more
 
     @pytest.mark.parametrize(
         ("text", "size"),

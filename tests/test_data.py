@@ -76,6 +76,10 @@ class TestAssets:
             (assets_folder / folder / "m[1].tflite").write_bytes(content)
         assert data.locate(self.REF, "model") == assets_folder / "b" / "c" / "m[1].tflite"
 
+    def test_found_under_another_name(self, assets_folder: Path) -> None:
+        (assets_folder / "renamed.tflite").write_bytes(MODEL)
+        assert data.locate(self.REF, "model") == assets_folder / "renamed.tflite"
+
     def test_a_wrong_digest_is_not_used(self, assets_folder: Path) -> None:
         (assets_folder / "m[1].tflite").write_bytes(MODEL[:-1])
         error = missing(self.REF)

@@ -216,6 +216,12 @@ class TestHook:
         good = hook("def metric(outputs, y):\n  a, b = outputs\n  return a.sum() + b.shape[0] + len(y)")
         assert value(good, [0] * 4, [np.ones((4, 2)), np.ones((4, 3))], [1, 3]) == 16
 
+    def test_what_it_prints_is_no_result(self, hook: Any, capsys: pytest.CaptureFixture[str]) -> None:
+        chatty = hook("print('hello')\ndef metric(outputs, y):\n  print('there')\n  return 1")
+        assert value(chatty, None, np.eye(2)) == 1
+        said = capsys.readouterr()
+        assert (said.out, said.err.split()) == ("", ["hello", "there"])
+
     def test_labels_may_be_absent(self, hook: Any) -> None:
         assert value(hook("def metric(outputs, y): return 1 if y is None else 0"), None, np.eye(2)) == 1
 

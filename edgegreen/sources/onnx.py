@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 from edgegreen.artifact import TensorSpec
 from edgegreen.errors import ConversionError
-from edgegreen.sources import host, onnxfile, shapes, tflitefile
+from edgegreen.sources import files, host, onnxfile, shapes, tflitefile
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare
 from edgegreen.sources.model import ModelFile, ModelSummary, Port, Source
@@ -48,10 +49,16 @@ def to_tflite(
     with the end of the program's log, CancelledError.
     """
     python = tool().ensure(stop, on_install)
+    # onnx2tf simplifies its input file in place: it is given a copy, never the user's own.
+    copy = folder / "source" / request.path.name
+    for part in files.parts(request.path, "onnx"):
+        to = copy.parent / part.relative_to(request.path.parent)
+        to.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(part, to)
     names = [tensor.name for tensor in source.inputs]
     sizes = [f"{t.name}:{','.join(map(str, t.shape))}" for t in source.inputs]
     command = [
-        str(python), "-I", "-m", "onnx2tf", "--input_onnx_file_path", str(request.path.absolute()),
+        str(python), "-I", "-m", "onnx2tf", "--input_onnx_file_path", str(copy),
         "--output_folder_path", str(folder), "--copy_onnx_input_output_names_to_tflite",
         "--keep_shape_absolutely_input_names", *names, "--overwrite_input_shape", *sizes, "--non_verbose",
     ]  # fmt: skip

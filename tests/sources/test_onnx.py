@@ -26,6 +26,7 @@ def test_the_float_tflite_computes_what_the_onnx_package_does(
 ) -> None:
     """Names no identifier would have, a dynamic width, an output with channels, inputs in any order."""
     path = onnx_models.conv_net(tmp_path / "net.onnx", width="W")
+    before = path.read_bytes()
     data = onnx_models.data(tmp_path / "data.npz")
     request = Request.of(path, calibration=data, input_shape={"image.1": (3, 16, 12)})
     source = load.load(request, shop, nothing)
@@ -38,6 +39,7 @@ def test_the_float_tflite_computes_what_the_onnx_package_does(
     assert said[0].startswith("installing onnx2tf==")
     assert hub.built_by.startswith("onnx2tf ")
     assert list((home / "tools").glob("onnx2tf-*/edgegreen-complete"))
+    assert path.read_bytes() == before  # onnx2tf writes to its input; the user's model is not that
     got = map(np.concatenate, zip(*host.outputs(hub, rows(data, "calibration"), 1), strict=True))
     for found, wanted in zip(got, onnx_models.oracle(path, data), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-5)
