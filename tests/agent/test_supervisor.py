@@ -125,7 +125,7 @@ def test_a_trial_out_of_memory_says_so(pyz: Path, tmp_path: Path, greed: str) ->
 
 
 def test_killed_by_the_kernel_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = TrialProcess(Supervisor([], sys.stdout.buffer), "t1")
+    trial = TrialProcess(Supervisor([], sys.stdout.buffer), "t1", None)
     monkeypatch.setattr(system, "oom_kills", lambda: 4)
     assert trial.obituary(-9, 3) == {
         "kind": "memory",
