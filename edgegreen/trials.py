@@ -16,19 +16,19 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import metrics, transport
+from edgegreen import metering, metrics, transport, verdict
+from edgegreen.agent import sampler
 from edgegreen.artifact import Artifact, File
 from edgegreen.client import Agent, Board, Job, RawResult
 from edgegreen.deploy import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.measurement import Accuracy, ArtifactUsed, Failure, Latency, Measurement, RuntimeUsed
 from edgegreen.plan import Plan, Trial
-from edgegreen.target import RuntimeName, Target
+from edgegreen.target import PowerMeter, RuntimeName, Target
 
 Outputs = list[NDArray[Any]]
 T = TypeVar("T")
 STOP_CHECK_S = 0.1
-NO_METER = "this version of edgegreen reads no power meter"
 # The same file in two runtimes differs by rounding: above 20 dB wherever both work, 0 dB and below where
 # one does not (docs/method.md has the cases). The floor stands well apart from either.
 SAME_FILE_SQNR_DB = 6.0
@@ -113,7 +113,7 @@ class TargetRun:
             self._link.close()
 
     def _connect(self) -> transport.Transport:
-        """Connect, in a thread that is left alone when the run is stopped: a silent host must not delay it."""
+        """Connect, in a thread left alone when the run is stopped: a silent host must not delay it."""
         found: Future[transport.Transport] = Future()
 
         def work() -> None:
@@ -213,6 +213,8 @@ class TargetRun:
             min_runs=benchmark.min_runs,
             samples=placed.paths[evaluation.file.sha256] if evaluation else None,
             evaluate=evaluation is not None,
+            idle_s=benchmark.idle_s if self.target.is_metered else 0.0,
+            meter=_sampling(self.target),
             n_samples=evaluation.n if evaluation else None,
             timeout_s=benchmark.timeout_s,
         )
@@ -286,7 +288,13 @@ class _Evaluation:
 def _measurement(
     trial: Trial, artifact: Artifact, board: Board, raw: RawResult, evaluation: _Evaluation
 ) -> Measurement:
-    reasons = evaluation.reasons()
+    metered = metering.measure(trial.target, raw.observed, raw.windows, raw.runs)
+    reasons = (
+        *evaluation.reasons(),
+        *verdict.of_latency(raw.invoke_ns),
+        *verdict.of_conditions(raw.observed, raw.window_ns),
+        *metered.reasons,
+    )
     return Measurement(
         variant=trial.variant_name,
         target=trial.target.name,
@@ -309,17 +317,43 @@ def _measurement(
         throughput_ips=raw.throughput_ips,
         peak_rss_bytes=raw.peak_rss_bytes,
         accuracy=evaluation.accuracy(),
-        power=None,
-        energy=None,
-        energy_absent=NO_METER,
+        power=metered.power,
+        energy=metered.energy,
+        energy_absent=metered.absent,
         conditions={
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
             "agreement_on_host": _agreement(artifact),
+            **_conditions(trial.target, raw),
         },
         verdict="invalid" if reasons else "valid",
-        reasons=tuple(reasons),
+        reasons=reasons,
     )
+
+
+def _sampling(target: Target) -> dict[str, Any]:
+    """What the sampler beside a trial is to do: the board is watched also where there is no meter."""
+    power = target.power or PowerMeter(meter="none")
+    spec = sampler.Spec(
+        root=target.sysfs_root, family=target.family, meter=power.meter, rail=power.rail, scope=power.scope
+    )
+    return asdict(spec)
+
+
+def _conditions(target: Target, raw: RawResult) -> dict[str, Any]:
+    """The board before, while and after the model ran, and the meter that was asked for."""
+    seen = raw.observed
+    if seen is None:
+        return {}
+    found = asdict(seen.meter) if seen.meter and target.is_metered else None
+    return {
+        "before": seen.before.told() if seen.before else None,
+        "during": verdict.summary(seen, raw.window_ns),
+        "after": seen.after.told() if seen.after else None,
+        "windows_ns": raw.windows,
+        "meter": {name: found[name] for name in ("about", "why", "period_s")} if found else None,
+        "sampler": asdict(seen.summary) if seen.summary else None,
+    }
 
 
 def _agreement(artifact: Artifact) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ def job(model: Path | str, **changes: Any) -> Job:
     fields = {
         "runtime": "litert", "files": (str(model),), "threads": 1, "input_order": (0,), "output_order": (0,),
         "warmup_s": 0.01, "min_warmup_runs": 1, "duration_s": 0.05, "min_runs": 5,
-        "samples": None, "evaluate": False,
+        "samples": None, "evaluate": False, "idle_s": 0.0, "meter": None,
     }  # fmt: skip
     return Job(**{**fields, **changes})
 
@@ -315,7 +315,7 @@ def test_a_broken_ssh_link_ends_the_trial_on_the_board(board: Sshd, pyz: str) ->
     assert all(gone(process) for process in running)
 
 
-def event(name: str, **fields: Any) -> bytes:
+def event(name: str, /, **fields: Any) -> bytes:
     return json.dumps({"v": 1, "event": name, **fields}).encode()
 
 
@@ -333,7 +333,8 @@ MEASURED = event(
     "measured", id="t1", load_ms=1.0, first_inference_ms=1, peak_rss_bytes=1, rss_before_load_bytes=1,
     runtime={"name": "litert", "version": "1", "delegate": None}, inputs=[], outputs=[], fed="noise",
 )  # fmt: skip
-GOOD = (latencies("invoke", [5, 6]), latencies("end_to_end", [7, 8]), outputs(0, 3), MEASURED)
+ACTIVE = event("window", id="t1", name="active", start_ns=0, end_ns=10**9)
+GOOD = (latencies("invoke", [5, 6]), latencies("end_to_end", [7, 8]), outputs(0, 3), ACTIVE, MEASURED)
 EVALUATED = {"samples": "x.npz", "evaluate": True}
 
 
@@ -367,7 +368,7 @@ def test_a_good_conversation(script: Script) -> None:
         ([outputs(0, 3, shape=[4])], "3 bytes for an output of shape"),
         ([outputs(0, 3, shape=[2**40, 2**40])], "bytes for an output of shape"),
         ([outputs(0, 3, shape=[1, 3])], "for 3 samples"),
-        ([GOOD[0], GOOD[1], MEASURED], "outputs of 0 samples came instead of 3"),
+        ([GOOD[0], GOOD[1], ACTIVE, MEASURED], "outputs of 0 samples came instead of 3"),
     ],
 )  # fmt: skip
 def test_a_board_that_makes_no_sense(script: Script, said: list[bytes], words: str) -> None:
