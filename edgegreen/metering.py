@@ -1,18 +1,35 @@
-"""From what a sampler on the board said to energy per inference, or the reason why there is none. Pure."""
+"""What a sampler is asked, and how its answer becomes energy, or the reason why there is none. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 
 from edgegreen import energy
+from edgegreen.agent import sampler
 from edgegreen.energy import EnergyReading, Windows
 from edgegreen.observed import About, Observed
-from edgegreen.target import Target
+from edgegreen.target import PowerMeter, Target
 from edgegreen.trace import Counter, Meter, Readings, Window
 
 Edges = Mapping[str, tuple[int, int]]
+
+
+def spec(target: Target) -> dict[str, Any]:
+    """What a sampler on the board is to do: it watches the board also where there is no meter."""
+    power = target.power or PowerMeter(meter="none")
+    return asdict(
+        sampler.Spec(
+            root=target.sysfs_root,
+            family=target.family,
+            meter=power.meter,
+            rail=power.rail,
+            scope=power.scope,
+        )
+    )
 
 
 def measure(target: Target, observed: Observed | None, edges: Edges, inferences: int) -> EnergyReading:

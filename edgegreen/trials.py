@@ -17,14 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegreen import metering, metrics, transport, verdict
-from edgegreen.agent import sampler
 from edgegreen.artifact import Artifact, File
 from edgegreen.client import Agent, Board, Job, RawResult
 from edgegreen.deploy import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.measurement import Accuracy, ArtifactUsed, Failure, Latency, Measurement, RuntimeUsed
 from edgegreen.plan import Plan, Trial
-from edgegreen.target import PowerMeter, RuntimeName, Target
+from edgegreen.target import RuntimeName, Target
 
 Outputs = list[NDArray[Any]]
 T = TypeVar("T")
@@ -214,7 +213,7 @@ class TargetRun:
             samples=placed.paths[evaluation.file.sha256] if evaluation else None,
             evaluate=evaluation is not None,
             idle_s=benchmark.idle_s if self.target.is_metered else 0.0,
-            meter=_sampling(self.target),
+            meter=metering.spec(self.target),
             n_samples=evaluation.n if evaluation else None,
             timeout_s=benchmark.timeout_s,
         )
@@ -324,36 +323,11 @@ def _measurement(
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
             "agreement_on_host": _agreement(artifact),
-            **_conditions(trial.target, raw),
+            **verdict.conditions(raw.observed, raw.windows, metered=trial.target.is_metered),
         },
         verdict="invalid" if reasons else "valid",
         reasons=reasons,
     )
-
-
-def _sampling(target: Target) -> dict[str, Any]:
-    """What the sampler beside a trial is to do: the board is watched also where there is no meter."""
-    power = target.power or PowerMeter(meter="none")
-    spec = sampler.Spec(
-        root=target.sysfs_root, family=target.family, meter=power.meter, rail=power.rail, scope=power.scope
-    )
-    return asdict(spec)
-
-
-def _conditions(target: Target, raw: RawResult) -> dict[str, Any]:
-    """The board before, while and after the model ran, and the meter that was asked for."""
-    seen = raw.observed
-    if seen is None:
-        return {}
-    found = asdict(seen.meter) if seen.meter and target.is_metered else None
-    return {
-        "before": seen.before.told() if seen.before else None,
-        "during": verdict.summary(seen, raw.window_ns),
-        "after": seen.after.told() if seen.after else None,
-        "windows_ns": raw.windows,
-        "meter": {name: found[name] for name in ("about", "why", "period_s")} if found else None,
-        "sampler": asdict(seen.summary) if seen.summary else None,
-    }
 
 
 def _agreement(artifact: Artifact) -> dict[str, Any] | None:

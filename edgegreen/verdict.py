@@ -6,7 +6,7 @@ What the outputs, the latencies and the power say of themselves is told elsewher
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from itertools import pairwise
 from typing import Any
@@ -53,6 +53,23 @@ def of_conditions(observed: Observed | None, window_ns: tuple[int, int]) -> tupl
 def during(observed: Observed, window_ns: tuple[int, int]) -> tuple[Poll, ...]:
     """The looks at the board in this window."""
     return tuple(poll for poll in observed.polls if window_ns[0] <= poll.t_ns <= window_ns[1])
+
+
+def conditions(
+    observed: Observed | None, edges: Mapping[str, tuple[int, int]], *, metered: bool
+) -> dict[str, Any]:
+    """The board before, while and after the model ran, and the meter if one was wanted, as JSON."""
+    if observed is None:
+        return {}
+    meter = asdict(observed.meter) if observed.meter and metered else None
+    return {
+        "before": observed.before.told() if observed.before else None,
+        "during": summary(observed, edges["active"]),
+        "after": observed.after.told() if observed.after else None,
+        "windows_ns": dict(edges),
+        "meter": {name: meter[name] for name in ("about", "why", "period_s")} if meter else None,
+        "sampler": asdict(observed.summary) if observed.summary else None,
+    }
 
 
 def summary(observed: Observed, window_ns: tuple[int, int]) -> dict[str, Any]:

@@ -380,6 +380,53 @@ def test_a_board_that_makes_no_sense(script: Script, said: list[bytes], words: s
     assert not agents()  # and nobody goes on listening
 
 
+def window(name: str, start_s: int, end_s: int) -> bytes:
+    return event("window", id="t1", name=name, start_ns=start_s * 10**9, end_ns=end_s * 10**9)
+
+
+SPEC = {"meter": "none"}
+SAMPLED = event("sampled", id="t1", summary=None, error=None)
+IDLED = (window("idle_before", -0, 0), ACTIVE, window("idle_after", 1, 2))
+TIMES = (GOOD[0], GOOD[1])
+
+
+def test_a_trial_that_idled_and_was_watched(script: Script) -> None:
+    raw = measure(script.says(*IDLED, *TIMES, SAMPLED, MEASURED), job("m", idle_s=1.0, meter=SPEC))
+    assert raw.windows == {"idle_before": (0, 0), "active": (0, 10**9), "idle_after": (10**9, 2 * 10**9)}
+    assert raw.observed
+    assert (raw.observed.meter, len(raw.observed.records), raw.observed.polls) == (None, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([ACTIVE, *TIMES, SAMPLED, MEASURED], "the windows of the trial are"),
+        ([*IDLED[:2], *TIMES, SAMPLED, MEASURED], "the windows of the trial are"),
+        (
+            [IDLED[0], window("active", 0, 2), IDLED[2], *TIMES, SAMPLED, MEASURED],
+            "the windows of the trial are",
+        ),
+        ([*IDLED[:2], window("idle_after", 0, 3), *TIMES, SAMPLED, MEASURED], "the windows of the trial are"),
+        ([*IDLED, *TIMES, MEASURED], "the sampler's last word did not come"),
+        ([SAMPLED, SAMPLED], "goes on after its last word"),
+    ],
+)
+def test_windows_and_samplers_that_make_no_sense(script: Script, said: list[bytes], words: str) -> None:
+    with pytest.raises(DeviceError) as caught:
+        measure(script.says(*said, then="sys.stdin.read()"), job("m", idle_s=1.0, meter=SPEC))
+    assert words in caught.value.message
+
+
+def test_a_sampler_that_lives_does_not_hide_a_trial_that_hangs(script: Script) -> None:
+    poll = event(
+        "conditions", id="t1", t_ns=1, frequency_mhz={}, temperature_c={}, throttled_bits=None,
+        undervoltage_alarm=None, throttle_alerts={}, cpu_foreign=None,
+    )  # fmt: skip
+    on_and_on = f"while True: sys.stdout.buffer.write({poll!r} + b'\\n'); sys.stdout.flush(); time.sleep(0.1)"
+    with pytest.raises(DeviceError, match="hung in stage `load`"):
+        measure(script.says(then=on_and_on), job("m", meter=SPEC, timeout_s=1.0))
+
+
 def test_outputs_nobody_asked_for(script: Script) -> None:
     with pytest.raises(DeviceError, match="and there are 0"):
         measure(script.says(*GOOD), job("m"))
