@@ -16,11 +16,12 @@ import time
 from pathlib import Path
 
 REPO = Path(__file__).parent.parent
+RECIPE = str(REPO / "recipes/digits.yaml")
 ROUNDS = 15
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
     "edgegreen --help": ["-m", "edgegreen", "--help"],
-    "edgegreen deploy --dry-run": ["-m", "edgegreen", "deploy", str(REPO / "recipes/digits.yaml"), "--dry-run"],
+    "edgegreen deploy --dry-run": ["-m", "edgegreen", "deploy", RECIPE, "--dry-run"],
 }
 
 
@@ -44,7 +45,8 @@ def main() -> None:
     bare = statistics.median(times["python -c pass"])
     for name, taken in times.items():
         median = statistics.median(taken)
-        print(f"{name:28} {median:.3f} s (min {min(taken):.3f}, max {max(taken):.3f}), {median / bare:.1f} × bare")
+        spread = f"(min {min(taken):.3f}, max {max(taken):.3f})"
+        print(f"{name:28} {median:.3f} s {spread}, {median / bare:.1f} × bare")
 
 
 if __name__ == "__main__":

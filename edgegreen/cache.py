@@ -115,7 +115,8 @@ class Cache:
         if entry is None or not _intact(entry):
             self._remove(key)
             return None
-        os.utime(entry.folder / MANIFEST)
+        with suppress(OSError):  # gone just now, or the folder is somebody else's
+            os.utime(entry.folder / MANIFEST)
         return entry
 
     def entries(self) -> list[Entry]:

@@ -5,10 +5,11 @@ stdout carries the result, stderr progress and messages. Heavy imports wait unti
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -85,6 +86,9 @@ def deploy(
         one = session.Session(plan, shown)
         run = one.run()
     code = _present(run, plan, json_to)
+    if one.not_kept:
+        _complain(one.not_kept)
+        code = max(code, one.not_kept.exit_code)
     if one.interrupted:
         done = f"{len(run.results)} of {len(plan.trials)} trials measured"
         raise Interrupted(f"interrupted; {done}" + (f", kept in {one.file}" if one.file.exists() else ""))
@@ -228,12 +232,14 @@ def _write(path: Path, text: str) -> None:
         raise InputError(f"cannot write {path}: {error.strerror}") from None
 
 
-def _complain(error: EdgegreenError, to: IO[str] | None = None) -> None:
-    word = click.style("interrupted" if isinstance(error, Interrupted) else "error", fg="red", bold=True)
+def _complain(error: EdgegreenError) -> None:
+    word = "interrupted" if isinstance(error, Interrupted) else "error"
+    if not os.environ.get("NO_COLOR"):
+        word = click.style(word, fg="red", bold=True)
     message = error.message.removeprefix("interrupted; ")
-    click.echo(f"{word}: {message}" if message != "interrupted" else word, err=True, file=to)
+    click.echo(f"{word}: {message}" if message != "interrupted" else word, err=True)
     if error.hint:
-        click.echo(f"  → {error.hint}", err=True, file=to)
+        click.echo(f"  → {error.hint}", err=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -17,12 +17,13 @@ from edgegreen.transport import Completed, Transport, Upload, shell, upload
 _AGENT_SUFFIX = ".pyz"
 _MARGIN_BYTES = 1 << 20  # for folders and the file system's own needs
 
-# stdin: the names to look for, one a line. ls says what is there and how large, df how much is free.
+# ls says which of the names are there and how large, df how much is free.
 _LOOK = """LC_ALL=C; export LC_ALL
 mkdir -p {store} && cd {store} || exit
-xargs ls -lnd -- 2>/dev/null
+xargs ls -lnd -- 2>/dev/null{names}
 df -Pk . 2>/dev/null | sed -n '$p'
 """
+_COMMAND_BYTES_MAX = 16_000
 
 
 @dataclass(frozen=True)
@@ -76,10 +77,12 @@ def _base(remote: str) -> str:
 def _look(
     transport: Transport, store: str, uploads: Sequence[Upload]
 ) -> tuple[dict[str, int], tuple[int, str] | None]:
-    """The sizes of the files (and of parts of them) that are there, and the free space; one round trip."""
-    names = [name for item in uploads for name in (_base(item.remote), _base(upload.part_of(item)))]
-    command = _LOOK.format(store=shell.word(store))
-    completed = transport.run(command, stdin="".join(f"{name}\n" for name in names).encode())
+    """The sizes of the files (and of parts of them) that are there, and the free space; one command."""
+    names = "".join(f"{_base(item.remote)}\n{_base(upload.part_of(item))}\n" for item in uploads)
+    # Names within the command need not wait, a round trip long, until it reads its input.
+    within = len(names) < _COMMAND_BYTES_MAX
+    command = _LOOK.format(store=shell.word(store), names=f" <<END\n{names}END" if within else "")
+    completed = transport.run(command, stdin=b"" if within else names.encode())
     if completed.exit_code != 0:
         raise DeviceError(
             f"{transport.name}: cannot use {store}: {_reason(completed)}",

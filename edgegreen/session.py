@@ -98,6 +98,8 @@ class Session:
     def __init__(self, the_plan: Plan, progress: Progress) -> None:
         self.plan, self.progress = the_plan, progress
         self.interrupted = False
+        self.not_kept: InputError | None = None
+        """Why this run's file could not be written, if so."""
         self.started_at = datetime.now(UTC)
         self.run_id = f"{self.started_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
         self._results: list[Measurement] = []
@@ -115,7 +117,7 @@ class Session:
         Raises InputError when the model or the data are wrong, before anything is connected to.
         """
         evaluation = self._evaluation_set()
-        packed = bundle.pack(home() / "cache")
+        packed = _pack_agent()
         with _stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
             told = _BuildProgress(len(self.plan.variants), self.progress)
             with convert.build(self.plan.recipe, self.plan.variants, Cache.default(), told) as built:
@@ -171,10 +173,13 @@ class Session:
     def _save(self) -> None:
         with self._saving:  # outcome and file in one, or a slower thread would put an older outcome back
             text = self.outcome().to_json()
-            self.file.parent.mkdir(parents=True, exist_ok=True)
             part = self.file.with_suffix(".part")
-            part.write_text(text, encoding="utf-8")
-            part.replace(self.file)
+            try:
+                self.file.parent.mkdir(parents=True, exist_ok=True)
+                part.write_text(text, encoding="utf-8")
+                part.replace(self.file)
+            except OSError as error:  # no reason to lose the readings, which are still shown
+                self.not_kept = InputError(f"cannot keep the run in {self.file}: {error.strerror}")
 
     def _evaluation_set(self) -> EvaluationSet | None:
         wanted = self.plan.recipe.data.evaluation
@@ -248,6 +253,16 @@ def export(artifacts: Mapping[str, Artifact], folder: Path) -> None:
                 shutil.copyfile(file.path, folder / f"{name}{file.path.suffix}")
     except OSError as error:
         raise InputError(f"cannot write to {folder}: {error.strerror}") from None
+
+
+def _pack_agent() -> File:
+    try:
+        return bundle.pack(home() / "cache")
+    except OSError as error:
+        raise InputError(
+            f"cannot write to {home()}: {error.strerror}",
+            hint="EDGEGREEN_HOME moves everything edgegreen keeps",
+        ) from None
 
 
 def _baseline_accuracy(

@@ -28,6 +28,7 @@ from edgegreen.target import RuntimeName, Target
 Outputs = list[NDArray[Any]]
 T = TypeVar("T")
 STOP_CHECK_S = 0.1
+FOUND_S = 0.5
 # The same file in two runtimes differs by rounding: above 20 dB wherever both work, 0 dB and below where
 # one does not (docs/method.md has the cases). The floor stands well apart from either.
 SAME_FILE_SQNR_DB = 6.0
@@ -112,7 +113,7 @@ class TargetRun:
             self._link.close()
 
     def _connect(self) -> transport.Transport:
-        """Connect, in a thread left alone when the run is stopped: a silent host must not delay it."""
+        """Connect, in a thread that is left behind when the run is stopped: a mute host must not delay it."""
         found: Future[transport.Transport] = Future()
 
         def work() -> None:
@@ -135,7 +136,9 @@ class TargetRun:
         self._stage = "deploy"
         evaluation = self.materials.evaluation
         common = [self.materials.agent, *([evaluation.file] if evaluation else [])]
-        # Models built already (an unchanged second run has them all) go in the same round trip.
+        # Models built already (an unchanged second run has them all) go in the same round trip: finding them
+        # takes a moment, which is waited for lest a short way to the board decide.
+        wait(self.materials.artifacts.values(), FOUND_S)
         placed = self._deploy(link, [*common, *self._files(only_done=True)])
         agent = Agent.start(link, self.target.interpreter, placed.paths[self.materials.agent.sha256])
         try:

@@ -13,6 +13,29 @@ import threading
 from typing import Self
 
 
+class End:
+    """The connection to one of the two sides."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: int) -> None:
+        self.reader, self.writer = reader, writer
+        self.socket: socket.socket = writer.get_extra_info("socket")
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.answers = answers
+        """1 for the server: what it sends completes a round trip."""
+        self.chain = 1
+        """The longest chain of question and answer that reached this side; TCP's own is its first."""
+
+    async def read(self) -> bytes:
+        """What it sent, b"" at the end. Acknowledged at once: the proxy adds its delay and no other."""
+        try:
+            data = await self.reader.read(65536)
+            if quickack := getattr(socket, "TCP_QUICKACK", None):
+                self.socket.setsockopt(socket.IPPROTO_TCP, quickack, 1)
+        except OSError:
+            return b""
+        return data
+
+
 class DelayProxy:
     """Listens on `port` and forwards to 127.0.0.1:`to_port`; each way takes `one_way_s`."""
 
@@ -25,7 +48,8 @@ class DelayProxy:
         """Forward nothing, but keep connections open: a board that lost its power or Wi-Fi."""
         self.bytes_up = 0
         self.round_trips = 0
-        self._writers: list[asyncio.StreamWriter] = []
+        """The longest chain on any one connection."""
+        self._ends: list[End] = []
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
@@ -49,64 +73,44 @@ class DelayProxy:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asyncio.sleep(2 * self.one_way_s)  # TCP's own handshake
-        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self.to_port)
-        self._writers += [writer, far_writer]
-        for end in (writer, far_writer):
-            end.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        # The length of the chain that reached each side, TCP's handshake being the first round trip.
-        chain = {"client": 1, "server": 1}
+        client = End(reader, writer, answers=0)
+        server = End(*await asyncio.open_connection("127.0.0.1", self.to_port), answers=1)
+        self._ends += [client, server]
         with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(
-                self._pump(reader, far_writer, chain, "client"),
-                self._pump(far_reader, writer, chain, "server"),
-            )
+            await asyncio.gather(self._pump(client, server), self._pump(server, client))
 
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, chain: dict[str, int], side: str
-    ) -> None:
+    async def _pump(self, source: End, sink: End) -> None:
         queue: asyncio.Queue[tuple[float, bytes, int]] = asyncio.Queue(maxsize=4096)
-        delivery = asyncio.create_task(self._deliver(queue, writer, chain, side))
+        delivery = asyncio.create_task(self._deliver(queue, source, sink))
         data = b"-"
         while data:
-            try:
-                data = await reader.read(65536)
-            except OSError:
-                data = b""
-            length = chain[side] + (side == "server")
-            await queue.put((self._loop.time() + self.one_way_s, data, length))
+            data = await source.read()
+            chain = source.chain + source.answers
+            await queue.put((self._loop.time() + self.one_way_s, data, chain))
         await delivery
 
-    async def _deliver(
-        self,
-        queue: asyncio.Queue[tuple[float, bytes, int]],
-        writer: asyncio.StreamWriter,
-        chain: dict[str, int],
-        side: str,
-    ) -> None:
-        other = "server" if side == "client" else "client"
+    async def _deliver(self, queue: asyncio.Queue[tuple[float, bytes, int]], source: End, sink: End) -> None:
         while True:
-            due_s, data, length = await queue.get()
+            due_s, data, chain = await queue.get()
             await asyncio.sleep(due_s - self._loop.time())
             while self.frozen:
                 await asyncio.sleep(0.02)
-            if not data or writer.is_closing():
-                writer.close()
+            if not data or sink.writer.is_closing():
+                sink.writer.close()
                 return
-            chain[other] = max(chain[other], length)
-            self.round_trips = max(self.round_trips, length)
-            self.bytes_up += len(data) if side == "client" else 0
-            writer.write(data)
-            try:
-                await writer.drain()
-            except OSError:
-                return
+            sink.chain = max(sink.chain, chain)
+            self.round_trips = max(self.round_trips, chain)
+            self.bytes_up += 0 if source.answers else len(data)
+            sink.writer.write(data)
+            with contextlib.suppress(OSError):
+                await sink.writer.drain()
             if self.cut_after_bytes is not None and self.bytes_up >= self.cut_after_bytes:
                 self._cut()
 
     def _cut(self) -> None:
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
+        for end in self._ends:
+            end.writer.transport.abort()
+        self._ends.clear()
 
     async def _end(self) -> None:
         self.frozen = False

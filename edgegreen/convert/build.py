@@ -237,6 +237,7 @@ class _Work:
             self.on_event(BuildEvent(None, "loading"))
             try:
                 source = load.load(self.request, self.shop, self._reporter(None))
+                self.request.check_data(source.inputs)  # one from the cache has not seen this evaluation set
             except EdgegreenError:
                 self.on_event(BuildEvent(None, "failed"))
                 raise

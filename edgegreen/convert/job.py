@@ -87,7 +87,8 @@ def _build(report: Report, job: Job, folder: Path) -> ModelFile:
     if job.source.quantised:
         raise ConversionError(
             "the model is quantised already, and nothing can be made of it",
-            hint="leave out `precision` to ship it as it is, or start from the float model",
+            hint="start from the float model"
+            + ("" if job.request.format == "onnx" else ", or leave out `precision` to ship it as it is"),
         )
     if job.variant.format == "tflite" and job.variant.precision == "fp32":
         if job.request.format == "tflite":

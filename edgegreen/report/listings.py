@@ -33,9 +33,10 @@ def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
 def show_plan(plan: Plan, out: Console) -> None:
     """What `deploy` would do."""
     benchmark = plan.recipe.benchmark
+    sides = f"{words.count(plan.variants, 'variant')} × {words.count(plan.targets, 'target')}"
     out.print(
-        f"{plan.recipe.name}: {len(plan.variants)} variants × {len(plan.targets)} targets = "
-        f"{len(plan.trials)} trials, {benchmark.duration_s:g} s each; baseline {plan.baseline}"
+        f"{plan.recipe.name}: {sides} = {words.count(plan.trials, 'trial')}, {benchmark.duration_s:g} s each; "
+        f"baseline {plan.baseline}"
     )
     shown = table("Target", "Variant", "Format", "Precision", "Runtime", "Threads", right=("Threads",))
     for trial in plan.trials:

@@ -22,7 +22,7 @@ from edgegreen.comparison import Row
 from edgegreen.measurement import Failure, Run
 from edgegreen.report import words
 
-PIPE_WIDTH = 160
+PIPE_WIDTH = 2000  # nothing is cut, and a note (which may have a command to copy) is one line
 NAME_WIDTHS = (30, 24, 20, 16, 12, 8)
 
 
@@ -76,7 +76,7 @@ def show(run: Run, rows: Sequence[Row], out: Console) -> None:
         _show_target(target, mine, failures, out)
     for failure in run.failures:
         if failure.target not in targets and (failure.target is not None or not targets):
-            where = " · ".join(part for part in (failure.target, failure.variant) if part)
+            where = " · ".join(part for part in (failure.target, failure.variant) if part) or "all variants"
             out.print(_line("✗", f"{where} ({failure.stage}): {failure.error}", "red"))
 
 
@@ -160,7 +160,7 @@ def _cell(column: Column, row: Row) -> Text:
 def _notes(
     columns: Sequence[Column], rows: Sequence[Row], failures: Sequence[Failure]
 ) -> list[tuple[str, str, str]]:
-    notes = [("✗", f"{f.variant or 'all'} ({f.stage}): {f.error}", "red") for f in failures]
+    notes = [("✗", f"{_what(failure)} ({failure.stage}): {failure.error}", "red") for failure in failures]
     for row in rows:
         name = words.trial(row.measurement, rows)
         notes += [("!", f"{name}: {text}", "red") for text in row.missed]
@@ -178,6 +178,11 @@ def _notes(
     if gone:
         notes.append(("…", f"too narrow for {', '.join(gone)}; --json has everything", "dim"))
     return notes
+
+
+def _what(failure: Failure) -> str:
+    """What a failure below a target's table is about: some rows are there, or there was no table."""
+    return failure.variant or ("all variants" if failure.target is None else "the rest")
 
 
 def _line(mark: str, text: str, style: str) -> Padding:

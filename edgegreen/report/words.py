@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Any
 
 from edgegreen.comparison import Row
@@ -23,6 +23,11 @@ def number(value: float | None) -> str:
     rounded = f"{value:.2e}"  # first, so that 9.996 is 10.0 and not 10.00
     decimals = 2 - int(rounded.partition("e")[2])
     return f"{float(rounded):.{decimals}f}" if decimals > 0 else f"{value:.0f}"
+
+
+def count(things: Sized, name: str) -> str:
+    """`1 trial`, `6 trials`."""
+    return f"{len(things)} {name}{'s' * (len(things) != 1)}"
 
 
 def size(value_bytes: int | None) -> str:

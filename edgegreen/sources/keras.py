@@ -8,7 +8,7 @@ from typing import Any
 
 from edgegreen.errors import InputError
 from edgegreen.sources.model import Port
-from edgegreen.sources.tensorflow import Opened
+from edgegreen.sources.opened import Opened
 
 
 def open_model(path: Path) -> Opened:
@@ -31,7 +31,9 @@ def open_model(path: Path) -> Opened:
         outputs = model(values if len(values) > 1 else values[0], training=False)
         return list(tf.nest.flatten(outputs))
 
-    names = getattr(model, "output_names", None) or [output.name for output in model.outputs]
+    names = getattr(model, "output_names", None)
+    if not names:  # a Sequential has none, and its tensors' names are made up
+        names = [model.layers[-1].name] if len(model.outputs) == 1 else [one.name for one in model.outputs]
     return Opened(
         inputs=tuple(Port(one.name, tuple(one.shape), str(one.dtype)) for one in model.inputs),
         outputs=tuple(names),

@@ -26,6 +26,7 @@ DTYPES = {
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
 }  # fmt: skip
+INTEGERS = ("i8", "u8", "i4", "u4")
 WEIGHTS = ("f16", "f32", "f64", "bf16", "i8", "u8", "i4", "u4", "nf4")
 
 
@@ -84,15 +85,15 @@ def read(path: Path) -> Any:
 
 
 def is_quantised(model: Any) -> bool:
-    """Whether the model has been quantised already: fake quantisation, or weights stored as integers."""
-    kinds = {op.get_type_name() for op in model.get_ops()}
-    return "FakeQuantize" in kinds or any(
-        op.get_type_name() == "Constant"
-        and op.get_element_type().get_type_name() in ("i8", "u8", "i4", "u4")
-        and op.get_output_size() > 0
-        and op.output(0).get_shape()
-        for op in model.get_ops()
-    )
+    """Whether the model has been quantised already: fake quantisation, or integer weights made real."""
+    return any(op.get_type_name() == "FakeQuantize" or _is_small_weight(op) for op in model.get_ops())
+
+
+def _is_small_weight(op: Any) -> bool:
+    if op.get_type_name() != "Constant" or op.get_element_type().get_type_name() not in INTEGERS:
+        return False
+    users = [target.get_node().get_type_name() for target in op.output(0).get_target_inputs()]
+    return bool(op.output(0).get_shape()) and "Convert" in users
 
 
 def summarise(path: Path, called: str, size_bytes: int) -> ModelSummary:

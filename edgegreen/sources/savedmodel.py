@@ -7,7 +7,7 @@ from typing import Any
 
 from edgegreen.errors import InputError
 from edgegreen.sources.model import Port
-from edgegreen.sources.tensorflow import Opened
+from edgegreen.sources.opened import Opened
 
 DEFAULT = "serving_default"
 
@@ -22,6 +22,11 @@ def open_model(path: Path, signature: str | None) -> Opened:
     try:
         loaded = tf.saved_model.load(str(path))
     except Exception as error:
+        if "add_slot" in str(error):  # TensorFlow looks for Keras 2 to load an optimizer, and goes on without
+            raise InputError(
+                f"{path}: was saved with an optimizer of Keras 2, which takes tf-keras to load",
+                hint="pip install 'edgegreen[tensorflow]' brings it",
+            ) from error
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise InputError(f"{path}: TensorFlow cannot load it: {reason[:300]}") from error
     function = loaded.signatures[_chosen(path, list(loaded.signatures), signature)]

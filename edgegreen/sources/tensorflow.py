@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,25 +18,12 @@ from edgegreen.sources import host, shapes, tflitefile
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
 from edgegreen.sources.model import ModelFile, ModelSummary, Port, Source
+from edgegreen.sources.opened import Opened
 from edgegreen.sources.request import Request
 from edgegreen.sources.samples import CheckSamples
 from edgegreen.workers import Report
 
 HUB, SAVED_MODEL, CHECK = "float.tflite", "saved_model", "check"
-
-
-@dataclass(frozen=True)
-class Opened:
-    """A model in TensorFlow: `call` takes and gives flat lists of tensors, in the source's own order.
-
-    `kept` owns the variables: they go when it goes.
-    """
-
-    inputs: tuple[Port, ...]
-    outputs: tuple[str, ...]
-    call: Callable[[list[Any]], list[Any]]
-    variables: list[Any]
-    kept: Any
 
 
 def load(report: Report, request: Request, folder: Path) -> Source:

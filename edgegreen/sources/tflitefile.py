@@ -243,4 +243,6 @@ def _constant(model: Any, tensor: Any) -> bool:
 
 
 def _scaled(tensor: Any) -> bool:
-    return tensor.quantization is not None and tensor.quantization.scale is not None
+    """Whether it stands for real values by a scale; some writers leave an empty one beside floats."""
+    scale = None if tensor.quantization is None else tensor.quantization.scale
+    return scale is not None and len(scale) > 0

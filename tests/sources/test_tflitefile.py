@@ -35,6 +35,13 @@ def test_what_a_quantised_model_is(assets: Path) -> None:
     assert tflitefile.parameters(model) == 2624 + 4 * (576 + 64 + 4096 + 64) + 780
 
 
+def test_an_empty_scale_beside_floats_means_nothing(models: Path) -> None:
+    model = tflitefile.read(models / "sequence.tflite")
+    for tensor in model.subgraphs[0].tensors:
+        tensor.quantization.scale = np.zeros(0, np.float32)
+    assert not tflitefile.is_quantised(model)
+
+
 def test_static_shapes_for_a_dynamic_file(models: Path, tmp_path: Path) -> None:
     model = tflitefile.read(models / "sequence.tflite")
     assert not tflitefile.is_quantised(model)

@@ -136,6 +136,11 @@ def test_stderr_cannot_fill_up_and_block(board: SSHTransport) -> None:
     process.close()
 
 
+def test_a_program_that_prints_for_ever_is_ended_in_time(board: SSHTransport) -> None:
+    with pytest.raises(DeviceError, match="did not end within"):
+        board.run("while echo x; do sleep 0.05; done", timeout_s=0.4)
+
+
 @pytest.mark.parametrize(("signal", "code"), [("KILL", 137), ("SEGV", 139)])
 def test_a_program_that_dies(board: SSHTransport, signal: str, code: int) -> None:
     process = board.start(["sh", "-c", f"echo before; kill -s {signal} $$"])
@@ -213,7 +218,7 @@ def test_get_of_what_cannot_be_had(board: SSHTransport, sshd: Sshd, tmp_path: Pa
 
 def test_close_from_another_thread_frees_who_waits(connect: Connect) -> None:
     board = connect()
-    process = board.start(["sleep", "4714"])
+    process = board.start(["cat"])
     threading.Timer(0.3, board.close).start()
     began_s = time.monotonic()
     with pytest.raises(UnreachableError, match="closed from this side"):

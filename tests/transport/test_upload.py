@@ -122,6 +122,18 @@ def test_a_disk_that_is_full(start: uploading.Start, upload: MakeUpload, tmp_pat
     assert not Path(item.remote).exists()
 
 
+@pytest.mark.parametrize("size_bytes", [1000, BIG])
+def test_a_board_without_sha256sum(size_bytes: int, upload: MakeUpload, tmp_path: Path) -> None:
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    for name in ("sh", "mkdir", "rm", "mv", "tar", "dd", "wc", "df", "sed", "sync"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    item = upload(f"{tmp_path}/there/model", size_bytes)
+    with LocalTransport() as here, pytest.raises(DeviceError, match=r"cannot write .*sha256sum: not found"):
+        send(lambda argv: here.start(["/usr/bin/env", f"PATH={tools}", *argv]), item)
+    assert not Path(item.remote).exists()
+
+
 def test_two_uploads_of_the_same_file_at_once(upload: MakeUpload, tmp_path: Path) -> None:
     item = upload(f"{tmp_path}/model", 30_000_000)
     errors: list[BaseException] = []

@@ -118,7 +118,7 @@ class Connection:
         """The error to raise when the connection is found broken."""
         if self._closing.is_set():
             return UnreachableError(f"{self.endpoint}: the connection was closed from this side")
-        reason = (self._link.lost if self._link else None) or str(error or "") or "the connection broke"
+        reason = (self._link.lost if self._link else None) or str(error or "") or "nobody said why"
         return UnreachableError(
             f"{self.endpoint}: the connection broke: {reason}",
             hint="check the board's power and network, then try again; what was sent is not sent again",

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgegreen.errors import InputError, RefusedError
-from edgegreen.transport.ssh.config import Endpoint, wildcard
+from edgegreen.transport.ssh.config import Endpoint
+from edgegreen.transport.ssh.configfile import wildcard
 
 # The signature algorithms that prove each type of key, best first.
 ALGORITHMS: dict[str, tuple[str, ...]] = {

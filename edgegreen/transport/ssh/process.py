@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import time
 from collections.abc import Iterator, Sequence
@@ -12,15 +11,10 @@ from paramiko.ssh_exception import SSHException
 
 from edgegreen.errors import DeviceError, EdgegreenError
 from edgegreen.transport import MAX_OUTPUT_BYTES, Completed, shell
+from edgegreen.transport.ssh import greeting
 from edgegreen.transport.ssh.connection import Connection
+from edgegreen.transport.ssh.greeting import Greeting
 from edgegreen.transport.stream import Lines, Tail
-
-# Runs "$@" and says first which process to end, on a line of its own: what the login shell's start-up
-# files print comes before it and is dropped. A signal that ends "$@" becomes exit code 128 + n.
-_WRAPPER = r"""printf '\n%s %s\n' "$0" "$$"; (exec "$@"); exit $?"""
-_MARK = "edgegreen"
-_HEADER = re.compile(rb"(?:^|\n)edgegreen (\d+)\n")
-_HEADER_BYTES_MAX = 65536
 
 _POLL_S = 0.2
 _STDIN_STUCK_S = 60.0
@@ -40,8 +34,7 @@ class RemoteProcess:
     ) -> None:
         self._connection = connection
         self._name = name
-        self._head: bytes | None = b""  # output before the header; None once that came
-        self._pid: int | None = None
+        self._greeting = Greeting()
         self._lines = Lines()
         self._stderr = Tail(tail_bytes)
         self._exit_code: int | None = None
@@ -49,8 +42,7 @@ class RemoteProcess:
         self._window = 0  # the most the server ever allowed to be on its way
         self._channel = connection.open_session()
         self._channel.settimeout(_POLL_S)
-        command = "exec " + shell.words(["sh", "-c", _WRAPPER, _MARK, *argv])
-        self._exec(shell.encode(command))
+        self._exec(shell.encode(greeting.wrapped(argv)))
 
     def write(self, data: bytes) -> None:
         """Send to its stdin."""
@@ -118,6 +110,8 @@ class RemoteProcess:
                 output += data
                 if len(output) > MAX_OUTPUT_BYTES:
                     raise DeviceError(f"{self._name}: `{what}` prints more than {MAX_OUTPUT_BYTES} bytes")
+                if time.monotonic() > deadline_s:
+                    raise TimeoutError
             if not self._ends_within(max(0.0, deadline_s - time.monotonic())):
                 raise TimeoutError
         except TimeoutError:
@@ -181,15 +175,21 @@ class RemoteProcess:
             ) from None
 
     def _read_until(self, deadline_s: float) -> bytes:
-        """The next bytes of stdout after the header, b"" at the end; TimeoutError at the deadline."""
+        """The next bytes of the program's stdout, b"" at the end; TimeoutError at the deadline."""
         while True:
             data = self._receive(deadline_s)
-            if self._head is None:
-                return data
-            if not data:
-                raise self._no_header()
-            if data := self._past_header(data):
-                return data
+            if not data and not self._greeting.came:
+                raise self._not_started()
+            if (ours := self._greeting.after(data)) or not data:
+                return ours
+
+    def _not_started(self) -> DeviceError:
+        said = self._greeting.skipped + self._stderr.bytes()
+        text = " / ".join(said.decode("utf-8", "replace").split("\n")[:3]).strip()
+        return DeviceError(
+            f"{self._name}: the login shell did not run our command" + (f": {text[:300]}" if text else ""),
+            hint="log in with ssh and see that the account has an ordinary shell (sh, bash, zsh, fish)",
+        )
 
     def _receive(self, deadline_s: float) -> bytes:
         while True:
@@ -207,25 +207,6 @@ class RemoteProcess:
             if not self._channel.eof_received and self._connection.is_lost(_POLL_S):
                 raise self._connection.broken()
             return b""
-
-    def _past_header(self, data: bytes) -> bytes:
-        assert self._head is not None
-        self._head += data
-        if found := _HEADER.search(self._head):
-            data, self._head = self._head[found.end() :], None
-            self._pid = int(found[1])
-            return data
-        if len(self._head) > _HEADER_BYTES_MAX:
-            raise self._no_header()
-        return b""
-
-    def _no_header(self) -> DeviceError:
-        said = (self._head or b"") + self._stderr.bytes()
-        text = " / ".join(said.decode("utf-8", "replace").split("\n")[:3]).strip()
-        return DeviceError(
-            f"{self._name}: the login shell did not run our command" + (f": {text[:300]}" if text else ""),
-            hint="log in with ssh and see that the account has an ordinary shell (sh, bash, zsh, fish)",
-        )
 
     def _drain_stderr(self) -> None:
         while self._channel.recv_stderr_ready():
@@ -249,17 +230,14 @@ class RemoteProcess:
     def _discard(self) -> None:
         self._drain_stderr()
         while self._channel.recv_ready():
-            data = self._channel.recv(65536)
-            if self._head is not None:
-                with suppress(DeviceError):
-                    self._past_header(data)
+            self._greeting.after(self._channel.recv(65536))
 
     def _signal(self, name: str) -> None:
         """Send a signal to it and all it started: OpenSSH gives each command a process group.
 
         Other servers do not; there its own child gets the signal, and what that started is left to it.
         """
-        pid = self._pid
+        pid = self._greeting.pid
         if pid is None:
             return
         with suppress(EdgegreenError, SSHException, EOFError, OSError):
