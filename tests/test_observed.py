@@ -99,9 +99,7 @@ def test_what_makes_no_sense(event: str, fields: dict[str, Any]) -> None:
         said(event, **fields)
 
 
-@pytest.mark.parametrize(
-    "fields", [{"n": 2, "data": records((1, 1, 1.0))["data"]}, {"n": 1, "data": "!"}]
-)
+@pytest.mark.parametrize("fields", [{"n": 2, "data": records((1, 1, 1.0))["data"]}, {"n": 1, "data": "!"}])
 def test_records_that_are_not_what_was_announced(fields: dict[str, Any]) -> None:
     event = said("power", **fields)
     assert isinstance(event, PowerRecords)
