@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgegreen import data, metrics, recipe, target, yamlfile
-from edgegreen.errors import InputError
+from edgegreen import data, metrics, recipe, sources, target, yamlfile
+from edgegreen.convert import refusals
 from edgegreen.recipe import Download, Recipe
 
 
@@ -14,7 +14,8 @@ def file(path: Path) -> str:
     """Check `path`, a recipe (it has a `model:`) or else a target; says in words what it is.
 
     Raises InputError naming every mistake with its line; also for files a recipe names that are
-    absent, and for data that is no npz, has pickles, or does not go with the metric. Nothing is fetched.
+    absent or no models, for variants that cannot be built from them, and for data that is no npz, has
+    pickles, or does not go with the metric. Nothing is fetched.
     """
     if re.search(r"(?m)^(model|variants|data|benchmark)\s*:", yamlfile.read_text(path)):
         loaded = recipe.load(path)
@@ -26,17 +27,15 @@ def file(path: Path) -> str:
 
 
 def _check_files(loaded: Recipe) -> None:
-    if not isinstance(loaded.model, Download):
-        data.locate(loaded.model, "model")
     for what, ref in (("calibration", loaded.data.calibration), ("evaluation", loaded.data.evaluation)):
         if ref is None or isinstance(ref, Download):
             continue
         with data.open_samples(data.locate(ref, what), what) as samples:
             if what == "evaluation":
                 metrics.score(loaded.data.metric, samples.labels())
-    uncalibrated = [name for name, variant in loaded.variants.items() if variant.calibrated]
-    if uncalibrated and loaded.data.calibration is None:
-        raise InputError(
-            f"{uncalibrated[0]} is a full-integer variant, and `data.calibration` is not set",
-            hint="name an npz with representative inputs; edgegreen does not calibrate on noise",
+    if not isinstance(loaded.model, Download):
+        model = data.locate(loaded.model, "model")
+        calibrated = loaded.data.calibration is not None
+        refusals.check(
+            loaded.variants, sources.format_of(model), sources.kind_of(model), calibrated=calibrated
         )

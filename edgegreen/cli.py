@@ -55,7 +55,7 @@ RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
 VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME", help="Only this variant.")
 
 
-@cli.command()
+@cli.command(short_help="Build, run on each target, compare.")
 @RECIPE
 @click.option(
     "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]",
@@ -95,7 +95,7 @@ def deploy(
     sys.exit(code)
 
 
-@cli.command()
+@cli.command(short_help="Build a recipe's variants and check them.")
 @RECIPE
 @VARIANT
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Copy the built files to this folder.")
@@ -115,7 +115,7 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     sys.exit(max((error.exit_code for error in failed.values()), default=OK))
 
 
-@cli.command()
+@cli.command(short_help="Show what a model is.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def inspect(model: Path, as_json: bool) -> None:
@@ -133,7 +133,7 @@ def inspect(model: Path, as_json: bool) -> None:
         listings.show_model(summary, terminal.console())
 
 
-@cli.command()
+@cli.command(short_help="Check recipe and target files.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def validate(files: tuple[Path, ...]) -> None:
     """Check recipe and target FILES; every mistake is named with its line."""
@@ -176,7 +176,7 @@ def show_target(name: str) -> None:
     click.echo(path.read_text(encoding="utf-8"), nl=False)
 
 
-@cli.group(invoke_without_command=True)
+@cli.group(invoke_without_command=True, short_help="Look at the built models, or clear them.")
 @click.pass_context
 def cache(ctx: click.Context) -> None:
     """Look at the built models that are kept, or clear them."""
@@ -209,6 +209,7 @@ def _present(run: Run, plan: Plan, json_to: str | None) -> int:
     )
     if json_to == "-":
         click.echo(run.to_json())
+        terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
         terminal.show(run, rows, terminal.console())  # first: whatever becomes of the file, this is seen
         if json_to:

@@ -108,7 +108,8 @@ def _check_room(
     name: str, missing: Sequence[Upload], present: dict[str, int], free: tuple[int, str] | None
 ) -> None:
     wanted = sum(item.size_bytes - _sent_before(item, present) for item in missing)
-    if free is not None and missing and wanted + _MARGIN_BYTES > free[0]:
+    wanted += _MARGIN_BYTES
+    if free is not None and missing and wanted > free[0]:
         raise DeviceError(
             f"{name}: needs {wanted / 1e6:.1f} MB, {free[0] / 1e6:.1f} MB are free on {free[1]}",
             hint="make room on the board, or set `root` in the target to a folder on a larger disk",

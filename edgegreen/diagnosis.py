@@ -76,4 +76,7 @@ def of_ending(code: int | None, stderr: str, python: str) -> DeviceError:
     if code == 2 and "can't open file" in stderr:
         return DeviceError(f"the agent is gone from the board: {said}", hint="deploy again", transient=True)
     ending = "" if code is None else f" with exit code {code}"
-    return DeviceError(f"the agent on the board ended{ending}: {said}", transient=True)
+    hint = f"is `{python}`, the target's `python:`, really a Python?" if code == 0 and not lines else None
+    if code == 137:
+        hint = SIGNALS.get("SIGKILL")
+    return DeviceError(f"the agent on the board ended{ending}: {said}", hint=hint, transient=True)

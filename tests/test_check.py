@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,12 @@ from edgegreen.errors import InputError
 @pytest.fixture
 def recipe(tmp_path: Path) -> Path:
     """A recipe with everything beside it."""
-    (tmp_path / "m.tflite").write_bytes(b"never opened")
+    shutil.copy(REPO / "recipes" / "digits" / "model.keras", tmp_path / "m.keras")
     np.savez(tmp_path / "c.npz", x=np.zeros((4, 2), np.float32))
     np.savez(tmp_path / "e.npz", x=np.zeros((4, 2), np.float32), y=np.arange(4))
     path = tmp_path / "r.yaml"
     path.write_text(
-        "name: kws\nmodel: m.tflite\ndata: {calibration: c.npz, evaluation: e.npz}\n"
+        "name: kws\nmodel: m.keras\ndata: {calibration: c.npz, evaluation: e.npz}\n"
         "variants: {int8: {format: tflite, precision: int8}}\n"
     )
     return path
@@ -56,11 +57,11 @@ def test_the_kind_is_told_from_the_keys_even_when_they_are_wrong(recipe: Path, t
 
 
 def test_files_that_are_not_there(recipe: Path) -> None:
-    assert said(edit(recipe, "m.tflite", "n.tflite")) == f"model: {recipe.parent / 'n.tflite'} does not exist"
+    assert said(edit(recipe, "m.keras", "n.keras")) == f"model: {recipe.parent / 'n.keras'} does not exist"
 
 
 def test_data_that_is_none(recipe: Path) -> None:
-    assert "not an npz file" in said(edit(recipe, "c.npz", "m.tflite"))
+    assert "not an npz file" in said(edit(recipe, "c.npz", "r.yaml"))
 
 
 def test_labels_that_do_not_go_with_the_metric(recipe: Path) -> None:
@@ -69,9 +70,14 @@ def test_labels_that_do_not_go_with_the_metric(recipe: Path) -> None:
 
 
 def test_an_integer_variant_without_calibration_data(recipe: Path) -> None:
-    assert said(edit(recipe, "calibration: c.npz, ", "")).startswith("int8 is a full-integer variant")
+    assert "variant `int8`: int8 is calibrated on data" in said(edit(recipe, "calibration: c.npz, ", ""))
+
+
+def test_a_model_that_is_none(recipe: Path) -> None:
+    (recipe.parent / "m.tflite").write_text("hello")
+    assert "not a readable TFLite model" in said(edit(recipe, "m.keras", "m.tflite"))
 
 
 def test_downloads_are_left_alone(recipe: Path) -> None:
-    edit(recipe, "m.tflite", "{url: 'https://127.0.0.1:9/m.tflite', sha256: " + "5f" * 32 + "}")
+    edit(recipe, "m.keras", "{url: 'https://127.0.0.1:9/m.tflite', sha256: " + "5f" * 32 + "}")
     assert check.file(recipe).endswith("ok")

@@ -111,7 +111,7 @@ def test_many_files_are_looked_for_at_once(board: Board, make: MakeFile) -> None
 def test_too_little_room_is_said_before_anything_is_sent(board: Board, make: MakeFile) -> None:
     agent, model = make("agent.pyz"), make("model.tflite")
     huge = replace(model, size_bytes=1 << 50)
-    with pytest.raises(DeviceError, match=r"needs 1125899906\.8 MB, [\d.]+ MB are free on /") as caught:
+    with pytest.raises(DeviceError, match=r"needs 1125899907\.9 MB, [\d.]+ MB are free on /") as caught:
         deploy(board.transport, board.root, [agent, huge])
     assert "`root` in the target" in str(caught.value.hint)
     assert list((board.folder / "store").iterdir()) == []

@@ -34,10 +34,8 @@ def show_plan(plan: Plan, out: Console) -> None:
     """What `deploy` would do."""
     benchmark = plan.recipe.benchmark
     sides = f"{words.count(plan.variants, 'variant')} × {words.count(plan.targets, 'target')}"
-    out.print(
-        f"{plan.recipe.name}: {sides} = {words.count(plan.trials, 'trial')}, {benchmark.duration_s:g} s each; "
-        f"baseline {plan.baseline}"
-    )
+    trials = f"{words.count(plan.trials, 'trial')}, {benchmark.duration_s:g} s each"
+    out.print(f"{plan.recipe.name}: {sides} = {trials}; baseline {plan.baseline}")
     shown = table("Target", "Variant", "Format", "Precision", "Runtime", "Threads", right=("Threads",))
     for trial in plan.trials:
         shown.add_row(

@@ -34,9 +34,11 @@ class LiveProgress:
         with self._lock:
             if who not in self._tasks:
                 self._tasks[who] = self._progress.add_task("", total=None, who=who)
-            total, completed = (None, None) if done is None else (1.0, min(done, NEARLY))
+            task = next(task for task in self._progress.tasks if task.id == self._tasks[who])
+            task.total = None if done is None else 1.0  # `update` takes None for "as it was"
             text = f"{doing}: {stage}" if stage else doing
-            self._progress.update(self._tasks[who], description=text, total=total, completed=completed)
+            completed = 0.0 if done is None else min(done, NEARLY)
+            self._progress.update(task.id, description=text, completed=completed)
 
     def finish(self, who: str, doing: str) -> None:
         """`who` is through, with this result; its line stays until all are."""

@@ -74,10 +74,23 @@ def show(run: Run, rows: Sequence[Row], out: Console) -> None:
         mine = [row for row in rows if row.measurement.target == target]
         failures = [failure for failure in run.failures if failure.target in (target, None)]
         _show_target(target, mine, failures, out)
-    for failure in run.failures:
-        if failure.target not in targets and (failure.target is not None or not targets):
-            where = " · ".join(part for part in (failure.target, failure.variant) if part) or "all variants"
-            out.print(_line("✗", f"{where} ({failure.stage}): {failure.error}", "red"))
+    elsewhere = [failure for failure in run.failures if failure.target not in targets]
+    show_failures([failure for failure in elsewhere if failure.target or not targets], out)
+
+
+def show_failures(failures: Sequence[Failure], out: Console) -> None:
+    """A line for each reason, with all it befell."""
+    for (target, stage, error), alike in _by_reason(failures).items():
+        variants = ", ".join(failure.variant or "all variants" for failure in alike)
+        where = variants if target is None else f"{target} · {variants}" if alike[0].variant else target
+        out.print(_line("✗", f"{where} ({stage}): {error}", "red"))
+
+
+def _by_reason(failures: Sequence[Failure]) -> dict[tuple[str | None, str, str], list[Failure]]:
+    found: dict[tuple[str | None, str, str], list[Failure]] = {}
+    for failure in failures:
+        found.setdefault((failure.target, failure.stage, failure.error), []).append(failure)
+    return found
 
 
 def _show_target(target: str, rows: Sequence[Row], failures: Sequence[Failure], out: Console) -> None:
@@ -160,7 +173,10 @@ def _cell(column: Column, row: Row) -> Text:
 def _notes(
     columns: Sequence[Column], rows: Sequence[Row], failures: Sequence[Failure]
 ) -> list[tuple[str, str, str]]:
-    notes = [("✗", f"{_what(failure)} ({failure.stage}): {failure.error}", "red") for failure in failures]
+    notes = [
+        ("✗", f"{', '.join(map(_what, alike))} ({stage}): {error}", "red")
+        for (_, stage, error), alike in _by_reason(failures).items()
+    ]
     for row in rows:
         name = words.trial(row.measurement, rows)
         notes += [("!", f"{name}: {text}", "red") for text in row.missed]

@@ -46,7 +46,7 @@ class TestValidate:
             ({"data": "{evaluation: object.npz}"}, "pickled objects, which are never loaded"),
             ({"data": "{evaluation: unlabelled.npz}"}, "needs labels"),
             ({"data": "{calibration: text.npz}"}, "not an npz file"),
-            ({"data": ""}, "int8 is a full-integer variant, and `data.calibration` is not set"),
+            ({"data": ""}, "variant `int8`: int8 is calibrated on data, never on noise"),
             ({"model": "none.keras"}, "none.keras does not exist"),
         ],
     )

@@ -22,10 +22,9 @@ DTYPES = {
 class OpenVINO:
     """A compiled model and its one request. See `runtimes.Runtime`."""
 
-    delegate: str | None = None
-
     def __init__(self, name: str, version: str, compiled: Any) -> None:
         self.name, self.version = name, version
+        self.delegate = _precision(compiled)
         self._request = compiled.create_infer_request()
         self.inputs = [_tensor(port) for port in compiled.inputs]
         self.outputs = [_tensor(port) for port in compiled.outputs]
@@ -67,6 +66,18 @@ def load(name: str, package: str, version: str, files: list[str], threads: int) 
     _fix_batch(model)
     settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
     return OpenVINO(name, version, core.compile_model(model, "CPU", settings))
+
+
+def _precision(compiled: Any) -> str | None:
+    """What floats are computed in where that is not f32.
+
+    OpenVINO picks it by the processor: bf16 with AMX, f16 on newer Arm cores, also for an fp32 model.
+    """
+    try:
+        name = str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
+    except Exception:  # a plugin or version that does not say
+        return None
+    return None if name in ("f32", "dynamic", "undefined") else name
 
 
 def _fix_batch(model: Any) -> None:
