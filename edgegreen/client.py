@@ -15,6 +15,7 @@ from edgegreen.errors import DeviceError
 from edgegreen.messages import Board, Event, Measured, Refusal
 from edgegreen.readings import Job, OnOutputs, OnProgress, RawResult, Readings
 from edgegreen.transport import Process, Transport
+from edgegreen.wirefields import senseless
 
 __all__ = ["Agent", "Board", "Job", "RawResult"]
 
@@ -64,7 +65,7 @@ class Agent:
             self._send({"verb": "probe"})
             event = self._next()
             if not isinstance(event, Board):
-                raise messages.senseless(f"it answered `probe` with {type(event).__name__.lower()}")
+                raise senseless(f"it answered `probe` with {type(event).__name__.lower()}")
         except BaseException:
             self._drop()
             raise
@@ -124,7 +125,7 @@ class Agent:
         except StopIteration:
             raise self._ended() from None
         if isinstance(event, Refusal):
-            raise messages.senseless(f"it refused a request: {event.error}")
+            raise senseless(f"it refused a request: {event.error}")
         return event
 
     def _listen(self, process: Process) -> Iterator[Event]:

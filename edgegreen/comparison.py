@@ -35,6 +35,7 @@ COLUMNS: dict[str, Callable[[Measurement, bool], float | None]] = {
     "p95": lambda m, _: m.latency_ms.p95,
     "first": lambda m, _: m.first_inference_ms,
     "memory": lambda m, _: m.peak_rss_bytes,
+    "energy": lambda m, _: m.energy.per_inference_mj if m.energy else None,
 }
 
 

@@ -6,7 +6,6 @@ message of this version is a DeviceError (the host packed the agent: there is no
 
 from __future__ import annotations
 
-import base64
 import math
 import zlib
 from dataclasses import dataclass
@@ -14,35 +13,25 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from edgegreen.agent import wire
-from edgegreen.errors import DeviceError
+from edgegreen.observed import MeterFound, Poll, PowerRecords, Sampled, Snapshot
+from edgegreen.wirefields import (
+    CLOSED,
+    Count,
+    Data,
+    Extents,
+    Line,
+    Milliseconds,
+    Positive,
+    Text,
+    senseless,
+    unpacked,
+)
 
-CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-def senseless(reason: str) -> DeviceError:
-    """The error for something an agent of ours never says."""
-    return DeviceError(
-        f"the agent on the board makes no sense: {reason}",
-        hint="does a login script there print to stdout, or did another program take the agent's place?",
-    )
-
-
-Text = Annotated[str, Field(strict=True, max_length=wire.MAX_DETAIL), AfterValidator(wire.printable)]
-Line = Annotated[
-    str,
-    Field(strict=True, max_length=2 * wire.MAX_TEXT),
-    AfterValidator(lambda text: wire.one_line(wire.printable(text))),
-]
-Data = Annotated[str, Field(strict=True)]  # base64; as long as the line allows
-Count = Annotated[int, Field(strict=True, ge=0, lt=2**63)]
-Positive = Annotated[int, Field(strict=True, ge=1, lt=2**63)]
-Milliseconds = Annotated[float, Field(strict=True, ge=0)]
-Extents = Annotated[list[Count], Field(max_length=32)]
-Stage = Literal["load", "warmup", "latency", "end_to_end", "accuracy"]
+Stage = Literal["load", "idle", "warmup", "latency", "end_to_end", "accuracy"]
 
 
 @dataclass(frozen=True)
@@ -96,7 +85,7 @@ class Latencies:
         """The times. Raises DeviceError."""
         size = self.n * self.width
         try:
-            packed = zlib.decompressobj().decompress(_bytes(self.data), size + 1)
+            packed = zlib.decompressobj().decompress(unpacked(self.data), size + 1)
         except zlib.error as error:
             raise senseless(f"latencies cannot be unpacked ({error})") from None
         if len(packed) != size:
@@ -119,10 +108,22 @@ class PackedTensor:
 
     def array(self) -> NDArray[Any]:
         """The values. Raises DeviceError."""
-        packed, dtype = _bytes(self.data), np.dtype(self.dtype)
+        packed, dtype = unpacked(self.data), np.dtype(self.dtype)
         if len(packed) != math.prod(self.shape) * dtype.itemsize:
             raise senseless(f"{len(packed)} bytes for an output of shape {self.shape}")
         return np.frombuffer(packed, dtype).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class TrialWindow:
+    """When a trial was idle or active, on the board's monotonic clock."""
+
+    __pydantic_config__ = CLOSED
+
+    id: Line
+    name: Literal["idle_before", "active", "idle_after"]
+    start_ns: Count
+    end_ns: Count
 
 
 @dataclass(frozen=True)
@@ -205,15 +206,22 @@ class Refusal:
     error: Line
 
 
-Event = Board | Progress | Latencies | Outputs | Measured | Failed | Refusal
+FromSampler = MeterFound | PowerRecords | Poll | Snapshot | Sampled
+Event = Board | Progress | TrialWindow | Latencies | Outputs | Measured | Failed | Refusal | FromSampler
 EVENTS: dict[str, TypeAdapter[Event]] = {
     "probed": TypeAdapter(Board),
     "progress": TypeAdapter(Progress),
+    "window": TypeAdapter(TrialWindow),
     "latencies": TypeAdapter(Latencies),
     "outputs": TypeAdapter(Outputs),
     "measured": TypeAdapter(Measured),
     "failed": TypeAdapter(Failed),
     "error": TypeAdapter(Refusal),
+    "meter": TypeAdapter(MeterFound),
+    "power": TypeAdapter(PowerRecords),
+    "conditions": TypeAdapter(Poll),
+    "snapshot": TypeAdapter(Snapshot),
+    "sampled": TypeAdapter(Sampled),
 }
 
 
@@ -234,10 +242,3 @@ def parse(line: bytes) -> Event:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         raise senseless(wire.one_line(wire.printable(f"event `{name}`, {where}: {first['msg']}"))) from None
-
-
-def _bytes(data: str) -> bytes:
-    try:
-        return base64.b64decode(data, validate=True)
-    except ValueError as error:
-        raise senseless(f"not base64 ({error})") from None

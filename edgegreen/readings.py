@@ -25,9 +25,12 @@ from edgegreen.messages import (
     Progress,
     Refusal,
     TensorInfo,
-    senseless,
+    TrialWindow,
 )
+from edgegreen.observed import MeterFound, Observations, Observed, Poll, PowerRecords, Sampled, Snapshot
+from edgegreen.wirefields import senseless
 
+FROM_SAMPLER = (MeterFound, PowerRecords, Poll, Snapshot, Sampled)
 OnProgress = Callable[[str, float], None]
 OnOutputs = Callable[[int, list[NDArray[Any]]], None]
 
@@ -51,7 +54,9 @@ class RawResult:
     `invoke_ns` and `end_to_end_ns` are the times of single calls in the order they were made; of more
     than a million, an even sample. `window_ns` are the edges of the latency window on the board's
     monotonic clock, `runs` the calls made in it. `peak_rss_bytes` is what loading and running the model
-    added to the process. `fed` says what the timed calls ran on.
+    added to the process. `fed` says what the timed calls ran on. `windows` are the edges of `active` and,
+    if the trial idled, of `idle_before` and `idle_after`. `observed` is what a sampler said meanwhile; None
+    when there was to be none.
     """
 
     load_ms: float
@@ -67,6 +72,8 @@ class RawResult:
     end_to_end_ns: NDArray[np.int64]
     window_ns: tuple[int, int]
     runs: int
+    windows: dict[str, tuple[int, int]]
+    observed: Observed | None
 
     @property
     def throughput_ips(self) -> float:
@@ -83,6 +90,8 @@ class Readings:
         self._on_progress, self._on_outputs = on_progress, on_outputs
         self._times: dict[str, list[NDArray[np.int64]]] = {"invoke": [], "end_to_end": []}
         self._windows: dict[str, tuple[int, int, int]] = {}
+        self._edges: dict[str, tuple[int, int]] = {}
+        self._observations = Observations()
         self._evaluated = 0
         self._progress: Progress | None = None
         self._news_at = time.monotonic()
@@ -101,18 +110,22 @@ class Readings:
         """Take the next event. Raises DeviceError when it cannot follow, and what the callbacks raise."""
         if isinstance(event, Board | Refusal) or event.id != self.id:
             raise senseless(f"{type(event).__name__.lower()} came instead of news of trial {self.id}")
-        if event != self._progress:
+        if event != self._progress and not isinstance(event, FROM_SAMPLER):  # which lives when a trial hangs
             self._news_at = time.monotonic()
         match event:
             case Progress():
                 self._progress = event
                 self._on_progress(event.stage, event.done)
+            case TrialWindow():
+                self._edges[event.name] = (event.start_ns, event.end_ns)
             case Latencies():
                 self._take_latencies(event)
             case Outputs():
                 self._on_outputs(event.start, self._take_outputs(event))
             case Measured() | Failed():
                 self.last_word = event
+            case MeterFound() | PowerRecords() | Poll() | Snapshot() | Sampled():
+                self._observations.take(event)
 
     def result(self) -> RawResult:
         """The whole, when the last word was `measured`. Raises DeviceError when a part is missing."""
@@ -125,6 +138,7 @@ class Readings:
         if expected is not None and self._evaluated != expected:
             raise senseless(f"outputs of {self._evaluated} samples came instead of {expected}")
         start, end, runs = self._windows["invoke"]
+        self._check_edges(start, end)
         return RawResult(
             load_ms=last.load_ms,
             first_inference_ms=last.first_inference_ms,
@@ -139,7 +153,19 @@ class Readings:
             end_to_end_ns=np.concatenate(self._times["end_to_end"]),
             window_ns=(start, end),
             runs=runs,
+            windows=self._edges,
+            observed=None if self._job.meter is None else self._observations.whole(),
         )
+
+    def _check_edges(self, start_ns: int, end_ns: int) -> None:
+        """Raise DeviceError unless every window came, in order, and the active one is that of the calls."""
+        names = ("idle_before", "active", "idle_after") if self._job.idle_s else ("active",)
+        edges = [edge for name in names for edge in self._edges.get(name, ())]
+        complete = set(self._edges) == set(names) and self._edges["active"] == (start_ns, end_ns)
+        if not complete or edges != sorted(edges):
+            raise senseless(
+                f"the windows of the trial are {self._edges}, its calls from {start_ns} to {end_ns}"
+            )
 
     def _take_latencies(self, event: Latencies) -> None:
         window = (event.start_ns, event.end_ns, event.runs)

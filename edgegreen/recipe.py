@@ -160,6 +160,8 @@ class Benchmark(Frozen):
     min_warmup_runs: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     min_runs: Annotated[int, Field(ge=2, le=1_000_000)] = 50
     """The window lasts until both this many runs and `duration_s` are reached."""
+    idle_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """Idle time before and after the window, for targets with a power meter only."""
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
     """A trial that says nothing for this long has hung."""
     threads: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1)] = (1,)

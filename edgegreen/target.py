@@ -35,6 +35,8 @@ RUNTIMES: dict[str, tuple[RuntimeName, ...]] = {
     "tflite": ("litert", "tflite-runtime"),
     "openvino": ("openvino",),
 }
+MeterKind = Literal["auto", "ina3221", "ina238", "pmic", "hwmon", "rapl", "power_supply", "none"]
+Scope = Literal["module", "rail sum", "package", "board", "wall"]
 # One colon is a port, which has a key of its own; several are IPv6.
 Host = Annotated[
     str,
@@ -46,6 +48,17 @@ Host = Annotated[
 ADDRESS = re.compile(
     r"ssh://((?P<user>[^@:/\s]+)@)?(\[(?P<ipv6>[\da-fA-F:.]+(%\w+)?)\]|(?P<host>[\w.-]+))(:(?P<port>[0-9]{1,5}))?/?"
 )
+
+
+class PowerMeter(Frozen):
+    """The meter on the board that energy is measured with."""
+
+    meter: MeterKind = "auto"
+    """`auto` takes the best one the family has; `none` measures no energy."""
+    rail: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    """Left out: the one that counts the most. `A + B` is the sum of two that do not overlap."""
+    scope: Scope | None = None
+    """What the meter sees, where you know it and the board cannot tell."""
 
 
 class Target(Frozen):
@@ -65,6 +78,10 @@ class Target(Frozen):
     """Left out: the best one present for each format. Given: one trial for each that fits."""
     root: Annotated[str, Field(min_length=1)] = "~/.edgegreen"
     """The one folder edgegreen uses on the board."""
+    power: PowerMeter | None = None
+    """Left out: no meter is read, and no energy measured."""
+    sysfs_root: Annotated[str, Field(min_length=1)] = "/"
+    """Where the board's `/sys` and `/proc` are; in a container also a mounted sysfs, such as `/host/sys`."""
 
     _name: str = PrivateAttr(default="")
 
@@ -97,6 +114,11 @@ class Target(Frozen):
         """The one folder used on the board; on this machine, unless set, one among edgegreen's own."""
         unset = "root" not in self.model_fields_set
         return str(home() / "board") if self.is_local and unset else self.root
+
+    @property
+    def is_metered(self) -> bool:
+        """Whether energy is to be measured."""
+        return self.power is not None and self.power.meter != "none"
 
     @property
     def is_local(self) -> bool:

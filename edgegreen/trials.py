@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import metrics, transport
+from edgegreen import metering, metrics, transport, verdict
 from edgegreen.artifact import Artifact, File
 from edgegreen.client import Agent, Board, Job, RawResult
 from edgegreen.deploy import Deployment, deploy
@@ -29,7 +29,6 @@ Outputs = list[NDArray[Any]]
 T = TypeVar("T")
 STOP_CHECK_S = 0.1
 FOUND_S = 0.5
-NO_METER = "this version of edgegreen reads no power meter"
 # The same file in two runtimes differs by rounding: above 20 dB wherever both work, 0 dB and below where
 # one does not (docs/method.md has the cases). The floor stands well apart from either.
 SAME_FILE_SQNR_DB = 6.0
@@ -216,6 +215,8 @@ class TargetRun:
             min_runs=benchmark.min_runs,
             samples=placed.paths[evaluation.file.sha256] if evaluation else None,
             evaluate=evaluation is not None,
+            idle_s=benchmark.idle_s if self.target.is_metered else 0.0,
+            meter=metering.spec(self.target),
             n_samples=evaluation.n if evaluation else None,
             timeout_s=benchmark.timeout_s,
         )
@@ -289,7 +290,13 @@ class _Evaluation:
 def _measurement(
     trial: Trial, artifact: Artifact, board: Board, raw: RawResult, evaluation: _Evaluation
 ) -> Measurement:
-    reasons = evaluation.reasons()
+    metered = metering.measure(trial.target, raw.observed, raw.windows, raw.runs)
+    reasons = (
+        *evaluation.reasons(),
+        *verdict.of_latency(raw.invoke_ns),
+        *verdict.of_conditions(raw.observed, raw.window_ns),
+        *metered.reasons,
+    )
     return Measurement(
         variant=trial.variant_name,
         target=trial.target.name,
@@ -312,16 +319,17 @@ def _measurement(
         throughput_ips=raw.throughput_ips,
         peak_rss_bytes=raw.peak_rss_bytes,
         accuracy=evaluation.accuracy(),
-        power=None,
-        energy=None,
-        energy_absent=NO_METER,
+        power=metered.power,
+        energy=metered.energy,
+        energy_absent=metered.absent,
         conditions={
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
             "agreement_on_host": _agreement(artifact),
+            **verdict.conditions(raw.observed, raw.windows, metered=trial.target.is_metered),
         },
         verdict="invalid" if reasons else "valid",
-        reasons=tuple(reasons),
+        reasons=reasons,
     )
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -146,6 +147,23 @@ class TestRegistries:
 
         assert set(runtimes.RUNTIMES) == set(get_args(RuntimeName))
         assert {name for names in target.RUNTIMES.values() for name in names} == set(get_args(RuntimeName))
+
+    def test_meters(self) -> None:
+        from edgegreen.agent import meters, sampler
+        from edgegreen.agent.meters.base import SCOPES
+
+        assert set(get_args(target.MeterKind)) == {*meters.METERS, meters.AUTO, sampler.NO_METER}
+        assert set(get_args(target.Scope)) == set(SCOPES)
+        assert set(meters.FAMILIES) == set(target.FAMILIES)
+
+    def test_the_host_takes_what_the_sampler_says(self) -> None:
+        from edgegreen import observed
+        from edgegreen.agent import sampler
+        from edgegreen.agent.meters.base import About
+
+        for ours, theirs in ((observed.About, About), (observed.Summary, sampler.Summary)):
+            assert [field.name for field in fields(ours)] == [field.name for field in fields(theirs)]
+        assert observed.RECORD.itemsize == sampler.RECORD.size
 
     def test_formats(self) -> None:
         formats = set(get_args(Format))

@@ -43,7 +43,7 @@ def job(model: Path | str, **changes: Any) -> Job:
     fields = {
         "runtime": "litert", "files": (str(model),), "threads": 1, "input_order": (0,), "output_order": (0,),
         "warmup_s": 0.01, "min_warmup_runs": 1, "duration_s": 0.05, "min_runs": 5,
-        "samples": None, "evaluate": False,
+        "samples": None, "evaluate": False, "idle_s": 0.0, "meter": None,
     }  # fmt: skip
     return Job(**{**fields, **changes})
 
@@ -315,7 +315,7 @@ def test_a_broken_ssh_link_ends_the_trial_on_the_board(board: Sshd, pyz: str) ->
     assert all(gone(process) for process in running)
 
 
-def event(name: str, **fields: Any) -> bytes:
+def event(name: str, /, **fields: Any) -> bytes:
     return json.dumps({"v": 1, "event": name, **fields}).encode()
 
 
@@ -333,7 +333,8 @@ MEASURED = event(
     "measured", id="t1", load_ms=1.0, first_inference_ms=1, peak_rss_bytes=1, rss_before_load_bytes=1,
     runtime={"name": "litert", "version": "1", "delegate": None}, inputs=[], outputs=[], fed="noise",
 )  # fmt: skip
-GOOD = (latencies("invoke", [5, 6]), latencies("end_to_end", [7, 8]), outputs(0, 3), MEASURED)
+ACTIVE = event("window", id="t1", name="active", start_ns=0, end_ns=10**9)
+GOOD = (latencies("invoke", [5, 6]), latencies("end_to_end", [7, 8]), outputs(0, 3), ACTIVE, MEASURED)
 EVALUATED = {"samples": "x.npz", "evaluate": True}
 
 
@@ -367,7 +368,7 @@ def test_a_good_conversation(script: Script) -> None:
         ([outputs(0, 3, shape=[4])], "3 bytes for an output of shape"),
         ([outputs(0, 3, shape=[2**40, 2**40])], "bytes for an output of shape"),
         ([outputs(0, 3, shape=[1, 3])], "for 3 samples"),
-        ([GOOD[0], GOOD[1], MEASURED], "outputs of 0 samples came instead of 3"),
+        ([GOOD[0], GOOD[1], ACTIVE, MEASURED], "outputs of 0 samples came instead of 3"),
     ],
 )  # fmt: skip
 def test_a_board_that_makes_no_sense(script: Script, said: list[bytes], words: str) -> None:
@@ -377,6 +378,53 @@ def test_a_board_that_makes_no_sense(script: Script, said: list[bytes], words: s
     assert words in caught.value.message
     assert "\n" not in caught.value.message
     assert not agents()  # and nobody goes on listening
+
+
+def window(name: str, start_s: int, end_s: int) -> bytes:
+    return event("window", id="t1", name=name, start_ns=start_s * 10**9, end_ns=end_s * 10**9)
+
+
+SPEC = {"meter": "none"}
+SAMPLED = event("sampled", id="t1", summary=None, error=None)
+IDLED = (window("idle_before", -0, 0), ACTIVE, window("idle_after", 1, 2))
+TIMES = (GOOD[0], GOOD[1])
+
+
+def test_a_trial_that_idled_and_was_watched(script: Script) -> None:
+    raw = measure(script.says(*IDLED, *TIMES, SAMPLED, MEASURED), job("m", idle_s=1.0, meter=SPEC))
+    assert raw.windows == {"idle_before": (0, 0), "active": (0, 10**9), "idle_after": (10**9, 2 * 10**9)}
+    assert raw.observed
+    assert (raw.observed.meter, len(raw.observed.records), raw.observed.polls) == (None, 0, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        ([ACTIVE, *TIMES, SAMPLED, MEASURED], "the windows of the trial are"),
+        ([*IDLED[:2], *TIMES, SAMPLED, MEASURED], "the windows of the trial are"),
+        (
+            [IDLED[0], window("active", 0, 2), IDLED[2], *TIMES, SAMPLED, MEASURED],
+            "the windows of the trial are",
+        ),
+        ([*IDLED[:2], window("idle_after", 0, 3), *TIMES, SAMPLED, MEASURED], "the windows of the trial are"),
+        ([*IDLED, *TIMES, MEASURED], "the sampler's last word did not come"),
+        ([SAMPLED, SAMPLED], "goes on after its last word"),
+    ],
+)
+def test_windows_and_samplers_that_make_no_sense(script: Script, said: list[bytes], words: str) -> None:
+    with pytest.raises(DeviceError) as caught:
+        measure(script.says(*said, then="sys.stdin.read()"), job("m", idle_s=1.0, meter=SPEC))
+    assert words in caught.value.message
+
+
+def test_a_sampler_that_lives_does_not_hide_a_trial_that_hangs(script: Script) -> None:
+    poll = event(
+        "conditions", id="t1", t_ns=1, frequency_mhz={}, temperature_c={}, throttled_bits=None,
+        undervoltage_alarm=None, throttle_alerts={}, cpu_foreign=None,
+    )  # fmt: skip
+    on_and_on = f"while True: sys.stdout.buffer.write({poll!r} + b'\\n'); sys.stdout.flush(); time.sleep(0.1)"
+    with pytest.raises(DeviceError, match="hung in stage `load`"):
+        measure(script.says(then=on_and_on), job("m", meter=SPEC, timeout_s=1.0))
 
 
 def test_outputs_nobody_asked_for(script: Script) -> None:

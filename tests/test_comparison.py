@@ -116,6 +116,11 @@ class TestBest:
         a, b = measurement("a", p50=1), measurement("b", p50=2)
         assert self.best(wrong, a, b) == [set(), {"p50", "p95", "first"}, set()]
 
+    def test_of_energies_the_lowest(self) -> None:
+        few, many = (Energy(per_inference_mj=mj, gross_mj=mj, ci95_mj=(mj, mj)) for mj in (1.0, 2.0))
+        found = self.best(measurement("a", energy=many), measurement("b", energy=few), measurement("c"))
+        assert ["energy" in columns for columns in found] == [False, True, False]
+
     def test_targets_do_not_compete(self) -> None:
         slow = [measurement(name, p50=p50, target="pi3") for name, p50 in (("a", 10), ("b", 20))]
         fast = [measurement(name, p50=p50, target="x86") for name, p50 in (("a", 1), ("b", 2))]

@@ -209,6 +209,11 @@ def test_no_hosts(host: str) -> None:
         ("runtimes: [tflite]", "should be one of litert, tflite-runtime, openvino"),
         ("python: ''", "should not be empty"),
         ("user: ''", "should not be empty"),
+        ("power: auto", "`power`"),
+        ("power: {meter: ina3222}", "did you mean `ina3221`?"),
+        ("power: {scope: house}", "should be one of module, rail sum, package, board, wall"),
+        ("power: {rails: VDD_IN}", "did you mean `rail`?"),
+        ("sysfs_root: ''", "should not be empty"),
         ("password: hunter2", "unknown key `password`"),
         ("name: pi", "unknown key `name`"),
     ],
@@ -219,6 +224,14 @@ def test_what_a_target_may_not_say(line: str, reason: str) -> None:
     assert caught.value.message.startswith("t.yaml:2: ")
     assert reason in caught.value.message
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "metered"),
+    [("", False), ("power: {meter: none}", False), ("power: {}", True), ("power: {rail: VDD_IN}", True)],
+)
+def test_a_target_is_metered_when_it_says_so(line: str, metered: bool) -> None:
+    assert yamlfile.parse(f"host: b\n{line}\n", Target, "t.yaml").is_metered == metered
 
 
 def test_equal_but_for_the_name_is_not_the_same_target() -> None:

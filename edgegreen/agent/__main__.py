@@ -1,4 +1,4 @@
-"""Entry of the packed agent: the supervisor, or with `trial` the process of one trial.
+"""Entry of the packed agent: the supervisor, or with `trial` or `sampler` the process of one.
 
 bundle.py puts a file beside this package that calls `main`.
 """
@@ -15,6 +15,10 @@ def main(argv: Sequence[str]) -> None:
         from . import trial
 
         trial.main(int(argv[2]))
+    elif list(argv[1:2]) == ["sampler"]:
+        from . import sampler
+
+        sampler.main(argv[2])
     else:
         from . import supervisor
 

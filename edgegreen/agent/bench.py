@@ -37,6 +37,23 @@ def timed(call: Callable[[], Any], clock: Clock = time.monotonic_ns) -> int:
     return clock() - start
 
 
+def idle(
+    seconds: float,
+    *,
+    clock: Clock = time.monotonic_ns,
+    sleep: Callable[[float], None] = time.sleep,
+    tick: Callable[[float], None] = lambda _: None,
+) -> tuple[int, int]:
+    """Do nothing for `seconds`; when that began and ended. `tick` is told the share done each second."""
+    start = now = clock()
+    deadline = start + int(seconds * 1e9)
+    while now < deadline:
+        sleep(min(deadline - now, TICK_NS) / 1e9)
+        now = clock()
+        tick(min(1.0, (now - start) / (seconds * 1e9)))
+    return start, now
+
+
 def warm_up(
     invoke: Callable[[], Any],
     *,

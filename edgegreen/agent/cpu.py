@@ -10,7 +10,7 @@ from .meters.tree import Unreadable, at, found, text
 
 # /proc/<pid>/stat, proc(5): pid (name) state, then numbers of which the 11th and 12th are utime and stime.
 PROCESS = re.compile(r"(\d+) \((.*)\) \S((?: -?\d+){12})", re.DOTALL)
-UTIME, STIME = 10, 11
+PPID, UTIME, STIME = 0, 10, 11
 IDLE, IOWAIT, COUNTED = 3, 4, 8  # /proc/stat: guest time, after these, is part of user time
 
 
@@ -43,10 +43,17 @@ def look(root: str, pids: Iterable[int] | None = None) -> Look | None:
 
 
 def family(root: str, pids: Iterable[int]) -> set[int]:
-    """These processes and their children, where the kernel tells them."""
+    """These processes and their children."""
     parents = set(pids)
-    lists = [text(at(root, f"proc/{pid}/task/{pid}/children")) or "" for pid in parents]
-    return parents | {int(word) for words in lists for word in words.split() if word.isdigit()}
+    told = {pid: text(at(root, f"proc/{pid}/task/{pid}/children")) for pid in parents}
+    children = {int(word) for words in told.values() for word in (words or "").split() if word.isdigit()}
+    # Where the kernel was built without CONFIG_PROC_CHILDREN, every process is asked for its parent.
+    untold = {pid for pid, words in told.items() if words is None}
+    matches = (
+        PROCESS.match(text(path) or "") for path in (found(root, "proc/[0-9]*/stat") if untold else ())
+    )
+    children |= {int(m.group(1)) for m in matches if m and int(m.group(3).split()[PPID]) in untold}
+    return parents | children
 
 
 def shares(before: Look | None, after: Look | None, ours: set[int], top: int = 0) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Reads a meter again and again, in a process of its own, so that the measured one is not disturbed.
 
 Every reading has its own time: the middle between right before and right after it, on the monotonic
-clock that the trial's windows are measured with. It says of itself what it cost and where it fell
-behind. It ends when its stdin closes, or on SIGTERM.
+clock that the trial's windows are measured with. A meter that does not average is read at a random moment
+of each period: on a fixed grid it would see a load of the same rhythm always in one phase. The sampler
+says of itself what it cost and where it fell behind. It ends when its stdin closes, or on SIGTERM.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import gc
 import json
 import math
 import os
+import random
 import resource
 import select
 import signal
@@ -21,8 +23,8 @@ import zlib
 from dataclasses import asdict, dataclass, field
 from typing import Any, Callable, Iterator, NamedTuple, Sequence
 
-from . import meters, wire
-from .meters.base import Meter
+from . import conditions, meters, system, wire
+from .meters.base import POWER, Meter
 from .meters.tree import Unreadable
 from .watcher import Watcher
 
@@ -31,6 +33,9 @@ BATCH_S = 1.0  # each batch wakes the process that passes it on
 BATCH_RECORDS = 4096
 GAPS_KEPT = 100
 GAP_PERIODS = 1.5
+GAP_PERIODS_AT_RANDOM = 2.1  # two readings at random moments may be two periods apart
+SEED = 1  # the same moments in every trial: which ones they are must not make a difference between two
+NO_METER = "none"
 DEFAULT_PERIOD_S = 0.1
 COST_MAX = 0.01  # of one core: the period is made longer until reading costs less
 ROOM = 1.25  # periods per reading, for drivers that wait for the sensor's next conversion
@@ -55,8 +60,9 @@ class Summary:
     """What a sampler says of its own work.
 
     `n` readings, of which `failed`; `missed` were due and could not be taken in time. `gaps` are the
-    first GAPS_KEPT stretches of more than 1.5 periods without a reading, [start_ns, end_ns] each, of
-    `gap_count`. `cpu_s` is the CPU time of this process and the commands it ran, over `wall_s`.
+    first GAPS_KEPT stretches of more than 1.5 periods (2.1 where it reads at random) without a reading,
+    [start_ns, end_ns] each, of `gap_count`. `cpu_s` is the CPU time of this process and the commands it
+    ran, over `wall_s`.
     """
 
     period_s: float
@@ -84,19 +90,21 @@ def sample(
 ) -> Summary:
     """Read `meter` every `period_s` until `wait` says to end; a `power` event about once a second.
 
-    Readings are due at multiples of the period since the start, so lateness does not add up; one that
-    could not be taken before the next was due is left out and counted. `wait(seconds)` is false when
-    it is time to end. `watch` is called once a second, right after a reading. What is held in memory
-    is bounded by BATCH_RECORDS and GAPS_KEPT.
+    Periods are counted from the start, so lateness does not add up. A reading is due at the start of each,
+    or at a random moment of it (see `at_random`); one that could not be taken in its period is left out
+    and counted. `wait(seconds)` is false when it is time to end. `watch` is called once a second, right
+    after a reading. What is held in memory is bounded by BATCH_RECORDS and GAPS_KEPT.
     """
     summary, batch = Summary(period_s), bytearray()
     cpu_s, start = _cpu_s(), clock()
-    period_ns, due, sent, watched, last = int(period_s * 1e9), start, start, start, 0
-    while wait(max(0, due - clock()) / 1e9):
+    period_ns, turn, sent, watched, last = int(period_s * 1e9), start, start, start, 0
+    moments = random.Random(SEED) if at_random(meter, period_s) else None  # noqa: S311
+    gap_ns = (GAP_PERIODS_AT_RANDOM if moments else GAP_PERIODS) * period_ns
+    while wait(max(0, _due(turn, period_ns, moments) - clock()) / 1e9):
         record = _read(meter, summary, clock)
         batch += RECORD.pack(record.t_ns, min(record.took_ns, 0xFFFFFFFF), record.value)
         if record.value == record.value:
-            _note_gap(summary, last, record.t_ns, period_ns)
+            _note_gap(summary, last, record.t_ns, gap_ns)
             last = record.t_ns
         now = clock()
         if now - watched >= WATCH_S * 1e9:
@@ -105,13 +113,27 @@ def sample(
         if now - sent >= BATCH_S * 1e9 or len(batch) >= BATCH_RECORDS * RECORD.size:
             emit("power", **pack(batch))
             sent, batch = now, bytearray()
-        late = max(0, clock() - due) // period_ns
+        late = max(0, clock() - turn) // period_ns
+        if late and moments:
+            late -= 1  # of a reading late in its period, the end may well lie in the next
         summary.missed += late
-        due += (late + 1) * period_ns
+        turn += (late + 1) * period_ns
     if batch:
         emit("power", **pack(batch))
     summary.cpu_s, summary.wall_s = _cpu_s() - cpu_s, (clock() - start) / 1e9
     return summary
+
+
+def at_random(meter: Meter, period_s: float) -> bool:
+    """Whether it matters when in a period a meter is read.
+
+    Not to a counter, nor to one that averages for as long: they see what happens in between.
+    """
+    return meter.about.quantity == POWER and (meter.about.averaging_s or 0.0) < period_s
+
+
+def _due(turn: int, period_ns: int, moments: random.Random | None) -> int:
+    return turn + int(moments.random() * period_ns) if moments else turn
 
 
 def _read(meter: Meter, summary: Summary, clock: Clock) -> Record:
@@ -130,8 +152,8 @@ def _read(meter: Meter, summary: Summary, clock: Clock) -> Record:
     return Record((before + after) // 2, after - before, value)
 
 
-def _note_gap(summary: Summary, last_ns: int, now_ns: int, period_ns: int) -> None:
-    if last_ns and now_ns - last_ns > GAP_PERIODS * period_ns:
+def _note_gap(summary: Summary, last_ns: int, now_ns: int, gap_ns: float) -> None:
+    if last_ns and now_ns - last_ns > gap_ns:
         summary.gap_count += 1
         summary.longest_gap_s = max(summary.longest_gap_s, (now_ns - last_ns) / 1e9)
         if len(summary.gaps) < GAPS_KEPT:
@@ -207,7 +229,7 @@ class Spec:
     """What a sampler is to do.
 
     `watch`: also follow the board's conditions. `ours`: processes that are, with their children, not
-    foreign; without any, the one that started this.
+    foreign; without any, the one that started this. `meter` may be NO_METER: then there is only watching.
     """
 
     root: str = "/"
@@ -223,11 +245,13 @@ class Spec:
 def main(spec: str) -> None:
     """Sample as the JSON object `spec` (a Spec's fields) says, events on stdout. Does not return.
 
-    First `meter`: what is read, why, and how often; `about` is None where there is none. Then `power` and
-    `conditions` (see watcher.Watcher) about once a second, and at the end `sampled`, the Summary. `error`
-    instead when the spec is not understood.
+    First the board's conditions, `snapshot` (if it is to watch), and `meter`: what is read, why, and how
+    often; `about` is None where there is none. From then on it samples: `power` and `conditions` (see
+    watcher.Watcher) come about once a second, and at the end another `snapshot`, and `sampled`, the
+    Summary. `error` instead when the spec is not understood.
     """
     out = wire.take_stdout()
+    system.die_with_parent(os.getppid())
 
     def say(event: str, **fields: Any) -> None:
         out.write(wire.encode(dict(event=event, **fields)))
@@ -244,9 +268,12 @@ def main(spec: str) -> None:
 
 
 def _serve(spec: Spec, ending: Ending, say: Emit) -> None:
+    ours = spec.ours or [os.getppid()]
+    if spec.watch:
+        say("snapshot", when="before", **conditions.snapshot(spec.root, ours=ours))
     meter, why, period_s = _meter(spec)
     say("meter", about=asdict(meter.about) if meter else None, why=wire.one_line(why), period_s=period_s)
-    watcher = Watcher(spec.root, ours=spec.ours or [os.getppid()]) if spec.watch else None
+    watcher = Watcher(spec.root, ours=ours) if spec.watch else None
 
     def watch() -> None:
         if watcher:
@@ -260,11 +287,15 @@ def _serve(spec: Spec, ending: Ending, say: Emit) -> None:
     else:
         while ending.wait(WATCH_S):
             watch()
-    say("sampled", summary=asdict(summary) if summary else None)
+    if spec.watch:
+        say("snapshot", when="after", **conditions.snapshot(spec.root, ours=ours))
+    say("sampled", summary=asdict(summary) if summary else None, error=None)
 
 
 def _meter(spec: Spec) -> tuple[Meter | None, str, float | None]:
     """The meter, why this one, and the period; or None, and why there is none."""
+    if spec.meter == NO_METER:
+        return None, "no meter was asked for", None
     choice = meters.choose(spec.root, spec.family, kind=spec.meter, rail=spec.rail)
     if choice.meter is None:
         return None, choice.why, None

@@ -1,7 +1,8 @@
 """The agent as the host sees it: answers requests on stdin until it closes, one trial process at a time.
 
-It runs no model itself, so nothing a runtime does can take it along. While a trial is silent it repeats
-the last progress as a heartbeat. When the host goes (stdin closes), the trial is killed.
+It runs no model itself, so nothing a runtime does can take it along. Around a trial it has a sampler, in
+a process of its own as well, read the meter and watch the board. While a trial is silent it repeats the
+last progress as a heartbeat. When the host goes (stdin closes), both are killed.
 """
 
 from __future__ import annotations
@@ -12,13 +13,17 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any, BinaryIO, Sequence
+from typing import Any, BinaryIO, Callable, Sequence
 
-from . import system, wire
+from . import children, system, wire
+from .children import READ_BYTES, Lines, SamplerProcess
 
+MEASURED = b'{"v":1,"event":"measured"'
 BULK = (b'{"v":1,"event":"outputs"', b'{"v":1,"event":"latencies"')  # large, and of no concern here
-READ_BYTES = 1 << 16
 LAST_WORDS = ("measured", "failed")
+SAMPLER_S = (
+    30.0  # for a sampler to begin, and to end: it asks a board's tools, each of which may hang for 5 s
+)
 OUT_OF_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError")
 
 
@@ -26,33 +31,8 @@ class HostGone(Exception):
     """Nobody listens any more."""
 
 
-class Lines:
-    """Whole lines out of a file descriptor that delivers pieces."""
-
-    def __init__(self, fd: int) -> None:
-        self.fd, self.closed = fd, False
-        self._rest = bytearray()
-
-    def pull(self) -> list[bytes]:
-        """Read once, which must not block; the lines that are now complete, newlines included."""
-        data = os.read(self.fd, READ_BYTES)
-        if not data:
-            self.closed = True
-            return []
-        self._rest += data
-        if b"\n" not in data:
-            return []
-        *lines, rest = bytes(self._rest).split(b"\n")
-        self._rest = bytearray(rest)
-        return [line + b"\n" for line in lines]
-
-    def pending(self) -> int:
-        """Bytes of the line that is not complete yet."""
-        return len(self._rest)
-
-
 class Supervisor:
-    """Answers the host. `command` starts a trial's process."""
+    """Answers the host. `command` starts a process of the agent, by its further arguments."""
 
     def __init__(self, command: Sequence[str], out: BinaryIO) -> None:
         self.command, self.out = list(command), out
@@ -84,8 +64,8 @@ class Supervisor:
             if verb == "probe":
                 self.say("probed", **system.facts())
             elif verb == "measure" and isinstance(request.get("id"), str):
-                wire.Job.parse(request.get("job"))
-                TrialProcess(self, request["id"]).run(line)
+                job = wire.Job.parse(request.get("job"))
+                TrialProcess(self, request["id"], job.meter).run(line)
             else:
                 raise wire.NotUnderstood("no such request: {}".format(wire.one_line(repr(verb))))
         except wire.NotUnderstood as error:
@@ -105,38 +85,62 @@ class Supervisor:
 
 
 class TrialProcess:
-    """A trial's process, from its start to its last word or its death."""
+    """A trial's process and its sampler's, from their start to the last word or death."""
 
-    def __init__(self, supervisor: Supervisor, id_: str) -> None:
-        self.supervisor, self.id = supervisor, id_
+    def __init__(self, supervisor: Supervisor, id_: str, meter: dict[str, Any] | None) -> None:
+        self.supervisor, self.id, self.meter = supervisor, id_, meter
+        self.sampler: SamplerProcess | None = None
         self.progress: dict[str, Any] = {"stage": "load", "done": 0.0}
-        self.spoken = False
+        self.last_word = b""
         self.stderr = b""
         self.next_beat = time.monotonic() + wire.HEARTBEAT_S
 
     def run(self, request: bytes) -> None:
-        """Run it to its end, whatever that is. Raises HostGone, the trial killed."""
+        """Run it to its end, whatever that is. Raises HostGone, all processes killed.
+
+        The sampler begins before the trial does and ends after it; the last word comes after all of it.
+        """
         kills_before = system.oom_kills()
-        process = subprocess.Popen(
-            [*self.supervisor.command, str(os.getpid())],
-            bufsize=0,
-            start_new_session=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
         try:
-            self.relay(process, request)
+            if self.meter is not None:
+                self.sampler = SamplerProcess([*self.supervisor.command, "sampler"], self.meter)
+                self.follow_sampler(lambda sampler: sampler.ready)
+            process = children.start([*self.supervisor.command, "trial", str(os.getpid())])
+            try:
+                self.relay(process, request)
+            finally:
+                children.kill(process)
+            if self.sampler and self.last_word.startswith(MEASURED):
+                self.sampler.finish()
+                self.follow_sampler(lambda sampler: sampler.over)
         finally:
-            _kill(process)
-            for pipe in (process.stdin, process.stdout, process.stderr):
-                if pipe:
-                    pipe.close()
-        if not self.spoken:
+            if self.sampler:
+                self.sampler.kill()
+        if self.last_word:
+            self.supervisor.write(self.last_word)
+        else:
             self.supervisor.say("failed", id=self.id, **self.obituary(process.returncode, kills_before))
 
+    def follow_sampler(self, until: Callable[[SamplerProcess], bool]) -> None:
+        """Pass on what the sampler says until it has come so far, or for SAMPLER_S. Raises HostGone."""
+        assert self.sampler
+        deadline = time.monotonic() + SAMPLER_S
+        while not until(self.sampler) and not self.sampler.over:
+            now = time.monotonic()
+            if now > deadline:
+                self.pass_on_sampled([self.sampler.give_up("no answer for {:g} s".format(SAMPLER_S))])
+                return
+            ready = self.wait(self.sampler.pipes, min(self.next_beat, deadline) - now)
+            self.pass_on_sampled(self.sampler.hear(ready))
+            self.beat()
+
+    def pass_on_sampled(self, events: Sequence[dict[str, Any]]) -> None:
+        """Send what the sampler said to the host, as news of this trial. Raises HostGone."""
+        for event in events:
+            self.supervisor.write(wire.encode(dict(event, id=self.id)))
+
     def relay(self, process: subprocess.Popen[bytes], request: bytes) -> None:
-        """Pass on what the trial says until it has ended. Raises HostGone."""
+        """Pass on what the trial says until its last word, or its end. Raises HostGone."""
         assert process.stdin
         assert process.stdout
         assert process.stderr
@@ -147,10 +151,13 @@ class TrialProcess:
             pass  # it died at once, which is noticed below
         words, noise = Lines(process.stdout.fileno()), process.stderr.fileno()
         pipes = {words.fd, noise}
-        while True:
+        while not self.last_word:
             ended = process.poll() is not None
-            ready = self.wait(pipes, 0.0 if ended else self.next_beat - time.monotonic())
-            if ended and not ready:
+            beside = self.sampler.pipes if self.sampler else set()
+            ready = self.wait(pipes | beside, 0.0 if ended else self.next_beat - time.monotonic())
+            if self.sampler:
+                self.pass_on_sampled(self.sampler.hear(ready & beside))
+            if ended and not ready & pipes:
                 return  # all it said is read; a helper it started may still hold the pipes open
             if noise in ready:
                 pipes -= self.listen(noise)
@@ -159,7 +166,7 @@ class TrialProcess:
                     self.pass_on(line)
                 if words.closed:
                     pipes.discard(words.fd)
-                    _wait(process, 1.0)
+                    children.wait(process, 1.0)
             self.beat()
 
     def wait(self, pipes: set[int], timeout_s: float) -> set[int]:
@@ -176,18 +183,20 @@ class TrialProcess:
         return set() if data else {noise}
 
     def pass_on(self, line: bytes) -> None:
-        """Send one of its events to the host. Raises HostGone."""
+        """Send one of its events to the host, but for the last word: that is kept. Raises HostGone."""
         if not line.startswith(BULK):
             event = wire.decode(line)
             if event["event"] == "progress":
                 self.progress = {"stage": event["stage"], "done": event["done"]}
-            self.spoken = self.spoken or event["event"] in LAST_WORDS
+            if event["event"] in LAST_WORDS:
+                self.last_word = line
+                return
         self.supervisor.write(line)
         self.next_beat = time.monotonic() + wire.HEARTBEAT_S
 
     def beat(self) -> None:
         """A heartbeat, when it is time for one. Raises HostGone."""
-        if time.monotonic() >= self.next_beat and not self.spoken:
+        if time.monotonic() >= self.next_beat:
             self.supervisor.say("progress", id=self.id, **self.progress)
             self.next_beat = time.monotonic() + wire.HEARTBEAT_S
 
@@ -206,22 +215,6 @@ class TrialProcess:
         return {"kind": kind, "error": error, "detail": tail, "signal": name}
 
 
-def _kill(process: subprocess.Popen[bytes]) -> None:
-    """End the process and whatever it started."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except OSError:
-        pass  # all gone
-    _wait(process, 5.0)
-
-
-def _wait(process: subprocess.Popen[bytes], timeout_s: float) -> None:
-    try:
-        process.wait(timeout_s)
-    except subprocess.TimeoutExpired:
-        pass
-
-
 def _go(*_: object) -> None:
     raise HostGone
 
@@ -231,6 +224,6 @@ def main(program: str) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _go)
     out = wire.take_stdout()
-    Supervisor([sys.executable, program, "trial"], out).serve()
+    Supervisor([sys.executable, program], out).serve()
     # Not through the interpreter's end: it would try a last flush to a host that is gone, and complain.
     os._exit(0)

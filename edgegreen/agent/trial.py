@@ -1,4 +1,4 @@
-"""One trial in one process: load, first inference, warm-up, timed windows, accuracy; then gone.
+"""One trial in one process: load, idle, first inference, warm-up, timed windows, accuracy; then gone.
 
 The supervisor starts it, hands it one request on stdin, and passes on what it says. Its last word is
 `measured` or `failed`; dying without one is for the supervisor to report.
@@ -92,6 +92,7 @@ class Trial:
             row = sample or model.noise()
             with _failing_as("data"):
                 model.feed(row)
+            self._idle("idle_before")
             with _failing_as("invoke"):
                 first_ms = bench.timed(model.runtime.invoke) / 1e6
                 peak = self._latency(model, room)
@@ -151,8 +152,22 @@ class Trial:
             tick=lambda done: self.speech.progress("latency", done),
         )
         peak = system.peak_rss_bytes()
-        self._latencies("invoke", window)
+        self._window("active", window.start_ns, window.end_ns)
+        self._idle("idle_after")
+        self._latencies("invoke", window)  # packing them is work, and would not be idle
         return peak
+
+    def _idle(self, name: str) -> None:
+        """The model loaded, the process asleep: what the board draws without the model at work."""
+        if self.job.idle_s:
+            self.speech.progress("idle", 0.0)
+            start_ns, end_ns = bench.idle(
+                self.job.idle_s, tick=lambda done: self.speech.progress("idle", done)
+            )
+            self._window(name, start_ns, end_ns)
+
+    def _window(self, name: str, start_ns: int, end_ns: int) -> None:
+        self.speech.say("window", name=name, start_ns=start_ns, end_ns=end_ns)
 
     def _end_to_end(self, model: Model, row: list[NDArray[Any]], room: array[int]) -> None:
         job = self.job

@@ -46,7 +46,9 @@ class Job:
     """One trial, as the agent is asked for it.
 
     `files` has the model first; `~/` at the start of a path is the home folder. `input_order[i]` is the
-    number, in the model's file, of the i-th input of the data; `output_order` likewise.
+    number, in the model's file, of the i-th input of the data; `output_order` likewise. The trial is idle
+    for `idle_s` before its first inference and after the latency window. `meter` is what a sampler is to
+    do meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board.
     """
 
     runtime: str
@@ -60,6 +62,8 @@ class Job:
     min_runs: int
     samples: str | None
     evaluate: bool
+    idle_s: float
+    meter: dict[str, Any] | None
 
     @classmethod
     def parse(cls, raw: Any) -> Job:
@@ -79,6 +83,8 @@ class Job:
             "min_runs": _is(raw["min_runs"], int) and 0 < raw["min_runs"] <= MAX_LATENCIES,
             "samples": raw["samples"] is None or _is(raw["samples"], str),
             "evaluate": _is(raw["evaluate"], bool) and (raw["samples"] is not None or not raw["evaluate"]),
+            "idle_s": _is(raw["idle_s"], int, float) and raw["idle_s"] >= 0,
+            "meter": raw["meter"] is None or _is(raw["meter"], dict),
         }
         wrong = [name for name, good in checks.items() if not good]
         if wrong:

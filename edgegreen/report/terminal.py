@@ -50,8 +50,11 @@ COLUMNS = (
     Column("p95 ms", lambda row: words.number(row.measurement.latency_ms.p95), 2, "p95"),
     Column("First ms", lambda row: words.number(row.measurement.first_inference_ms), 7, "first"),
     Column("Memory", lambda row: words.size(row.measurement.peak_rss_bytes), 5, "memory"),
+    Column("Power W", lambda row: words.power(row.measurement), 4),
+    Column("mJ/inference", lambda row: words.energy(row.measurement), 0, "energy"),
     Column("Speed", lambda row: f"{words.number(row.speedup)}×" if row.speedup else words.ABSENT, 1),
 )
+OF_A_METER = ("Power W", "mJ/inference")  # there only where a meter was wanted
 # Columns that tell rows of one variant apart.
 THREADS, RUNTIME = (next(c for c in COLUMNS if c.heading == heading) for heading in ("Threads", "Runtime"))
 
@@ -103,6 +106,11 @@ def _show_target(target: str, rows: Sequence[Row], failures: Sequence[Failure], 
     out.print()
 
 
+def _columns(rows: Sequence[Row]) -> list[Column]:
+    metered = any(words.is_metered(row.measurement) for row in rows)
+    return [column for column in COLUMNS if metered or column.heading not in OF_A_METER]
+
+
 def _layouts(rows: Sequence[Row]) -> Iterator[tuple[list[Column], int]]:
     """Columns and the room for a name, from the most generous to the narrowest."""
     twins = []
@@ -110,9 +118,9 @@ def _layouts(rows: Sequence[Row]) -> Iterator[tuple[list[Column], int]]:
         twins.append(THREADS)
     if any(words.differ(row.measurement, rows, lambda m: m.runtime.name) for row in rows):
         twins.append(RUNTIME)
-    columns = list(COLUMNS)
+    columns = _columns(rows)
     yield columns, 100
-    for column in sorted(COLUMNS, key=lambda column: -column.rank):
+    for column in sorted(columns, key=lambda column: -column.rank):
         yield columns, NAME_WIDTHS[0]
         if column.rank and column not in twins:
             columns = [other for other in columns if other is not column]
@@ -177,9 +185,12 @@ def _notes(
         notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
     if any(row.speedup is None for row in rows):
         notes.append((words.ABSENT, "speed: the baseline has no valid row with as many threads here", "dim"))
+    unmetered = [row.measurement for row in rows if words.is_metered(row.measurement)]
+    absent = dict.fromkeys(item.energy_absent for item in unmetered if item.energy_absent)
+    notes += [(words.ABSENT, f"energy: {why}", "dim") for why in absent]
     if any(row.best for row in rows):
         notes.append(("*", "best of its column", "dim"))
-    gone = [column.heading for column in COLUMNS if column not in columns]
+    gone = [column.heading for column in _columns(rows) if column not in columns]
     if gone:
         notes.append(("…", f"too narrow for {', '.join(gone)}; --json has everything", "dim"))
     return notes

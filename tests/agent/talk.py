@@ -122,6 +122,8 @@ def job(model: Path | str, *more: Path | str, **changes: Any) -> dict[str, Any]:
         "min_runs": 5,
         "samples": None,
         "evaluate": False,
+        "idle_s": 0,
+        "meter": None,
         **changes,
     }
 

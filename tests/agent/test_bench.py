@@ -121,3 +121,17 @@ def test_the_buffer_is_made_of_touched_memory() -> None:
     room = bench.buffer(10)
     assert room == array("q", [0] * 10)
     assert bench.timed(lambda: None, Clock()) == 1
+
+
+def test_idling_sleeps_and_says_so_once_a_second() -> None:
+    clock, slept, told = Clock(), [], []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        clock.now += round(seconds * 1e9)
+
+    start, end = bench.idle(2.5, clock=clock, sleep=sleep, tick=told.append)
+    assert end - start == pytest.approx(2.5e9, abs=10)
+    assert slept[:3] == pytest.approx([1.0, 1.0, 0.5])
+    assert told[:3] == pytest.approx([0.4, 0.8, 1.0])
+    assert bench.idle(0, clock=clock, sleep=sleep) == (clock.now, clock.now)

@@ -69,6 +69,13 @@ def test_children_are_family(tmp_path: Path) -> None:
     assert cpu.family(str(tmp_path), [7, 8]) == {7, 8, 71, 72}
 
 
+def test_children_are_family_also_where_the_kernel_keeps_no_list_of_them(tmp_path: Path) -> None:
+    for pid, parent in ((7, 1), (71, 7), (72, 7), (9, 1)):
+        (tmp_path / f"proc/{pid}").mkdir(parents=True)
+        (tmp_path / f"proc/{pid}/stat").write_text(process(pid, "p", 5).replace(") R 1 ", f") R {parent} "))
+    assert cpu.family(str(tmp_path), [7]) == {7, 71, 72}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_busy_process_of_others_is_named_and_ours_is_not() -> None:
     with subprocess.Popen([sys.executable, "-c", BURN]) as burning:

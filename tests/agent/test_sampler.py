@@ -17,6 +17,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,8 +38,10 @@ RUN = "import sys; sys.path.insert(0, sys.argv[1]); from {package} import sample
 class Stand:
     """A clock, a meter and a host in one: each reading takes its `read_ms`, each wait `wake_ms` more."""
 
-    def __init__(self, read_ms: list[float], wake_ms: float = 0, emit_ms: float = 0) -> None:
-        self.about = About("hwmon", "5V", "board", "test")
+    def __init__(
+        self, read_ms: list[float], wake_ms: float = 0, emit_ms: float = 0, averaging_s: float | None = 1.0
+    ) -> None:
+        self.about = About("hwmon", "5V", "board", "test", averaging_s=averaging_s)
         self.now_ns, self.reads, self.wakes = 10**12, 0, 0
         self.read_ms, self.wake_ns, self.emit_ns = read_ms, int(wake_ms * MS), int(emit_ms * MS)
         self.events: list[dict[str, Any]] = []
@@ -58,6 +61,12 @@ class Stand:
         if took_ms < 0.5:
             raise Unreadable("power1_input: Input/output error")
         return 5.0
+
+    def tick(self) -> int:
+        """A reading's time passes; when it was."""
+        self.reads += 1
+        self.now_ns += int(self.read_ms[self.reads - 1] * MS)
+        return self.now_ns - 10**12
 
     def close(self) -> None: ...
 
@@ -100,6 +109,59 @@ def test_a_reading_that_hangs_is_a_gap_and_what_was_due_is_missed() -> None:
     assert summary.read_ms_max == 350
     # From there on it is on the schedule again.
     assert [(record.t_ns - 10**12) // MS % 100 for record in taken[12:]] == [0] * 9
+
+
+@pytest.mark.parametrize("read_ms", [0.6, 20.0])
+def test_a_meter_that_does_not_average_is_read_at_a_random_moment_of_each_period(read_ms: float) -> None:
+    stand = Stand([read_ms] * 5000, averaging_s=0.01)
+    taken, summary = stand.sample()
+    starts_s = np.array([(record.t_ns - record.took_ns // 2 - 10**12) / 1e9 for record in taken])
+    # One in each period from first to last: the moments are random, the grid stands still.
+    assert (np.floor(starts_s / 0.1) - np.arange(5000)).max() == 0
+    assert (np.floor(starts_s / 0.1) - np.arange(5000)).min() == 0
+    phases = starts_s / 0.1 % 1
+    counts, _ = np.histogram(phases, bins=10, range=(0, 1))
+    assert counts == pytest.approx(np.full(10, 500), abs=100 if read_ms < 1 else 250)
+    assert abs(np.corrcoef(phases[1:], phases[:-1])[0, 1]) < 0.05
+    assert (summary.missed, summary.gap_count) == (0, 0)
+    again = Stand([read_ms] * 5000, averaging_s=0.01)
+    assert again.sample()[0] == taken  # the same moments the next time
+
+
+def test_a_load_of_the_samplers_own_rhythm_is_seen_as_it_is() -> None:
+    """A square wave of 0.1 s, read every 0.1 s: in one phase it is 1 W or 3 W, at random moments 2 W."""
+
+    def mean_w(averaging_s: float | None) -> float:
+        stand = Stand([0.6] * 3000, averaging_s=averaging_s)
+        stand.read = lambda: 1.0 + 2.0 * (stand.tick() % (100 * MS) < 50 * MS)  # type: ignore[method-assign]
+        return float(np.mean([record.value for record in stand.sample()[0]]))
+
+    assert mean_w(None) == pytest.approx(2.0, abs=0.08)
+    assert mean_w(1.0) == 3.0  # what a fixed grid makes of it: right for a meter that averages, only
+
+
+def test_a_hanging_reading_at_a_random_moment_is_a_gap_too() -> None:
+    taken, summary = Stand([1.0] * 10 + [500.0] + [1.0] * 10, averaging_s=None).sample()
+    assert summary.n == 21
+    assert summary.missed in (3, 4)
+    assert summary.gap_count == 2
+    periods = [(record.t_ns - record.took_ns // 2 - 10**12) // (100 * MS) for record in taken]
+    assert periods == [*range(11), *range(11 + summary.missed, 21 + summary.missed)]
+
+
+@pytest.mark.parametrize(
+    ("about", "random"),
+    [
+        ({}, True),
+        ({"averaging_s": 0.05}, True),
+        ({"averaging_s": 0.1}, False),
+        ({"quantity": "energy"}, False),
+    ],
+)
+def test_when_it_matters_when_a_meter_is_read(about: dict[str, Any], random: bool) -> None:
+    meter = Stand([])
+    meter.about = About("hwmon", "5V", "board", "test", **about)
+    assert sampler.at_random(meter, 0.1) == random
 
 
 def test_a_host_that_does_not_listen_is_a_gap_too() -> None:
@@ -311,7 +373,13 @@ def test_a_process_samples_until_its_stdin_closes(tmp_path: Path) -> None:
     board.path("/sys/class/hwmon/hwmon1/update_interval").write_text("20\n")
     process = start(board, family="jetson-orin", period_s=0.005)
     assert process.stdin
-    first, *rest, last = finish(process, process.stdin.close)
+    before, first, *rest, after, last = finish(process, process.stdin.close)
+    assert [(shot["event"], shot["when"]) for shot in (before, after)] == [
+        ("snapshot", "before"),
+        ("snapshot", "after"),
+    ]
+    assert after["power_mode"] == before["power_mode"]
+    assert before["t_ns"] < after["t_ns"]
     assert first["event"] == "meter"
     assert first["period_s"] == 0.02  # no faster than the sensor
     assert About(**first["about"]).rail == "VDD_IN"
@@ -345,7 +413,7 @@ def test_the_commands_of_a_board_are_run(tmp_path: Path) -> None:
     board.install(board.path("/usr/bin"))
     process = start(board, family="raspberry-pi-5", period_s=0.05)
     assert process.stdin
-    first, *rest, last = finish(process, process.stdin.close)
+    _, first, *rest, _, last = finish(process, process.stdin.close)
     assert first["about"]["kind"] == "pmic"
     assert first["period_s"] > 0.05  # a process for each reading costs more than 1 % of a core would allow
     assert {round(record.value, 5) for record in records(rest)} == {10.79989}
@@ -356,7 +424,7 @@ def test_without_a_meter_the_board_is_watched_all_the_same(tmp_path: Path) -> No
     board = boards.lay_out("coral-dev", tmp_path)
     process = start(board, family="coral-dev")
     assert process.stdin
-    first, *rest, last = finish(process, process.stdin.close)
+    _, first, *rest, _, last = finish(process, process.stdin.close)
     assert first == {
         "event": "meter",
         "about": None,
@@ -364,7 +432,7 @@ def test_without_a_meter_the_board_is_watched_all_the_same(tmp_path: Path) -> No
         "period_s": None,
     }
     assert [event["event"] for event in rest] == ["conditions"]
-    assert last == {"event": "sampled", "summary": None}
+    assert last == {"event": "sampled", "summary": None, "error": None}
 
 
 def test_a_host_that_is_gone_ends_it(tmp_path: Path) -> None:
@@ -389,7 +457,7 @@ def test_a_host_that_is_gone_ends_it(tmp_path: Path) -> None:
 )
 def test_a_spec_that_is_not_understood_is_an_error(tmp_path: Path, spec: dict[str, Any], words: str) -> None:
     board = boards.lay_out("raspberry-pi-4-ina219", tmp_path)
-    (error,) = finish(start(board, **spec), lambda: None)
+    *_, error = finish(start(board, **spec), lambda: None)
     assert error["event"] == "error"
     assert words in error["error"]
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from agent.talk import Talk, fake_litert, gone, job
-from edgegreen.agent import system
+from edgegreen.agent import sampler, system
 from edgegreen.agent.supervisor import Supervisor, TrialProcess
 
 LONG = {"duration_s": 60.0}
@@ -125,7 +125,7 @@ def test_a_trial_out_of_memory_says_so(pyz: Path, tmp_path: Path, greed: str) ->
 
 
 def test_killed_by_the_kernel_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = TrialProcess(Supervisor([], sys.stdout.buffer), "t1")
+    trial = TrialProcess(Supervisor([], sys.stdout.buffer), "t1", None)
     monkeypatch.setattr(system, "oom_kills", lambda: 4)
     assert trial.obituary(-9, 3) == {
         "kind": "memory",
@@ -179,6 +179,129 @@ def test_a_silent_trial_is_heard_of_all_the_same(pyz: Path, tmp_path: Path) -> N
                 break
     assert times[-1] - times[0] > 3.9
     assert max(later - earlier for earlier, later in pairwise(times)) < 2.0
+
+
+CHIP = "sys/class/hwmon/hwmon0"
+
+
+def metered(folder: Path, **spec: object) -> dict[str, object]:
+    """What a sampler is to do with the INA226 of a fake board in `folder`."""
+    (folder / CHIP).mkdir(parents=True)
+    for name, content in {"name": "ina226", "power1_input": "3500000", "update_interval": "1"}.items():
+        (folder / CHIP / name).write_text(content + "\n")
+    return {"root": str(folder), "meter": "hwmon", "period_s": 0.02, **spec}
+
+
+def test_the_record_begins_before_the_first_window_and_ends_after_the_last(
+    pyz: Path, tmp_path: Path, models: Path
+) -> None:
+    asked = job(models / "int4.tflite", idle_s=1.2, duration_s=0.3, meter=metered(tmp_path))
+    with Talk(pyz) as talk:
+        talk.send({"verb": "measure", "id": "t1", "job": asked})
+        heard = talk.answer()
+    assert heard[-1]["event"] == "measured"
+    assert {event["id"] for event in heard} == {"t1"}
+    names = [event["event"] for event in heard]
+    assert names[:2] == ["snapshot", "meter"]  # nothing of the trial before the sampler is at work
+    assert names[-3:] == ["snapshot", "sampled", "measured"]
+    windows = [event for event in heard if event["event"] == "window"]
+    assert [window["name"] for window in windows] == ["idle_before", "active", "idle_after"]
+    edges = [edge for window in windows for edge in (window["start_ns"], window["end_ns"])]
+    assert edges == sorted(edges)
+    latencies = next(event for event in heard if event["event"] == "latencies")
+    assert (latencies["start_ns"], latencies["end_ns"]) == tuple(edges[2:4])
+    for start, end in (edges[:2], edges[4:]):
+        assert 1.2 <= (end - start) / 1e9 < 2.5
+    records = [
+        record
+        for event in heard
+        if event["event"] == "power"
+        for record in sampler.unpack(event["n"], event["data"])
+    ]
+    assert records[0].t_ns < edges[0]
+    assert records[-1].t_ns > edges[-1]
+    assert {record.value for record in records} == {3.5}
+    assert len(records) == heard[-2]["summary"]["n"]
+    # News of the idle time, so that no host takes it for hung.
+    idle = [event["done"] for event in heard if event.get("stage") == "idle"]
+    assert len(set(idle)) > 3
+
+
+def test_without_a_meter_the_board_is_watched(pyz: Path, models: Path) -> None:
+    with Talk(pyz) as talk:
+        asked = job(models / "int4.tflite", duration_s=1.5, meter={"meter": "none"})
+        talk.send({"verb": "measure", "id": "t1", "job": asked})
+        heard = talk.answer()
+    names = [event["event"] for event in heard]
+    assert names.count("snapshot") == 2
+    assert "conditions" in names
+    assert "power" not in names
+    assert [event["name"] for event in heard if event["event"] == "window"] == ["active"]
+    (sampled,) = (event for event in heard if event["event"] == "sampled")
+    assert (sampled["summary"], sampled["error"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [({"speed": 3}, "unexpected keyword argument 'speed'"), ({"scope": "everything"}, "no scope is called")],
+)
+def test_a_sampler_that_cannot_begin_costs_its_figures_only(
+    pyz: Path, tmp_path: Path, models: Path, spec: dict[str, object], words: str
+) -> None:
+    with Talk(pyz) as talk:
+        asked = job(models / "int4.tflite", meter=metered(tmp_path, **spec))
+        talk.send({"verb": "measure", "id": "t1", "job": asked})
+        heard = talk.answer()
+    assert heard[-1]["event"] == "measured"
+    (sampled,) = (event for event in heard if event["event"] == "sampled")
+    assert words in sampled["error"]
+
+
+def test_a_sampler_that_dies_costs_its_figures_only(pyz: Path, tmp_path: Path) -> None:
+    with Talk(pyz, env=fake_litert(tmp_path)) as talk:
+        asked = job(__file__, duration_s=2.0, meter=metered(tmp_path / "board"))
+        talk.send({"verb": "measure", "id": "t1", "job": asked})
+        talk.until("latency")
+        helper(talk, "sampler").kill()
+        *heard, last = talk.answer()
+    assert last["event"] == "measured"
+    (sampled,) = (event for event in heard if event["event"] == "sampled")
+    assert sampled["error"] == "the power sampler ended early: exit code -9"
+
+
+def helper(talk: Talk, role: str) -> psutil.Process:
+    children = psutil.Process(talk.process.pid).children()
+    (found,) = (child for child in children if role in child.cmdline())
+    return found
+
+
+def test_a_failed_trial_takes_its_sampler_along(pyz: Path, tmp_path: Path) -> None:
+    with Talk(pyz, env=fake_litert(tmp_path)) as talk:
+        talk.send(
+            {"verb": "measure", "id": "t1", "job": job(__file__, **LONG, meter=metered(tmp_path / "b"))}
+        )
+        talk.until("latency")
+        sampling = helper(talk, "sampler")
+        helper(talk, "trial").kill()
+        assert talk.answer()[-1]["kind"] == "died"
+        assert gone(sampling)
+        assert talk.ask(job(__file__), "t2")["event"] == "measured"
+
+
+@pytest.mark.parametrize("end", ["stdin", "SIGTERM", "SIGKILL"])
+def test_no_sampler_outlives_the_agent(pyz: Path, tmp_path: Path, end: str) -> None:
+    with Talk(pyz, env=fake_litert(tmp_path)) as talk:
+        asked = job(__file__, **LONG, idle_s=60.0, meter=metered(tmp_path / "board"))
+        talk.send({"verb": "measure", "id": "t1", "job": asked})
+        talk.until("idle")
+        processes = [helper(talk, "sampler"), helper(talk, "trial")]
+        if end == "stdin":
+            assert talk.process.stdin
+            talk.process.stdin.close()
+        else:
+            os.kill(talk.process.pid, signal.Signals[end])
+        talk.process.wait(5)
+        assert all(gone(process) for process in processes)
 
 
 def test_requests_may_be_queued(talk: Talk, models: Path) -> None:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -30,6 +31,18 @@ FOREIGN = (
     "EDGEGREEN_ASSETS", "EDGEGREEN_CACHE_LIMIT", "EDGEGREEN_HOME", "EDGEGREEN_PASSWORD", "EDGEGREEN_TARGETS",
     "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 )  # fmt: skip
+
+
+# A machine that runs tests has other things to do as well, and says so. That is no mistake of edgegreen's.
+NOISE = (
+    "unstable latency", "first half unlike", "too few effective samples", "other programs used",
+    "the CPU clock changed",
+)  # fmt: skip
+
+
+def but_for_noise(reasons: Iterable[str]) -> list[str]:
+    """The reasons against a reading that the machine's other work does not explain."""
+    return [reason for reason in reasons if not reason.startswith(NOISE)]
 
 
 @dataclass(frozen=True)

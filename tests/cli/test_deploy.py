@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.harness import DIGITS, Done, Shell
+from cli.harness import DIGITS, Done, Shell, but_for_noise
 from edgegreen.measurement import Run
 
 MODELS = Path(__file__).parent.parent / "fixtures" / "models"
@@ -42,7 +42,9 @@ def has_exactly(tree: Any, keys: dict[str, Any]) -> None:
 def test_the_first_deploy_builds_deploys_and_measures(cold: tuple[Path, Done]) -> None:
     home, done = cold
     assert done.code == 0
-    title, headings, *rows, legend, end = done.out.split("\n")[:-1]
+    title, headings, *rows = done.out.split("\n")[:-1]
+    notes = rows[2:]
+    del rows[2:]
     assert title.startswith("local  ")
     assert "Python 3." in title
     assert " ".join(headings.split()) == (
@@ -51,8 +53,10 @@ def test_the_first_deploy_builds_deploys_and_measures(cold: tuple[Path, Done]) -
     assert [row.split()[0] for row in rows] == ["fp32", "int8"]
     assert all(re.search(r"litert \d\S* \+ XNNPACK +1 +[\d.]+ kB", row) for row in rows)
     assert all(float(row.split(" %")[0].split()[-1].strip("*")) > 97 for row in rows)
-    assert rows[0].endswith("1.00×")
-    assert (legend, end) == ("* best of its column", "")
+    if not re.search(r"^\? fp32: ", "\n".join(notes), re.MULTILINE):  # a calm machine
+        assert rows[0].endswith("1.00×")
+    legend = ("* best of its column", "– speed: the baseline has no valid row with as many threads here", "")
+    assert but_for_noise(note.partition(": ")[2] for note in notes if note not in legend) == []
     assert "models: 2 built\n" in done.err
     assert done.err.endswith("local: done\n")
     assert len(list((home / "runs").iterdir())) == 1
@@ -107,12 +111,8 @@ def believable(result: dict[str, Any]) -> None:
     assert 1e6 < result["peak_rss_bytes"] < 1e9
     assert result["accuracy"]["n"] == 450
     assert result["accuracy"]["value"] > 0.97
-    assert (result["power"], result["energy"], result["verdict"], result["reasons"]) == (
-        None,
-        None,
-        "valid",
-        [],
-    )
+    assert (result["power"], result["energy"], but_for_noise(result["reasons"])) == (None, None, [])
+    assert (result["verdict"] == "valid") == (not result["reasons"])
     assert result["energy_absent"]
     assert result["artifact"]["sha256"].isalnum()
     assert result["conditions"]["fed"] == "first sample of evaluation.npz"

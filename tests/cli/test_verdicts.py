@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.harness import Shell
+from cli.harness import Shell, but_for_noise
 from edgegreen.agent.runtimes.openvino import library
 
 VARIABLE = "EDGEGREEN_TFLITE_RUNTIME_PYTHON"
@@ -92,13 +92,11 @@ def test_a_runtime_that_computes_something_else_than_the_host(shell: Shell) -> N
     python.chmod(0o755)
     shell.target("broken", host="local", python=python)
     done = shell.run("deploy", shell.recipe(), "--target", "broken", "--target", "local")
-    assert re.findall(r"^(fp32|int8) (\?)?", done.out, re.MULTILINE) == [
-        ("fp32", "?"), ("int8", "?"), ("fp32", ""), ("int8", ""),
-    ]  # fmt: skip
+    assert re.findall(r"^(fp32|int8) (\?)?", done.out, re.MULTILINE)[:2] == [("fp32", "?"), ("int8", "?")]
     reason = "this board's runtime computes something else than the host with the same file"
     assert done.out.count(f"? fp32: {reason}") == 1
-    verdicts = [(r["target"], r["verdict"], r["reasons"]) for r in shell.runs[0]["results"]]
-    assert verdicts == [("broken", "invalid", [reason])] * 2 + [("local", "valid", [])] * 2
+    found = [(r["target"], but_for_noise(r["reasons"])) for r in shell.runs[0]["results"]]
+    assert found == [("broken", [reason])] * 2 + [("local", [])] * 2
     assert "*" not in done.out.partition("local  ")[0]  # nothing invalid is best of anything
 
 
@@ -115,7 +113,7 @@ def test_dynamic_range_models_on_an_old_runtime(empty: Shell) -> None:
     done = empty.run("deploy", empty.recipe(variants=variants), "--target", "old")
     fp32, dynamic = empty.runs[0]["results"]
     assert fp32["runtime"]["name"] == "tflite-runtime"
-    assert (fp32["verdict"], dynamic["verdict"]) == ("valid", "invalid")
+    assert (but_for_noise(fp32["reasons"]), dynamic["verdict"]) == ([], "invalid")
     assert dynamic["accuracy"]["value"] < 0.5 < fp32["accuracy"]["value"]
     assert done.rows["dynamic"].startswith("dynamic ?")
     assert "? dynamic: this board's runtime computes something else than the host" in done.out

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from edgegreen import comparison
-from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.measurement import Energy, Failure, Measurement, Power, Run
 from edgegreen.recipe import Budgets
 from edgegreen.report import terminal
 
@@ -148,6 +148,10 @@ TWINS = (
 LOST = Failure(target="pi5", variant=LONG[:-1] + "y", stage="measure", error="漢字のエラー " * 20 + "x" * 300)
 
 
+POWER = Power(source="ina3221", rail="VDD_IN", scope="module", idle_w=3, active_w=5, n=99, n_effective=50)
+ENERGY = Energy(per_inference_mj=12.3, gross_mj=20, ci95_mj=(11.85, 12.75))
+
+
 class TestWidth:
     """However narrow, a row is one line and a figure is whole."""
 
@@ -173,7 +177,8 @@ class TestWidth:
         for width in (200, 120, 100, 80, 60, 40):
             text = shown(run(*TWINS), width)
             heading = next(line for line in text.splitlines() if line.startswith("Variant"))
-            gone = [c.heading for c in terminal.COLUMNS if c.heading not in heading]
+            there = [c.heading for c in terminal.COLUMNS if c.heading not in terminal.OF_A_METER]
+            gone = [name for name in there if name not in heading]
             flat = " ".join(text.split())
             if gone:
                 assert f"… too narrow for {', '.join(gone)}; --json has everything" in flat
@@ -189,7 +194,34 @@ class TestWidth:
 
     def test_all_of_it_fits_a_pipe(self) -> None:
         text = shown(run(*KWS), terminal.PIPE_WIDTH)
-        assert len(re.split(r"\s{2,}", line_of(text, "Variant"))) == len(terminal.COLUMNS)
+        assert len(re.split(r"\s{2,}", line_of(text, "Variant"))) == len(terminal.COLUMNS) - len(
+            terminal.OF_A_METER
+        )
+
+    def test_power_and_energy_are_there_when_a_meter_was(self) -> None:
+        metered = measurement("int8-tflite", power=POWER, energy=ENERGY, energy_absent=None)
+        absent = {
+            "energy_absent": "gaps in the record",
+            "conditions": {"board": BOARD, "meter": {"why": "x"}},
+        }
+        text = shown(
+            run(metered, measurement("a", **absent), measurement("b", **absent)), terminal.PIPE_WIDTH
+        )
+        assert re.search(r"Memory +Power W +mJ/inference +Speed", line_of(text, "Variant"))
+        assert re.search(r" 5\.00 +12\.30 ± 0\.45 ", line_of(text, "int8-tflite"))
+        assert re.search(r" – +– +", line_of(text, "a "))
+        assert text.count("– energy: gaps in the record") == 1
+
+    def test_energy_outlives_most_columns(self) -> None:
+        metered = measurement("int8-tflite", power=POWER, energy=ENERGY, energy_absent=None)
+        narrow = shown(run(metered), 60)
+        assert "12.30 ± 0.45" in narrow
+        assert "Power W" in narrow.partition("too narrow for")[2]
+
+    def test_where_no_meter_was_wanted_there_is_no_word_of_it(self) -> None:
+        text = shown(run(measurement("int8-tflite", energy_absent="target `pi5` names no meter")), 200)
+        assert "mJ" not in text
+        assert "no meter" not in text
 
     @pytest.mark.parametrize("width", [120, 80, 60])
     def test_rows_that_differ_in_threads_alone_stay_apart(self, width: int) -> None:

@@ -11,11 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edgegreen import comparison
-from edgegreen.measurement import Accuracy, RuntimeUsed
+from edgegreen.measurement import Accuracy, Energy, RuntimeUsed
 from edgegreen.recipe import Budgets
 from edgegreen.report import words
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
+
+
+def test_energy_has_as_many_digits_as_are_known() -> None:
+    def shown(value: float, half: float) -> str:
+        energy = Energy(per_inference_mj=value, gross_mj=9.9, ci95_mj=(value - half, value + half))
+        return words.energy(measurement(energy=energy))
+
+    assert shown(4.2134, 0.1316) == "4.21 ± 0.13"
+    assert shown(0.097470, 0.013555) == "0.097 ± 0.014"
+    assert shown(4213.4, 131.6) == "4213 ± 132"
+    assert shown(42.134, 9.96) == "42 ± 10"
+    assert shown(0.000123, 0.0000042) == "0.0001230 ± 0.0000042"
+    assert shown(-0.5, 1.25) == "-0.5 ± 1.2"
+    assert shown(4.2134, 0.0) == "4.21"
+    assert words.energy(measurement()) == words.ABSENT
 
 
 @given(FINITE)

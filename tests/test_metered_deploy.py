@@ -1,0 +1,110 @@
+"""Energy end to end: a meter simulator's power, through `edgegreen deploy`, comes back as the true energy."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import REPO
+
+IDLE_W, ADDED_W = 3.0, 2.0
+MODEL = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+@pytest.fixture
+def played(tmp_path: Path, home: Path) -> Iterator[Path]:
+    """The log of a simulator that plays into tmp_path/board."""
+    log = tmp_path / "played.log"
+    command = [sys.executable, str(REPO / "tests" / "meter_simulator.py")]
+    process = subprocess.Popen([*command, tmp_path / "board", home, str(IDLE_W), str(ADDED_W), log])
+    try:
+        while not (log.exists() and log.stat().st_size):
+            assert process.poll() is None
+            time.sleep(0.02)
+        yield log
+    finally:
+        process.kill()
+        process.wait()
+
+
+def deploy(folder: Path, target: str, benchmark: str) -> tuple[dict[str, Any], str]:
+    """The result of a recipe of one model on this machine, and the table."""
+    (folder / "recipe.yaml").write_text(f"name: small\nmodel: {MODEL}\nbenchmark: {benchmark}\n")
+    (folder / "here.yaml").write_text(f"host: local\n{target}\n")
+    done = subprocess.run(
+        [sys.executable, "-m", "edgegreen", "deploy", "recipe.yaml", "--target", "here.yaml", "--json", "o"],
+        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (result,) = json.loads((folder / "o").read_text())["results"]
+    return result, done.stdout
+
+
+def mean_w(log: Path, window_ns: list[int]) -> float:
+    """The mean power that was played in a window, each level lasting until the next."""
+    t_ns, watts = np.loadtxt(log, dtype=[("t", "i8"), ("w", "f8")], unpack=True)
+    inner = (t_ns > window_ns[0]) & (t_ns < window_ns[1])
+    edges = np.concatenate(([window_ns[0]], t_ns[inner], [window_ns[1]]))
+    levels = np.concatenate(([watts[t_ns <= window_ns[0]][-1]], watts[inner]))
+    return float(levels @ np.diff(edges) / (window_ns[1] - window_ns[0]))
+
+
+def test_the_energy_that_was_played_comes_back(tmp_path: Path, played: Path) -> None:
+    target = f"sysfs_root: {tmp_path / 'board'}\npower: {{meter: hwmon, scope: board}}"
+    result, table = deploy(tmp_path, target, "{duration_s: 6, idle_s: 4}")
+    windows = result["conditions"]["windows_ns"]
+    assert list(windows) == ["idle_before", "active", "idle_after"]
+    for name in ("idle_before", "idle_after"):
+        assert (windows[name][1] - windows[name][0]) / 1e9 == pytest.approx(4, abs=0.5)
+        assert mean_w(played, windows[name]) == pytest.approx(IDLE_W, abs=0.05)  # the trial was asleep
+
+    assert result["energy_absent"] is None
+    power, energy = result["power"], result["energy"]
+    mj_per_w = 1e3 / result["throughput_ips"]
+    added_w = mean_w(played, windows["active"]) - IDLE_W
+    assert added_w > 0.2 * ADDED_W
+    low, high = energy["ci95_mj"]
+    half = (high - low) / 2
+    # In 95 of 100 runs the truth is in the interval; in twice the interval, in all but one of thousands.
+    assert energy["per_inference_mj"] == pytest.approx(added_w * mj_per_w, abs=2 * half)
+    assert half < 0.25 * energy["per_inference_mj"]
+    assert energy["gross_mj"] == pytest.approx((added_w + IDLE_W) * mj_per_w, abs=2 * half)
+    assert power["idle_w"] == pytest.approx(IDLE_W, abs=0.05)
+    assert (power["rail"], power["scope"]) == ("ina226@hwmon0", "board")
+    assert power["n"] >= 50
+
+    meter = result["conditions"]["meter"]
+    assert (meter["about"]["kind"], meter["why"].split(",")[0]) == ("hwmon", "hwmon")
+    heading, row = table.splitlines()[1:3]
+    assert "Power W" in heading
+    assert "mJ/inference" in heading
+    assert "±" in row
+
+
+def test_a_meter_that_is_not_there_leaves_a_dash_and_its_reason(tmp_path: Path) -> None:
+    target = f"family: raspberry-pi-4\nsysfs_root: {tmp_path}\npower: {{meter: auto}}"
+    result, table = deploy(tmp_path, target, "{duration_s: 0.2, idle_s: 0.2}")
+    why = "a Raspberry Pi 4 has no power sensor of its own; found no power sensor in hwmon"
+    assert (result["power"], result["energy"], result["energy_absent"]) == (None, None, why)
+    assert "mJ/inference" in table
+    assert table.count(f"– energy: {why}") == 1
+
+
+def test_without_a_meter_nothing_waits_and_the_way_to_one_is_told(tmp_path: Path) -> None:
+    result, table = deploy(tmp_path, "", "{duration_s: 0.2, idle_s: 3600}")
+    assert result["energy"] is None
+    assert "names no meter; `power: {meter: auto}` in its file" in result["energy_absent"]
+    assert list(result["conditions"]["windows_ns"]) == ["active"]
+    assert result["conditions"]["meter"] is None
+    before, after = (result["conditions"][when] for when in ("before", "after"))
+    assert before["t_ns"] < result["conditions"]["windows_ns"]["active"][0] < after["t_ns"]
+    assert before["memory_available_bytes"] > 0
+    assert "mJ/inference" not in table
