@@ -26,11 +26,12 @@ from edgegreen.artifact import Artifact, File
 from edgegreen.cache import Cache
 from edgegreen.convert import Build, BuildEvent, Reference
 from edgegreen.errors import EdgegreenError, InputError
+from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
-from edgegreen.trials import EvaluationSet, Materials, TargetRun
+from edgegreen.trials import Materials, TargetRun
 
 BUILDING = "models"
 

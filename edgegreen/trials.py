@@ -11,27 +11,21 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
-from edgegreen import metering, metrics, transport, verdict
+from edgegreen import metering, transport, verdict
 from edgegreen.artifact import Artifact, File
 from edgegreen.client import Agent, Board, Job, RawResult
 from edgegreen.deploy import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
-from edgegreen.measurement import Accuracy, ArtifactUsed, Failure, Latency, Measurement, RuntimeUsed
+from edgegreen.evaluation import Evaluation, EvaluationSet, built
+from edgegreen.measurement import ArtifactUsed, Failure, Latency, Measurement, RuntimeUsed
+from edgegreen.metrics import Outputs
 from edgegreen.plan import Plan, Trial
 from edgegreen.target import RuntimeName, Target
 
-Outputs = list[NDArray[Any]]
-T = TypeVar("T")
 STOP_CHECK_S = 0.1
 FOUND_S = 0.5
-# The same file in two runtimes differs by rounding: above 20 dB wherever both work, 0 dB and below where
-# one does not (docs/method.md has the cases). The floor stands well apart from either.
-SAME_FILE_SQNR_DB = 6.0
 
 
 class Ledger(Protocol):
@@ -48,15 +42,6 @@ class Ledger(Protocol):
 
     def finish(self, who: str, doing: str) -> None:
         """Say that `who` is through."""
-
-
-@dataclass(frozen=True)
-class EvaluationSet:
-    """The samples every trial's accuracy is measured on: `n` of them, with labels if the file has any."""
-
-    file: File
-    n: int
-    labels: NDArray[Any] | None
 
 
 @dataclass(frozen=True)
@@ -150,7 +135,7 @@ class TargetRun:
                 placed = self._deploy(link, [*common, *self._files()])
             self._stage = "measure"
             for number, trial in enumerate(self.trials, 1):
-                artifact = _built(self.materials.artifacts[trial.variant_name])
+                artifact = built(self.materials.artifacts[trial.variant_name])
                 if artifact is None:
                     continue  # its conversion failed, and the session has said so
                 count = f"{number}/{len(self.trials)}"
@@ -160,7 +145,7 @@ class TargetRun:
 
     def _files(self, *, only_done: bool = False) -> list[File]:
         futures = [self.materials.artifacts[trial.variant_name] for trial in self.trials]
-        built = [_built(future) for future in futures if future.done() or not only_done]
+        built = [built(future) for future in futures if future.done() or not only_done]
         return [file for artifact in built if artifact for file in artifact.files]
 
     def _deploy(self, link: transport.Transport, files: list[File]) -> Deployment:
@@ -189,16 +174,24 @@ class TargetRun:
             runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
             if runtime is None:
                 raise _no_runtime(self.target, at.board, trial.runtimes)
-            evaluation = _Evaluation(self.plan, self.materials, trial.variant_name)
+            evaluation = self._evaluation(trial.variant_name)
             job = self._job(trial, artifact, at.placed, runtime)
             raw = at.agent.measure(job, progress, evaluation.update)
             self.ledger.result(_measurement(trial, artifact, at.board, raw, evaluation))
+            if evaluation.error:  # the metric's fault; what the board measured is kept above
+                raise evaluation.error
         except UnreachableError:
             raise
         except EdgegreenError as error:
             self._fail(error, trial.variant_name)
             if not at.agent.alive:
                 raise DeviceError(f"the agent on {self.target.name} ended", hint=error.message) from error
+
+    def _evaluation(self, variant: str) -> Evaluation:
+        of, expected = self.materials, self.materials.expected
+        metric = self.plan.recipe.data.metric
+        wanted = built(expected[variant]) if variant in expected else None
+        return Evaluation(metric, of.evaluation, of.baseline_accuracy, wanted)
 
     def _job(self, trial: Trial, artifact: Artifact, placed: Deployment, runtime: RuntimeName) -> Job:
         benchmark = self.plan.recipe.benchmark
@@ -237,59 +230,10 @@ class TargetRun:
         )
 
 
-class _Evaluation:
-    """Scores a device's outputs as they stream in, and compares the first with the host's."""
-
-    def __init__(self, plan: Plan, materials: Materials, variant: str) -> None:
-        self.metric = plan.recipe.data.metric
-        self.score = metrics.score(self.metric, materials.evaluation.labels) if materials.evaluation else None
-        self.file = materials.evaluation.file if materials.evaluation else None
-        self.baseline = materials.baseline_accuracy
-        self.expected = _built(materials.expected[variant]) if variant in materials.expected else None
-        self.n = 0
-        self.finite = True
-        self.signal, self.noise = 0.0, 0.0
-
-    def update(self, start: int, outputs: Outputs) -> None:
-        """Take outputs of samples from `start` on; see `metrics.Score.update`."""
-        assert self.score is not None
-        self.score.update(start, outputs)
-        self.n += len(outputs[0])
-        self.finite = self.finite and all(bool(np.isfinite(output).all()) for output in outputs)
-        for want, got in zip(self.expected or [], outputs, strict=False):
-            part = want[start : start + len(got)].astype(np.float64)
-            self.signal += float((part**2).sum())
-            self.noise += float(((part - got[: len(part)]) ** 2).sum())
-
-    def accuracy(self) -> Accuracy | None:
-        """The metric, or None when nothing was evaluated or outputs are no finite numbers."""
-        if self.score is None or not self.n or not self.finite:
-            return None
-        return Accuracy(
-            metric=metrics.name(self.metric),
-            value=self.score.value(),
-            n=self.n,
-            baseline=_built(self.baseline),
-        )
-
-    def named(self, fed: str) -> str:
-        """What the timed calls were fed, by the data's own name: the board knows them by their digest."""
-        if self.file is None:
-            return fed
-        return fed.replace(self.file.sha256 + self.file.path.suffix, self.file.path.name)
-
-    def reasons(self) -> list[str]:
-        """Why the outputs are not to be trusted."""
-        if not self.finite:
-            return ["the outputs are not finite numbers on this board"]
-        if self.noise > 0 and 10 * np.log10(max(self.signal, 1e-30) / self.noise) < SAME_FILE_SQNR_DB:
-            return ["this board's runtime computes something else than the host with the same file"]
-        return []
-
-
 def _measurement(
-    trial: Trial, artifact: Artifact, board: Board, raw: RawResult, evaluation: _Evaluation
+    trial: Trial, artifact: Artifact, board: Board, raw: RawResult, evaluation: Evaluation
 ) -> Measurement:
+    accuracy = evaluation.accuracy()
     metered = metering.measure(trial.target, raw.observed, raw.windows, raw.runs)
     reasons = (
         *evaluation.reasons(),
@@ -318,7 +262,7 @@ def _measurement(
         first_inference_ms=raw.first_inference_ms,
         throughput_ips=raw.throughput_ips,
         peak_rss_bytes=raw.peak_rss_bytes,
-        accuracy=evaluation.accuracy(),
+        accuracy=accuracy,
         power=metered.power,
         energy=metered.energy,
         energy_absent=metered.absent,
@@ -340,14 +284,6 @@ def _agreement(artifact: Artifact) -> dict[str, Any] | None:
         return None
     equal = math.isinf(found.sqnr_db)
     return asdict(found) | {"equal": equal, "sqnr_db": None if equal else found.sqnr_db}
-
-
-def _built(future: Future[T]) -> T | None:
-    """What the future gives, or None when it failed: whoever owns the future reports that."""
-    try:
-        return future.result()
-    except EdgegreenError:
-        return None
 
 
 def _no_runtime(target: Target, board: Board, wanted: tuple[RuntimeName, ...]) -> DeviceError:

@@ -72,10 +72,20 @@ def show(run: Run, rows: Sequence[Row], out: Console) -> None:
     targets = list(dict.fromkeys(row.measurement.target for row in rows))
     for target in targets:
         mine = [row for row in rows if row.measurement.target == target]
-        failures = [failure for failure in run.failures if failure.target in (target, None)]
+        failures = [
+            failure
+            for failure in run.failures
+            if failure.target in (target, None) and not _told_by_a_row(failure, mine)
+        ]
         _show_target(target, mine, failures, out)
     elsewhere = [failure for failure in run.failures if failure.target not in targets]
     show_failures([failure for failure in elsewhere if failure.target or not targets], out)
+
+
+def _told_by_a_row(failure: Failure, rows: Sequence[Row]) -> bool:
+    """Whether a measured row says the same: a metric that failed does not undo what the board measured."""
+    found = (row.measurement for row in rows if row.measurement.variant == failure.variant)
+    return any(failure.error in reason for item in found for reason in item.reasons)
 
 
 def show_failures(failures: Sequence[Failure], out: Console) -> None:
