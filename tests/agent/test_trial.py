@@ -108,11 +108,8 @@ def test_openvino_through_the_agent_leaves_no_trace(pyz: Path, tmp_path: Path, a
         )
         talk.send({"verb": "measure", "id": "t1", "job": asked})
         *events, last = talk.answer()
-    assert (last["event"], last["runtime"]["name"], last["runtime"]["delegate"]) == (
-        "measured",
-        "openvino",
-        None,
-    )
+    assert (last["event"], last["runtime"]["name"]) == ("measured", "openvino")
+    assert last["runtime"]["delegate"] in (None, "bf16", "f16")  # as the processor has it
     np.testing.assert_allclose(gathered(events)[0], np.load(data)["x"].mean(axis=(1, 2, 3)), rtol=1e-3)
     assert list(home.iterdir()) == []  # no telemetry's client id, no cache
 
