@@ -74,6 +74,8 @@ def deploy(
     from edgegreen.report import listings, terminal
 
     plan = prepare(recipe, targets, only)
+    for remark in plan.remarks:
+        click.echo(f"note: {remark}", err=True)
     if dry_run:
         listings.show_plan(plan, terminal.console())
         return

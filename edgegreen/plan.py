@@ -35,6 +35,19 @@ class Plan:
     baseline: str
     trials: tuple[Trial, ...]
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the user may not expect of this plan, a line each."""
+        said = []
+        calibrated = any(variant.calibrated for variant in self.variants.values())
+        if not self.recipe.variants and self.recipe.data.calibration is None and not calibrated:
+            said.append(
+                "no int8 variants: they need data to calibrate on, and the recipe names no `calibration`"
+            )
+        if self.recipe.baseline and self.recipe.baseline != self.baseline:
+            said.append(f"baseline {self.recipe.baseline} is left out; speed counts from {self.baseline}")
+        return tuple(said)
+
     def trials_of(self, target: Target) -> tuple[Trial, ...]:
         """The trials that run on `target`, in order."""
         return tuple(trial for trial in self.trials if trial.target == target)

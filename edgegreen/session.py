@@ -126,7 +126,9 @@ class Session:
                 convert.build(self.plan.recipe, self.plan.variants, cache, told) as built,
             ):
                 baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
-                materials = Materials(packed, evaluation, built.artifacts, built.expected, baseline)
+                materials = Materials(
+                    packed, evaluation, built.artifacts, built.expected, built.unchanged, baseline
+                )
                 runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
                 futures = [pool.submit(one.run) for one in runs]
                 _wait(futures, stop)

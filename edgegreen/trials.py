@@ -25,7 +25,6 @@ from edgegreen.plan import Plan, Trial
 from edgegreen.target import RuntimeName, Target
 
 STOP_CHECK_S = 0.1
-FOUND_S = 0.5
 
 
 class Ledger(Protocol):
@@ -48,13 +47,15 @@ class Ledger(Protocol):
 class Materials:
     """What every target needs: built, or about to be.
 
-    `expected` holds, by variant, the host's outputs of the same file on the first evaluation samples.
+    `expected` holds, by variant, the host's outputs of the same file on the first evaluation samples;
+    `unchanged` names the variants that were built before.
     """
 
     agent: File
     evaluation: EvaluationSet | None
     artifacts: Mapping[str, Future[Artifact]]
     expected: Mapping[str, Future[Outputs | None]]
+    unchanged: frozenset[str]
     baseline_accuracy: Future[float | None]
 
 
@@ -121,9 +122,8 @@ class TargetRun:
         self._stage = "deploy"
         evaluation = self.materials.evaluation
         common = [self.materials.agent, *([evaluation.file] if evaluation else [])]
-        # Models built already (an unchanged second run has them all) go in the same round trip: finding them
-        # takes a moment, which is waited for lest a short way to the board decide.
-        wait(self.materials.artifacts.values(), FOUND_S)
+        # Models built already (an unchanged second run has them all) go in the same round trip.
+        wait([self.materials.artifacts[name] for name in self.materials.unchanged])
         placed = self._deploy(link, [*common, *self._files(only_done=True)])
         agent = Agent.start(link, self.target.interpreter, placed.paths[self.materials.agent.sha256])
         try:
@@ -145,8 +145,8 @@ class TargetRun:
 
     def _files(self, *, only_done: bool = False) -> list[File]:
         futures = [self.materials.artifacts[trial.variant_name] for trial in self.trials]
-        built = [built(future) for future in futures if future.done() or not only_done]
-        return [file for artifact in built if artifact for file in artifact.files]
+        artifacts = [built(future) for future in futures if future.done() or not only_done]
+        return [file for artifact in artifacts if artifact for file in artifact.files]
 
     def _deploy(self, link: transport.Transport, files: list[File]) -> Deployment:
         total = sum(file.size_bytes for file in files) or 1

@@ -9,7 +9,7 @@ import pytest
 from edgegreen import plan, yamlfile
 from edgegreen.errors import InputError
 from edgegreen.plan import Plan
-from edgegreen.recipe import Recipe
+from edgegreen.recipe import Recipe, default_variants
 from edgegreen.target import Target
 
 RECIPE = """\
@@ -113,3 +113,14 @@ class TestRefused:
     def test_nothing_to_build(self) -> None:
         with pytest.raises(InputError, match="no variants"):
             plan.make(recipe(), [board("pi")], {})
+
+
+def test_what_the_user_may_not_expect_is_remarked() -> None:
+    assert make(board("pi")).remarks == ()
+    (said,) = make(board("pi"), only=("fp32",)).remarks
+    assert said == "baseline int8 is left out; speed counts from fp32"
+    bare = recipe("name: kws\nmodel: m.keras\n")
+    (said,) = plan.make(bare, [board("pi")], default_variants("float", calibrated=False)).remarks
+    assert said.startswith("no int8 variants")
+    data = recipe("name: kws\nmodel: m.keras\ndata: {calibration: c.npz}\n")
+    assert plan.make(data, [board("pi")], default_variants("float", calibrated=True)).remarks == ()

@@ -78,11 +78,13 @@ class Build:
 
     `expected` are the built file's own outputs on this host, for the first samples of the evaluation set
     (None without one, or when outputs differ in shape): what a board's runtime should give for the same file.
+    `unchanged` names the variants found in the cache, whose futures are done in a moment.
     """
 
     artifacts: Mapping[str, Future[Artifact]]
     expected: Mapping[str, Future[Outputs | None]]
     reference: Future[Reference]
+    unchanged: frozenset[str]
 
 
 @contextmanager
@@ -130,7 +132,8 @@ class _Work:
     ) -> None:
         self.variants, self.on_event = variants, on_event
         self.keys = {name: keys.of_artifact(request, variant) for name, variant in variants.items()}
-        self.missing = [variants[name] for name, key in self.keys.items() if not cache.has(key)]
+        self.unchanged = frozenset(name for name, key in self.keys.items() if cache.has(key))
+        self.missing = [variant for name, variant in variants.items() if name not in self.unchanged]
         tools = how_many(len(self.missing) + 1, request.size_bytes)
         self.request = replace(request, threads=max(1, cores() // tools))
         stop = Event()
@@ -149,6 +152,7 @@ class _Work:
                 name: self._pool.submit(self._expected, artifact) for name, artifact in artifacts.items()
             },
             reference=self._pool.submit(self._reference),
+            unchanged=self.unchanged,
         )
 
     def end(self) -> None:

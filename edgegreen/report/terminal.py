@@ -147,7 +147,8 @@ def _table(
 ) -> Table:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for column in columns:
-        table.add_column(column.heading, justify=column.justify, no_wrap=True)
+        heading = words.metric(rows) if column.key == "accuracy" else column.heading
+        table.add_column(heading, justify=column.justify, no_wrap=True)
     for row in rows:
         table.add_row(_name(row, name_width), *(_cell(column, row) for column in columns[1:]))
     for failure in failures:

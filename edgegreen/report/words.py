@@ -15,14 +15,23 @@ SHARES = ("top1", "top5", "auc")
 
 
 def number(value: float | None) -> str:
-    """Three significant digits (all of them from 1000 on), never in exponent form."""
+    """Three significant digits (all of them from 1000 on); in exponent form below a millionth only."""
     if value is None or not math.isfinite(value):
         return ABSENT
     if value == 0:
         return "0"
     rounded = f"{value:.2e}"  # first, so that 9.996 is 10.0 and not 10.00
+    if abs(value) < 1e-6:
+        return rounded
     decimals = 2 - int(rounded.partition("e")[2])
     return f"{float(rounded):.{decimals}f}" if decimals > 0 else f"{value:.0f}"
+
+
+def metric(rows: Sequence[Row]) -> str:
+    """The heading over accuracies: what they are, where it is not the share of right answers."""
+    names = {row.measurement.accuracy.metric for row in rows if row.measurement.accuracy}
+    name = names.pop() if len(names) == 1 else "top1"
+    return {"top1": "Accuracy", "top5": "Top-5", "mse": "MSE", "auc": "AUC"}.get(name, name)
 
 
 def count(things: Sized, name: str) -> str:

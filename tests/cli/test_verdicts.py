@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import re
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.harness import Shell, but_for_noise
+from cli.harness import DIGITS, Shell, but_for_noise
 from edgegreen.agent.runtimes.openvino import library
 
 VARIABLE = "EDGEGREEN_TFLITE_RUNTIME_PYTHON"
@@ -117,3 +118,23 @@ def test_dynamic_range_models_on_an_old_runtime(empty: Shell) -> None:
     assert dynamic["accuracy"]["value"] < 0.5 < fp32["accuracy"]["value"]
     assert done.rows["dynamic"].startswith("dynamic ?")
     assert "? dynamic: this board's runtime computes something else than the host" in done.out
+
+
+class TestMetricThatFails:
+    """What the board measured is kept when only the score is wrong."""
+
+    def test_the_row_stays_without_an_accuracy(self, shell: Shell) -> None:
+        (shell.folder / "bad.py").write_text(
+            "def metric(outputs, y):\n    print('noise')\n    return 1 / 0\n"
+        )
+        data = f"{{evaluation: {DIGITS / 'evaluation.npz'}, metric: {{python: 'bad.py:metric'}}}}"
+        recipe = shell.recipe(data=data, variants="{fp32: {format: tflite, precision: fp32}}")
+        done = shell.run("deploy", recipe, "--json", "-")
+        assert done.code == 2
+        found = json.loads(done.out)  # and what the hook prints is no part of it
+        (row,) = found["results"]
+        assert row["latency_ms"]["n"] > 2
+        assert (row["accuracy"], row["verdict"]) == (None, "invalid")
+        assert any("ZeroDivisionError" in reason for reason in row["reasons"])
+        assert any("ZeroDivisionError" in failure["error"] for failure in found["failures"])
+        assert "ZeroDivisionError" in done.err
