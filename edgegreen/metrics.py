@@ -87,8 +87,9 @@ class MeanSquaredError:
 class AreaUnderCurve:
     """Area under the ROC curve of the first output against binary labels.
 
-    A two-column output is scored by its second column. Equal scores count half: the Mann–Whitney U
-    statistic over n₊·n₋ (Hanley & McNeil 1982, Radiology 143:29–36).
+    A two-column output is scored by the second less the first, which ranks logits and softmax alike.
+    Equal scores count half: the Mann–Whitney U statistic over n₊·n₋ (Hanley & McNeil 1982, Radiology
+    143:29–36).
     """
 
     def __init__(self, labels: NDArray[Any]) -> None:
