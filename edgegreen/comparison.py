@@ -16,8 +16,9 @@ class Row:
     """A measurement and how it stands.
 
     `speedup` is the baseline's p50 over this one's, on the same target with as many threads; None
-    without such a baseline that is valid. `missed` says which budgets are not met, in words. `best` names the
-    columns in which no other valid row of the target is better.
+    without such a baseline. Rows that are not valid bear their mark, and are compared all the same. `missed`
+    says which budgets are not met, in words. `best` names the columns in which no other valid row of the
+    target is better.
     """
 
     measurement: Measurement
@@ -125,10 +126,8 @@ def _speedup(item: Measurement, items: list[Measurement], baseline: str) -> floa
     peers = [
         other
         for other in items
-        if other.variant == baseline
-        and (other.target, other.threads) == (item.target, item.threads)
-        and other.verdict == "valid"
+        if other.variant == baseline and (other.target, other.threads) == (item.target, item.threads)
     ]
-    # The same runtime if it ran the baseline too, else whichever did.
-    peers.sort(key=lambda other: other.runtime.name != item.runtime.name)
+    # A valid one rather than one that bears a mark, the same runtime rather than another.
+    peers.sort(key=lambda other: (other.verdict != "valid", other.runtime.name != item.runtime.name))
     return peers[0].latency_ms.p50 / item.latency_ms.p50 if peers else None

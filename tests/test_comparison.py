@@ -172,11 +172,15 @@ class TestSpeedup:
             [],
             [measurement("fp32", threads=4)],
             [measurement("fp32", target="x86")],
-            [measurement("fp32", verdict="invalid", reasons=("the outputs differ",))],
         ],
     )
     def test_none_without_such_a_baseline(self, baseline: list[Measurement]) -> None:
         assert self.speedups(*baseline, measurement("int8"))[-1] is None
+
+    def test_a_valid_baseline_goes_before_one_that_is_not(self) -> None:
+        doubtful = measurement("fp32", p50=8, verdict="invalid", reasons=("a busy board",))
+        assert self.speedups(doubtful, measurement("int8", p50=2))[-1] == 4
+        assert self.speedups(doubtful, measurement("fp32", p50=6), measurement("int8", p50=2))[-1] == 3
 
 
 def test_the_change_is_against_the_float_model_on_the_host() -> None:
