@@ -115,6 +115,7 @@ def run(command: Sequence[str], stop: Event, timeout_s: float, cwd: Path | None 
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         start_new_session=True,
+        env=_environment(),
     ) as process:
         said, waited = b"", 0.0
         while True:
@@ -129,6 +130,12 @@ def run(command: Sequence[str], stop: Event, timeout_s: float, cwd: Path | None 
                     if stop.is_set():
                         raise CancelledError from None
                     return 1, f"gave up after {timeout_s:.0f} s"
+
+
+def _environment() -> dict[str, str]:
+    """Ours, less what would bind the tool: constraints on our packages, our modules' path."""
+    unwanted = ("UV_CONSTRAINT", "UV_OVERRIDE", "PIP_CONSTRAINT", "PYTHONPATH", "VIRTUAL_ENV")
+    return {name: value for name, value in os.environ.items() if name not in unwanted}
 
 
 def _uv() -> list[str] | None:

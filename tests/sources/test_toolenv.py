@@ -64,6 +64,20 @@ def test_made_once(home: Path, wheel: str, monkeypatch: pytest.MonkeyPatch, with
     assert made == [True]
 
 
+@pytest.mark.parametrize("with_uv", [True, False], ids=["uv", "pip"])
+def test_constraints_on_our_own_packages_do_not_bind_it(
+    home: Path, wheel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_uv: bool
+) -> None:
+    if not with_uv:
+        monkeypatch.setattr(toolenv, "_uv", lambda: None)
+    elif toolenv._uv() is None:
+        pytest.skip("no uv here")
+    (tmp_path / "constraints.txt").write_text("handy-tool==2.0\n")
+    for name in ("UV_CONSTRAINT", "PIP_CONSTRAINT"):
+        monkeypatch.setenv(name, str(tmp_path / "constraints.txt"))
+    assert works(ToolEnvironment("handy", (wheel,)).ensure(threading.Event(), lambda: None))
+
+
 def test_other_requirements_are_another_environment(home: Path) -> None:
     assert ToolEnvironment("t", ("a==1",)).folder != ToolEnvironment("t", ("a==2",)).folder
 
