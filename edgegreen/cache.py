@@ -20,9 +20,8 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import CancelledError
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +29,8 @@ from threading import Event, Lock
 from typing import Any
 
 import psutil
-from filelock import FileLock, Timeout
 
+from edgegreen import locks
 from edgegreen.artifact import File
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.home import home
@@ -97,7 +96,7 @@ class Cache:
         """
         if found := self.get(key):
             return found
-        with self._making(key, stop or Event()):
+        with locks.held(self._folder("locks") / f"{key}.make", stop or Event()):
             # Another process may have made it while this one waited.
             return self.get(key) or self._make(key, make)
 
@@ -176,22 +175,6 @@ class Cache:
             return Entry(key, str(tree["what"]), folder, files, dict(tree["facts"]), used_at)
         except (OSError, ValueError, KeyError, TypeError):
             return None
-
-    @contextmanager
-    def _making(self, key: str, stop: Event) -> Iterator[None]:
-        lock = FileLock(self._folder("locks") / f"{key}.make", thread_local=False)
-        while True:
-            if stop.is_set():
-                raise CancelledError
-            try:
-                lock.acquire(timeout=0.2)
-                break
-            except Timeout:
-                continue
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _use(self, key: str) -> None:
         """Mark the entry as used by this process; waits while another one is removing it."""

@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from filelock import FileLock, Timeout
-
+from edgegreen import locks
 from edgegreen.errors import ConversionError
 from edgegreen.home import home
 
@@ -60,21 +59,10 @@ class ToolEnvironment:
         if self.ready:
             return self.python
         self.folder.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder.with_suffix(".lock"), thread_local=False)
-        while True:
-            if stop.is_set():
-                raise CancelledError
-            try:
-                lock.acquire(timeout=0.2)
-                break
-            except Timeout:
-                continue
-        try:
+        with locks.held(self.folder.with_suffix(".lock"), stop):
             if not self.ready:
                 on_install()
                 self._make(stop)
-        finally:
-            lock.release()
         return self.python
 
     def _make(self, stop: Event) -> None:
