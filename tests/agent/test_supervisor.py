@@ -224,7 +224,8 @@ def test_the_record_begins_before_the_first_window_and_ends_after_the_last(
     assert len(records) == heard[-2]["summary"]["n"]
     # News of the idle time, so that no host takes it for hung.
     idle = [event["done"] for event in heard if event.get("stage") == "idle"]
-    assert len(set(idle)) > 3
+    assert sum(0 < done < 1 for done in idle) >= 2  # in either idle time
+    assert idle.count(1.0) >= 2
 
 
 def test_without_a_meter_the_board_is_watched(pyz: Path, models: Path) -> None:
