@@ -26,7 +26,6 @@ LATENCIES_CHUNK = 65536
 MAX_LATENCIES = 1_000_000
 MAX_TEXT = 500
 MAX_DETAIL = 4096
-OUTPUT_DTYPES = ("<f4", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "|b1")
 
 
 class NotUnderstood(ValueError):
