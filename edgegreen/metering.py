@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from edgegreen import energy
 from edgegreen.agent import sampler
-from edgegreen.energy import EnergyReading, Windows
-from edgegreen.observed import About, Observed
+from edgegreen.client.observed import About, Observed
+from edgegreen.statistics import energy
+from edgegreen.statistics.energy import EnergyReading, Windows
+from edgegreen.statistics.trace import Counter, Meter, Readings, Window
 from edgegreen.target import PowerMeter, Target
-from edgegreen.trace import Counter, Meter, Readings, Window
 
 Edges = Mapping[str, tuple[int, int]]
 

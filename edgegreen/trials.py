@@ -6,20 +6,19 @@ was measured before stays measured.
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Mapping
 from concurrent.futures import CancelledError, Future, wait
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
-from edgegreen import metering, transport, verdict
+from edgegreen import metering, results, transport
 from edgegreen.artifact import Artifact, File
-from edgegreen.client import Agent, Board, Job, RawResult
+from edgegreen.client import Agent, Board, Job
 from edgegreen.deploy import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.evaluation import Evaluation, EvaluationSet, built
-from edgegreen.measurement import ArtifactUsed, Failure, Latency, Measurement, RuntimeUsed
+from edgegreen.measurement import Failure, Measurement
 from edgegreen.metrics import Outputs
 from edgegreen.plan import Plan, Trial
 from edgegreen.target import RuntimeName, Target
@@ -177,7 +176,7 @@ class TargetRun:
             evaluation = self._evaluation(trial.variant_name)
             job = self._job(trial, artifact, at.placed, runtime)
             raw = at.agent.measure(job, progress, evaluation.update)
-            self.ledger.result(_measurement(trial, artifact, at.board, raw, evaluation))
+            self.ledger.result(results.measurement(trial, artifact, at.board, raw, evaluation))
             if evaluation.error:  # the metric's fault; what the board measured is kept above
                 raise evaluation.error
         except UnreachableError:
@@ -228,62 +227,6 @@ class TargetRun:
                 exit_code=code,
             )
         )
-
-
-def _measurement(
-    trial: Trial, artifact: Artifact, board: Board, raw: RawResult, evaluation: Evaluation
-) -> Measurement:
-    accuracy = evaluation.accuracy()
-    metered = metering.measure(trial.target, raw.observed, raw.windows, raw.runs)
-    reasons = (
-        *evaluation.reasons(),
-        *verdict.of_latency(raw.invoke_ns),
-        *verdict.of_conditions(raw.observed, raw.window_ns),
-        *metered.reasons,
-    )
-    return Measurement(
-        variant=trial.variant_name,
-        target=trial.target.name,
-        format=artifact.format,
-        precision=artifact.precision,
-        runtime=RuntimeUsed(
-            name=raw.runtime_name, version=raw.runtime_version, delegate=raw.runtime_delegate
-        ),
-        threads=trial.threads,
-        artifact=ArtifactUsed(
-            sha256=artifact.sha256,
-            size_bytes=artifact.size_bytes,
-            compressed_bytes=artifact.compressed_bytes,
-            built_by=artifact.built_by,
-        ),
-        latency_ms=Latency.of(raw.invoke_ns),
-        end_to_end_ms=Latency.of(raw.end_to_end_ns),
-        load_ms=raw.load_ms,
-        first_inference_ms=raw.first_inference_ms,
-        throughput_ips=raw.throughput_ips,
-        peak_rss_bytes=raw.peak_rss_bytes,
-        accuracy=accuracy,
-        power=metered.power,
-        energy=metered.energy,
-        energy_absent=metered.absent,
-        conditions={
-            "board": asdict(board),
-            "fed": evaluation.named(raw.fed),
-            "agreement_on_host": _agreement(artifact),
-            **verdict.conditions(raw.observed, raw.windows, metered=trial.target.is_metered),
-        },
-        verdict="invalid" if reasons else "valid",
-        reasons=reasons,
-    )
-
-
-def _agreement(artifact: Artifact) -> dict[str, Any] | None:
-    """The agreement as JSON knows it: equal outputs have no finite SQNR."""
-    found = artifact.agreement
-    if found is None:
-        return None
-    equal = math.isinf(found.sqnr_db)
-    return asdict(found) | {"equal": equal, "sqnr_db": None if equal else found.sqnr_db}
 
 
 def _no_runtime(target: Target, board: Board, wanted: tuple[RuntimeName, ...]) -> DeviceError:

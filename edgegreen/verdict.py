@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import stability
 from edgegreen.agent import watcher
-from edgegreen.observed import Observed, Poll
+from edgegreen.client.observed import Observed, Poll
+from edgegreen.statistics import stability
 
 CLOCK_CHANGE_MAX = 0.10  # of the highest clock of the board, while the model ran
 FOREIGN_MAX = 0.10  # share of all cores that others used, mean while the model ran

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from edgegreen import energy
-from edgegreen.energy import EnergyReading, Windows
-from edgegreen.trace import Counter, Meter, Readings, Window
+from edgegreen.statistics import energy
+from edgegreen.statistics.energy import EnergyReading, Windows
+from edgegreen.statistics.trace import Counter, Meter, Readings, Window
 
 Floats = NDArray[np.float64]
 

@@ -157,9 +157,9 @@ class TestRegistries:
         assert set(meters.FAMILIES) == set(target.FAMILIES)
 
     def test_the_host_takes_what_the_sampler_says(self) -> None:
-        from edgegreen import observed
         from edgegreen.agent import sampler
         from edgegreen.agent.meters.base import About
+        from edgegreen.client import observed
 
         for ours, theirs in ((observed.About, About), (observed.Summary, sampler.Summary)):
             assert [field.name for field in fields(ours)] == [field.name for field in fields(theirs)]

@@ -9,7 +9,7 @@ import pytest
 
 from edgegreen import metering
 from edgegreen.agent import sampler
-from edgegreen.observed import RECORD, About, MeterFound, Observed, Summary
+from edgegreen.client.observed import RECORD, About, MeterFound, Observed, Summary
 from edgegreen.target import PowerMeter, Target
 
 S = 10**9

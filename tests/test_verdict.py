@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edgegreen import verdict
-from edgegreen.observed import RECORD, Observed, Poll, Snapshot, Throttled
+from edgegreen.client.observed import RECORD, Observed, Poll, Snapshot, Throttled
 
 S = 10**9
 WINDOW = (100 * S, 110 * S)

@@ -10,7 +10,7 @@ from edgegreen.agent.model import Model
 from edgegreen.agent.outputs import OutputChunks
 from edgegreen.agent.runtimes.tensors import Mismatch
 from edgegreen.agent.wire import Failed
-from edgegreen.messages import PackedTensor
+from edgegreen.client.messages import PackedTensor
 
 
 @pytest.fixture(scope="module")

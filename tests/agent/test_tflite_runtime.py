@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from agent.talk import Talk, job
-from edgegreen.messages import PackedTensor
+from edgegreen.client.messages import PackedTensor
 
 VARIABLE = "EDGEGREEN_TFLITE_RUNTIME_PYTHON"
 

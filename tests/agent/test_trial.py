@@ -11,7 +11,7 @@ import pytest
 from openvino import opset13 as ops
 
 from agent.talk import Talk, job
-from edgegreen.messages import Latencies, PackedTensor
+from edgegreen.client.messages import Latencies, PackedTensor
 
 
 @pytest.fixture(scope="module")

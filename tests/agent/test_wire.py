@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgegreen import messages
 from edgegreen.agent import wire
 from edgegreen.agent.wire import Job, NotUnderstood
+from edgegreen.client import messages
 
 GOOD = {
     "runtime": "litert", "files": ["m.tflite"], "threads": 1, "input_order": [0], "output_order": [0],

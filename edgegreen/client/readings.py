@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edgegreen.agent import wire
 from edgegreen.artifact import TensorSpec
-from edgegreen.messages import (
+from edgegreen.client.messages import (
     Board,
     Event,
     Failed,
@@ -27,8 +27,16 @@ from edgegreen.messages import (
     TensorInfo,
     TrialWindow,
 )
-from edgegreen.observed import MeterFound, Observations, Observed, Poll, PowerRecords, Sampled, Snapshot
-from edgegreen.wirefields import senseless
+from edgegreen.client.observed import (
+    MeterFound,
+    Observations,
+    Observed,
+    Poll,
+    PowerRecords,
+    Sampled,
+    Snapshot,
+)
+from edgegreen.client.wirefields import senseless
 
 FROM_SAMPLER = (MeterFound, PowerRecords, Poll, Snapshot, Sampled)
 OnProgress = Callable[[str, float], None]

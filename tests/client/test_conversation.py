@@ -17,14 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sshd import Sshd
 
-from edgegreen import bundle, messages
+from edgegreen import bundle
 from edgegreen.agent import wire
-from edgegreen.client import Agent, Job, RawResult
+from edgegreen.client import Agent, Job, RawResult, messages
 from edgegreen.errors import DeviceError, UnreachableError
 from edgegreen.transport.local import LocalTransport
 from edgegreen.transport.ssh import SSHTransport
 
-MODELS = Path(__file__).parent / "fixtures" / "models"
+MODELS = Path(__file__).parents[1] / "fixtures" / "models"
 KWS = "kws/kws_ref_model_int8.tflite"
 
 

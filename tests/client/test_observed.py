@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from agent.meters import boards
 
-from edgegreen import messages
 from edgegreen.agent import conditions, meters, sampler, wire
 from edgegreen.agent.watcher import Watcher
+from edgegreen.client import messages
+from edgegreen.client.observed import MeterFound, Observations, Poll, PowerRecords, Sampled, Snapshot
 from edgegreen.errors import DeviceError
-from edgegreen.observed import MeterFound, Observations, Poll, PowerRecords, Sampled, Snapshot
 
 
 def said(event: str, **fields: Any) -> Any:

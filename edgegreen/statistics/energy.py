@@ -12,10 +12,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from edgegreen import level, stability, trace
-from edgegreen.level import Level
 from edgegreen.measurement import Energy, Power
-from edgegreen.trace import Counter, Meter, Readings, Unusable, Window
+from edgegreen.statistics import level, stability, trace
+from edgegreen.statistics.level import Level
+from edgegreen.statistics.trace import Counter, Meter, Readings, Unusable, Window
 
 FEWEST_EFFECTIVE = 10.0  # samples while the model ran; below it the interval itself is a guess
 DRIFT_MAX = 0.10  # of idle power from before to after, as a share of what the model adds

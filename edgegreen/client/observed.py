@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from edgegreen.agent import sampler
-from edgegreen.wirefields import CLOSED, Count, Data, Line, NotNegative, Number, senseless
+from edgegreen.client.wirefields import CLOSED, Count, Data, Line, NotNegative, Number, senseless
 
 MAX_NAMES = 1000  # clocks, zones, devices of one board
 MAX_RECORDS = 10_000_000  # of one trial, 200 MB: a day at a hundred readings a second

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgegreen.measurement import BATCHES
-from edgegreen.trace import Floats, Stretch, Trace, Unusable
+from edgegreen.statistics.trace import Floats, Stretch, Trace, Unusable
 
 FEWEST_INDEPENDENT = 5  # readings with nothing in common that a window must have
 COSINES = (3, 8)  # fewest and most that estimate the noise

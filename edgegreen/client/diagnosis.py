@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from edgegreen.agent import wire
+from edgegreen.client.messages import Failed
 from edgegreen.errors import DeviceError
-from edgegreen.messages import Failed
 
 PACKAGES = {
     "litert": "ai-edge-litert",

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from edgegreen import trace
-from edgegreen.trace import Counter, Meter, Readings, Unusable, Window
+from edgegreen.statistics import trace
+from edgegreen.statistics.trace import Counter, Meter, Readings, Unusable, Window
 
 METER = Meter("test", None, "board", period_s=0.1, averaging_s=0.0, update_s=0.0)
 WHOLE = Window(0, 10 * 10**9)

@@ -17,8 +17,8 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from edgegreen.agent import wire
-from edgegreen.observed import MeterFound, Poll, PowerRecords, Sampled, Snapshot
-from edgegreen.wirefields import (
+from edgegreen.client.observed import MeterFound, Poll, PowerRecords, Sampled, Snapshot
+from edgegreen.client.wirefields import (
     CLOSED,
     Count,
     Data,

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from power_signals import BOOT_NS, CAUTIOUS, EXACT, JETSON, Drawn, Scenario, coverage
 
-from edgegreen import energy
-from edgegreen.energy import Windows
 from edgegreen.measurement import Energy, Power
-from edgegreen.trace import Readings, Window
+from edgegreen.statistics import energy
+from edgegreen.statistics.energy import Windows
+from edgegreen.statistics.trace import Readings, Window
 
 # Every run draws the same: what holds here holds always.
 REPETITIONS, SEED = 300, 5

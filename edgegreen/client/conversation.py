@@ -9,15 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, Self
 
-from edgegreen import diagnosis, messages
 from edgegreen.agent import wire
+from edgegreen.client import diagnosis, messages
+from edgegreen.client.messages import Board, Event, Measured, Refusal
+from edgegreen.client.readings import Job, OnOutputs, OnProgress, RawResult, Readings
+from edgegreen.client.wirefields import senseless
 from edgegreen.errors import DeviceError
-from edgegreen.messages import Board, Event, Measured, Refusal
-from edgegreen.readings import Job, OnOutputs, OnProgress, RawResult, Readings
 from edgegreen.transport import Process, Transport
-from edgegreen.wirefields import senseless
-
-__all__ = ["Agent", "Board", "Job", "RawResult"]
 
 IDLE_TIMEOUT_S = 60.0
 MAX_NOISE_LINES = 200

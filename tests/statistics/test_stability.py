@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from edgegreen import stability
-from edgegreen.stability import imprecision, instability
+from edgegreen.statistics import stability
+from edgegreen.statistics.stability import imprecision, instability
 
 Floats = NDArray[np.float64]
 
