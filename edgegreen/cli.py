@@ -62,18 +62,28 @@ VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME",
     help="Where to run; several run side by side. Default: local, this machine.",
 )  # fmt: skip
 @VARIANT
+@click.option(
+    "--retry-invalid", type=click.IntRange(0, 100), metavar="N",
+    help="Repeat a trial whose reading cannot be trusted up to N times; the best is kept.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option(
     "--json", "json_to", metavar="PATH|-", help="Write the run as JSON; - is stdout, without the table."
 )
 def deploy(
-    recipe: Path, targets: tuple[str, ...], only: tuple[str, ...], dry_run: bool, json_to: str | None
+    recipe: Path,
+    *,
+    targets: tuple[str, ...],
+    only: tuple[str, ...],
+    retry_invalid: int | None,
+    dry_run: bool,
+    json_to: str | None,
 ) -> None:
     """Build the RECIPE's variants, run them on each target, print the comparison."""
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
 
-    plan = prepare(recipe, targets, only)
+    plan = prepare(recipe, targets, only, retry_invalid)
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)
     if dry_run:

@@ -88,7 +88,9 @@ def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True
         ("memory", item.peak_rss_bytes, budgets.peak_rss_bytes_max, " bytes"),
         ("energy", energy_mj, budgets.energy_mj_max, " mJ"),
     )
-    words = []
+    words = ["the reading is not valid, and the budget wants it to be"] * (
+        bool(budgets.valid) and item.verdict != "valid"
+    )
     for what, value, limit, unit in checks:
         if limit is None:
             continue

@@ -162,6 +162,12 @@ class Benchmark(Frozen):
     """The window lasts until both this many runs and `duration_s` are reached."""
     idle_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """Idle time before and after the window, for targets with a power meter only."""
+    cool_to_c: Annotated[float, Field(ge=0, le=150)] | None = None
+    """Each trial waits until the board's hottest zone is this cool (°C). Left out: none waits."""
+    cool_timeout_s: Annotated[float, Field(gt=0, le=86400)] = 300.0
+    """After this it begins all the same, and its row says so."""
+    retry_invalid: Annotated[int, Field(ge=0, le=100)] = 0
+    """How often a trial is repeated whose reading cannot be trusted; the best attempt is kept."""
     timeout_s: Annotated[float, Field(gt=0)] = 600.0
     """A trial that says nothing for this long has hung."""
     threads: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1)] = (1,)
@@ -185,6 +191,8 @@ class Budgets(Frozen):
     size_bytes_max: Annotated[int, Field(gt=0)] | None = None
     peak_rss_bytes_max: Annotated[int, Field(gt=0)] | None = None
     energy_mj_max: Annotated[float, Field(gt=0)] | None = None
+    valid: bool | None = None
+    """`true`: every reading has to be one that can be trusted."""
     """A budget on a reading that is absent is not met."""
 
 

@@ -15,7 +15,13 @@ from edgegreen.plan import Trial
 
 
 def measurement(
-    trial: Trial, artifact: Artifact, board: Board, raw: RawResult, evaluation: Evaluation
+    trial: Trial,
+    artifact: Artifact,
+    board: Board,
+    raw: RawResult,
+    evaluation: Evaluation,
+    *,
+    cool_to_c: float | None = None,
 ) -> Measurement:
     """What a trial measured, what that says, and whether it can be trusted."""
     accuracy = evaluation.accuracy()
@@ -23,6 +29,7 @@ def measurement(
     reasons = (
         *evaluation.reasons(),
         *verdict.of_latency(raw.invoke_ns),
+        *verdict.of_cooling(raw.observed, cool_to_c),
         *verdict.of_conditions(raw.observed, raw.window_ns),
         *metered.reasons,
     )

@@ -28,10 +28,11 @@ from edgegreen.convert import Build, BuildEvent, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
+from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
-from edgegreen.trials import Materials, TargetRun
+from edgegreen.trials import TargetRun
 
 BUILDING = "models"
 
@@ -45,12 +46,18 @@ class Progress(Protocol):
     def finish(self, who: str, doing: str) -> None:
         """`who` is through, with this result."""
 
+    def note(self, who: str, text: str) -> None:
+        """Something that stays to be read."""
+
 
 class _Silence:
     def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
         pass
 
     def finish(self, who: str, doing: str) -> None:
+        pass
+
+    def note(self, who: str, text: str) -> None:
         pass
 
 
@@ -94,16 +101,21 @@ def deploy(
 
 
 class Session:
-    """One run of a Plan."""
+    """One run of a Plan; with `earlier`, that run is taken up again, and keeps its name and its results."""
 
-    def __init__(self, the_plan: Plan, progress: Progress) -> None:
+    def __init__(self, the_plan: Plan, progress: Progress, earlier: Run | None = None) -> None:
+        if earlier and earlier.recipe != the_plan.recipe.name:
+            raise InputError(
+                f"run {earlier.run_id} is of recipe `{earlier.recipe}`, not `{the_plan.recipe.name}`"
+            )
         self.plan, self.progress = the_plan, progress
         self.interrupted = False
         self.not_kept: InputError | None = None
         """Why this run's file could not be written, if so."""
-        self.started_at = datetime.now(UTC)
-        self.run_id = f"{self.started_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-        self._results: list[Measurement] = []
+        self.started_at = earlier.started_at if earlier else datetime.now(UTC)
+        self.run_id = earlier.run_id if earlier else f"{self.started_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self._results = list(earlier.results) if earlier else []
+        self._earlier = tuple(self._results)
         self._failures: list[Failure] = []
         self._lock, self._saving = threading.Lock(), threading.Lock()
 
@@ -127,7 +139,13 @@ class Session:
             ):
                 baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
                 materials = Materials(
-                    packed, evaluation, built.artifacts, built.expected, built.unchanged, baseline
+                    packed,
+                    evaluation,
+                    built.artifacts,
+                    built.expected,
+                    built.unchanged,
+                    baseline,
+                    self._earlier,
                 )
                 runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
                 futures = [pool.submit(one.run) for one in runs]
@@ -146,7 +164,9 @@ class Session:
         """The run as it stands, results in the plan's order."""
         order = {(t.target.name, t.variant_name, t.threads): n for n, t in enumerate(self.plan.trials)}
         with self._lock:
-            results = sorted(self._results, key=lambda r: order[r.target, r.variant, r.threads])
+            results = sorted(
+                self._results, key=lambda r: order.get((r.target, r.variant, r.threads), len(order))
+            )
             return Run(
                 run_id=self.run_id,
                 recipe=self.plan.recipe.name,
@@ -167,6 +187,18 @@ class Session:
         with self._lock:
             self._failures.append(failure)
         self._save()
+
+    def outdated(self, measurement: Measurement) -> None:
+        """Drop a result of the run that was taken up again (called by the targets' threads)."""
+        with self._lock:
+            known = measurement in self._results
+            self._results = [one for one in self._results if one is not measurement]
+        if known:
+            self.note(measurement.target, f"{measurement.variant} was built anew and is measured again")
+
+    def note(self, who: str, text: str) -> None:
+        """Pass on what is to stay readable."""
+        self.progress.note(who, text)
 
     def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
         """Pass word of what goes on."""

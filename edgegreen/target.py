@@ -80,6 +80,8 @@ class Target(Frozen):
     """The one folder edgegreen uses on the board."""
     power: PowerMeter | None = None
     """Left out: no meter is read, and no energy measured."""
+    patience_s: Annotated[float, Field(ge=0, le=86400)] = 180.0
+    """How long to go on trying when the link breaks or the board reboots."""
     sysfs_root: Annotated[str, Field(min_length=1)] = "/"
     """Where the board's `/sys` and `/proc` are; in a container also a mounted sysfs, such as `/host/sys`."""
 

@@ -1,74 +1,42 @@
 """One target's share of a plan: connect, deploy, start the agent, measure trial after trial.
 
-Runs in a thread of its own. Whatever goes wrong becomes a Failure of this target or of one trial; what
-was measured before stays measured.
+Runs in a thread of its own. A board that goes away is waited for, and the trial under way repeated. Whatever
+goes wrong for good becomes a Failure of this target or of one trial; what was measured before stays measured.
 """
 
 from __future__ import annotations
 
+import getpass
+import socket
 import threading
-from collections.abc import Mapping
+import time
+from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
-from edgegreen import metering, results, transport
+from edgegreen import attempts, metering, transport
 from edgegreen.artifact import Artifact, File
+from edgegreen.attempts import Attempt, Station
 from edgegreen.client import Agent, Board, Job
 from edgegreen.deploy import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
-from edgegreen.evaluation import Evaluation, EvaluationSet, built
-from edgegreen.measurement import Failure, Measurement
-from edgegreen.metrics import Outputs
+from edgegreen.evaluation import Evaluation, built
+from edgegreen.materials import Ledger, Materials
+from edgegreen.measurement import Failure
+from edgegreen.patience import Patience
 from edgegreen.plan import Plan, Trial
+from edgegreen.report import words
 from edgegreen.target import RuntimeName, Target
 
 STOP_CHECK_S = 0.1
-
-
-class Ledger(Protocol):
-    """Where results and failures go, and word of what goes on. Safe to call from many threads."""
-
-    def result(self, measurement: Measurement) -> None:
-        """Keep a measurement."""
-
-    def failure(self, failure: Failure) -> None:
-        """Keep a failure."""
-
-    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
-        """Say what goes on; `done` is a share from 0 to 1."""
-
-    def finish(self, who: str, doing: str) -> None:
-        """Say that `who` is through."""
-
-
-@dataclass(frozen=True)
-class Materials:
-    """What every target needs: built, or about to be.
-
-    `expected` holds, by variant, the host's outputs of the same file on the first evaluation samples;
-    `unchanged` names the variants that were built before.
-    """
-
-    agent: File
-    evaluation: EvaluationSet | None
-    artifacts: Mapping[str, Future[Artifact]]
-    expected: Mapping[str, Future[Outputs | None]]
-    unchanged: frozenset[str]
-    baseline_accuracy: Future[float | None]
-
-
-@dataclass(frozen=True)
-class _Station:
-    """A board with its agent running and everything in place."""
-
-    agent: Agent
-    board: Board
-    placed: Deployment
+LOCK_CHECK_S = 1.0
+FIRST_CONTACT_S = 4.0  # of trying to reach a board that has not been reached yet
+BREAKS_MAX = 2  # of the link or the agent while one trial runs, before it is given up
 
 
 class TargetRun:
-    """All trials of one target, in order, over one connection."""
+    """All trials of one target, in order, over as many connections as it takes."""
 
     def __init__(self, plan: Plan, target: Target, materials: Materials, ledger: Ledger) -> None:
         self.plan, self.target, self.materials, self.ledger = plan, target, materials, ledger
@@ -76,14 +44,16 @@ class TargetRun:
         self._stage: Literal["connect", "deploy", "measure"] = "connect"
         self._link: transport.Transport | None = None
         self._stopped = False
+        self._over: set[int] = set()  # trials with a result or a failure
+        self._breaks = Counter[int]()  # how often the link or the agent went away while a trial ran
+        self._patience = Patience(min(FIRST_CONTACT_S, target.patience_s))
+        self._boot_id: str | None = None
 
     def run(self) -> None:
         """Do it all; never raises an EdgegreenError, but notes it in the ledger."""
         try:
-            self._step("connecting")
-            with self._connect() as self._link:
-                if not self._stopped:
-                    self._run_on(self._link)
+            if not self._all_kept():
+                self._persist()
             ending = "done"
         except (EdgegreenError, CancelledError) as error:
             ending = "failed"
@@ -96,6 +66,23 @@ class TargetRun:
         self._stopped = True
         if self._link:
             self._link.close()
+
+    def _persist(self) -> None:
+        """Connect and measure; when the board goes away, again, while its patience lasts."""
+        while True:
+            try:
+                self._step("connecting")
+                with self._connect() as self._link:
+                    if not self._stopped:
+                        self._run_on(self._link)
+                return
+            except EdgegreenError as error:
+                wait_s = self._patience.next_wait_s() if error.transient and not self._stopped else None
+                if wait_s is None:
+                    raise
+                self._note(f"{error.message.splitlines()[0]}; trying again in {wait_s:g} s")
+                self._step("waiting to try again")
+                self._sleep(wait_s)
 
     def _connect(self) -> transport.Transport:
         """Connect, in a thread that is left behind when the run is stopped: a mute host must not delay it."""
@@ -113,12 +100,12 @@ class TargetRun:
 
         threading.Thread(target=work, daemon=True).start()
         while not wait([found], STOP_CHECK_S).done:
-            if self._stopped:
-                raise CancelledError
+            self._check_stop()
         return found.result()
 
     def _run_on(self, link: transport.Transport) -> None:
-        self._stage = "deploy"
+        if self._stage == "connect":
+            self._stage, self._patience = "deploy", Patience(self.target.patience_s)
         evaluation = self.materials.evaluation
         common = [self.materials.agent, *([evaluation.file] if evaluation else [])]
         # Models built already (an unchanged second run has them all) go in the same round trip.
@@ -127,20 +114,58 @@ class TargetRun:
         agent = Agent.start(link, self.target.interpreter, placed.paths[self.materials.agent.sha256])
         try:
             board = agent.probe()
+            self._note_reboot(board)
             self._check_runtimes(board)
             self._step("waiting for the models")
             wait(self.materials.artifacts.values())
             if any(file.sha256 not in placed.paths for file in self._files()):
                 placed = self._deploy(link, [*common, *self._files()])
             self._stage = "measure"
-            for number, trial in enumerate(self.trials, 1):
-                artifact = built(self.materials.artifacts[trial.variant_name])
-                if artifact is None:
-                    continue  # its conversion failed, and the session has said so
-                count = f"{number}/{len(self.trials)}"
-                self._measure(_Station(agent, board, placed), trial, artifact, count)
+            for number in self._pending():
+                self._hold(agent)
+                self._measure(Station(agent, board, placed), number)
         finally:
             agent.close()
+
+    def _pending(self) -> Iterator[int]:
+        """The trials that are still to be measured; those that never will be are passed over."""
+        for number, trial in enumerate(self.trials):
+            artifact = built(self.materials.artifacts[trial.variant_name])
+            if artifact is None or number in self._over:
+                continue  # its conversion failed, and the session has said so; or it is through
+            earlier = self.materials.of_earlier(trial)
+            if earlier and earlier.artifact.sha256 == artifact.sha256:
+                self._over.add(number)
+                continue
+            if earlier:
+                self.ledger.outdated(earlier)
+            yield number
+
+    def _all_kept(self) -> bool:
+        """Whether an earlier run has measured all there is: no need to connect."""
+        if not all(map(self.materials.of_earlier, self.trials)):
+            return False
+        self._step("waiting for the models")
+        wait(self.materials.artifacts.values())
+        return next(self._pending(), None) is None
+
+    def _note_reboot(self, board: Board) -> None:
+        if self._boot_id and board.boot_id and board.boot_id != self._boot_id:
+            self._note("the board has rebooted")
+        self._boot_id = board.boot_id
+
+    def _hold(self, agent: Agent) -> None:
+        """Have the board to ourselves; wait while somebody else measures there."""
+        told = None
+        while (found := agent.hold(_owner())).holder is not None:
+            since = "" if found.age_s is None else f", for {words.duration(found.age_s)} now"
+            self._step("waiting for the board", f"{found.holder} is measuring there{since}")
+            if told != found.holder:
+                told = found.holder
+                self._note(f"{found.holder} is measuring there{since}; waiting until the board is free")
+            self._sleep(LOCK_CHECK_S)
+        if found.without and not self._over and not self._breaks:
+            self._note(f"measuring without a lock, others may do so at the same time: {found.without}")
 
     def _files(self, *, only_done: bool = False) -> list[File]:
         futures = [self.materials.artifacts[trial.variant_name] for trial in self.trials]
@@ -164,27 +189,49 @@ class TargetRun:
         if not any(set(trial.runtimes) & set(board.runtimes) for trial in self.trials):
             raise _no_runtime(self.target, board, self.trials[0].runtimes)
 
-    def _measure(self, at: _Station, trial: Trial, artifact: Artifact, count: str) -> None:
-        def progress(stage: str, done: float) -> None:
-            threads = f", {trial.threads} threads" if trial.threads > 1 else ""
-            self._step(f"{count} {trial.variant_name}{threads}", stage, done)
-
+    def _measure(self, at: Station, number: int) -> None:
+        """Measure one trial. Raises what ends the connection; the trial is then the first of the next one."""
         try:
-            runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
-            if runtime is None:
-                raise _no_runtime(self.target, at.board, trial.runtimes)
-            evaluation = self._evaluation(trial.variant_name)
-            job = self._job(trial, artifact, at.placed, runtime)
-            raw = at.agent.measure(job, progress, evaluation.update)
-            self.ledger.result(results.measurement(trial, artifact, at.board, raw, evaluation))
-            if evaluation.error:  # the metric's fault; what the board measured is kept above
-                raise evaluation.error
-        except UnreachableError:
+            attempts.measure(at, self._attempt(at, number), self.ledger.result)
+            self._patience.renew()
+            self._over.add(number)
+        except UnreachableError as error:
+            self._breaks[number] += 1
+            if error.transient and not self._stopped and self._breaks[number] == BREAKS_MAX:
+                self._give_up(number, _too_often(self.trials[number], error))
             raise
         except EdgegreenError as error:
-            self._fail(error, trial.variant_name)
+            self._breaks[number] += 1
+            if error.transient and at.agent.alive and self._breaks[number] < BREAKS_MAX:
+                self._note(f"{error.line}; this trial is repeated")
+                self._hold(at.agent)
+                self._measure(at, number)
+                return
+            self._give_up(number, error)
             if not at.agent.alive:
                 raise DeviceError(f"the agent on {self.target.name} ended", hint=error.message) from error
+
+    def _give_up(self, number: int, error: EdgegreenError) -> None:
+        self._over.add(number)
+        self._fail(error, self.trials[number].variant_name)
+
+    def _attempt(self, at: Station, number: int) -> Attempt:
+        trial = self.trials[number]
+        artifact = self.materials.artifacts[trial.variant_name].result()
+        count = f"{number + 1}/{len(self.trials)} {trial.variant_name}"
+        threads = f", {trial.threads} threads" if trial.threads > 1 else ""
+        runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
+        if runtime is None:
+            raise _no_runtime(self.target, at.board, trial.runtimes)
+        return Attempt(
+            trial=trial,
+            artifact=artifact,
+            job=self._job(trial, artifact, at.placed, runtime),
+            evaluation=self._evaluation(trial.variant_name),
+            benchmark=self.plan.recipe.benchmark,
+            progress=lambda stage, done: self._step(count + threads, stage, done),
+            note=self._note,
+        )
 
     def _evaluation(self, variant: str) -> Evaluation:
         of, expected = self.materials, self.materials.expected
@@ -208,10 +255,27 @@ class TargetRun:
             samples=placed.paths[evaluation.file.sha256] if evaluation else None,
             evaluate=evaluation is not None,
             idle_s=benchmark.idle_s if self.target.is_metered else 0.0,
+            cool_to_c=benchmark.cool_to_c,
+            cool_timeout_s=benchmark.cool_timeout_s,
             meter=metering.spec(self.target),
             n_samples=evaluation.n if evaluation else None,
             timeout_s=benchmark.timeout_s,
         )
+
+    def _sleep(self, seconds: float) -> None:
+        """Raises CancelledError when the run is stopped meanwhile."""
+        end_s = time.monotonic() + seconds
+        while (left_s := end_s - time.monotonic()) > 0:
+            self._check_stop()
+            time.sleep(min(left_s, STOP_CHECK_S))
+        self._check_stop()
+
+    def _check_stop(self) -> None:
+        if self._stopped:
+            raise CancelledError
+
+    def _note(self, text: str) -> None:
+        self.ledger.note(self.target.name, text)
 
     def _step(self, doing: str, stage: str = "", done: float | None = None) -> None:
         self.ledger.step(self.target.name, doing, stage, done)
@@ -227,6 +291,22 @@ class TargetRun:
                 exit_code=code,
             )
         )
+
+
+def _owner() -> str:
+    """Who we are to others that wait for the board."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (OSError, KeyError):  # a user without a name, in a container
+        return socket.gethostname()
+
+
+def _too_often(trial: Trial, error: EdgegreenError) -> DeviceError:
+    return DeviceError(
+        f"{trial.variant_name}: the board went away {BREAKS_MAX} times while this trial ran: {error.message}",
+        hint="does it reboot under load? A supply that is too weak does that; so does memory that runs out",
+        transient=True,
+    )
 
 
 def _no_runtime(target: Target, board: Board, wanted: tuple[RuntimeName, ...]) -> DeviceError:

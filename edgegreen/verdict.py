@@ -21,6 +21,7 @@ from edgegreen.statistics import stability
 CLOCK_CHANGE_MAX = 0.10  # of the highest clock of the board, while the model ran
 FOREIGN_MAX = 0.10  # share of all cores that others used, mean while the model ran
 SWAP_RISE_MAX_BYTES = 1 << 20
+COOLING_MARGIN_C = 1.0  # zones move while the sampler starts
 WORDS = {
     "undervoltage": "the board was undervolted",
     "frequency_capped": "the board capped its clocks",
@@ -48,6 +49,18 @@ def of_conditions(observed: Observed | None, window_ns: tuple[int, int]) -> tupl
         *_foreign(observed.polls, window_ns),
         *_swap(observed),
     )
+
+
+def of_cooling(observed: Observed | None, limit_c: float | None) -> tuple[str, ...]:
+    """Why the board was warmer at the start of the trial than the recipe asks for."""
+    if limit_c is None or observed is None or observed.before is None:
+        return ()
+    known = [value for value in observed.before.temperature_c.values() if value is not None]
+    if not known:
+        return (f"the recipe asks for {limit_c:g} °C at the start, and the board tells no temperature",)
+    if max(known) > limit_c + COOLING_MARGIN_C:
+        return (f"the board did not cool to {limit_c:g} °C: it began at {max(known):.0f} °C",)
+    return ()
 
 
 def during(observed: Observed, window_ns: tuple[int, int]) -> tuple[Poll, ...]:

@@ -17,6 +17,8 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """A fresh EDGEGREEN_HOME, so that no test sees the user's cache or another test's."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("EDGEGREEN_HOME", str(folder))
+    # Tests run side by side; boards of one test wait for one another as they should.
+    monkeypatch.setenv("EDGEGREEN_LOCK", str(folder / "board.lock"))
     return folder
 
 

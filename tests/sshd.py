@@ -66,7 +66,7 @@ class Sshd:
             f"HostKey {self.host_key}",
             f"AuthorizedKeysFile {self.identity}.pub",
             f"PidFile {self.folder}/pid",
-            f'SetEnv HOME="{self.home}"',
+            f'SetEnv HOME="{self.home}" EDGEGREEN_LOCK="{self.folder}/board.lock"',
             "StrictModes no",
             "UsePAM no",
             "PasswordAuthentication no",
@@ -115,6 +115,12 @@ class Sshd:
         """A Target that means this server, with other `fields` if given."""
         default = {"host": "127.0.0.1", "port": self.port, "user": self.user, "identity_file": self.identity}
         return Target.model_validate(default | fields).called("board")
+
+    @property
+    def pid(self) -> int:
+        """Of the running server."""
+        assert self._process
+        return self._process.pid
 
     def log(self) -> str:
         """What the server logged."""

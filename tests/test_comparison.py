@@ -45,7 +45,13 @@ class TestBudgets:
         assert "e-" not in said
 
     def test_all_of_them_are_covered(self) -> None:
-        assert {key for case in self.CASES for key in case[0]} == set(Budgets.model_fields)
+        assert {key for case in self.CASES for key in case[0]} == set(Budgets.model_fields) - {"valid"}
+
+    def test_a_reading_that_has_to_be_valid(self) -> None:
+        assert missed(measurement(verdict="invalid"), Budgets()) == ()
+        assert missed(measurement(), Budgets(valid=True)) == ()
+        (said,) = missed(measurement(verdict="invalid"), Budgets(valid=True))
+        assert "not valid" in said
 
     def test_in_words(self) -> None:
         budgets = Budgets(accuracy_drop_max=0.01, latency_p95_ms_max=10, size_bytes_max=50_000)

@@ -168,6 +168,12 @@ def zones(root: str) -> dict[str, str]:
     return paths
 
 
+def hottest_c(root: str) -> float | None:
+    """The highest temperature of all zones; None where none is told."""
+    known = [value for value in map(number, zones(root).values()) if value is not None]
+    return max(known) * 1e-3 if known else None
+
+
 def apexes(root: str) -> dict[str, str]:
     """Where the temperature of each Edge TPU on PCIe is."""
     return {os.path.basename(path): path + "/temp" for path in found(root, "sys/class/apex/apex_*")}

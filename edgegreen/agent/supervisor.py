@@ -15,8 +15,9 @@ import sys
 import time
 from typing import Any, BinaryIO, Callable, Sequence
 
-from . import children, system, wire
+from . import children, conditions, system, wire
 from .children import READ_BYTES, Lines, SamplerProcess
+from .lock import BoardLock
 
 MEASURED = b'{"v":1,"event":"measured"'
 BULK = (b'{"v":1,"event":"outputs"', b'{"v":1,"event":"latencies"')  # large, and of no concern here
@@ -24,6 +25,7 @@ LAST_WORDS = ("measured", "failed")
 SAMPLER_S = (
     30.0  # for a sampler to begin, and to end: it asks a board's tools, each of which may hang for 5 s
 )
+COOLING_S = 1.0  # between two looks at a board that cools
 OUT_OF_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError")
 
 
@@ -38,6 +40,7 @@ class Supervisor:
         self.command, self.out = list(command), out
         self.requests = Lines(0)
         self.waiting: list[bytes] = []
+        self.lock = BoardLock()
 
     def serve(self) -> None:
         """Answer until the host is gone."""
@@ -63,9 +66,10 @@ class Supervisor:
             verb = request.get("verb")
             if verb == "probe":
                 self.say("probed", **system.facts())
+            elif verb == "hold" and isinstance(request.get("owner"), str):
+                self.say("holding", **self.lock.take(request["owner"]))
             elif verb == "measure" and isinstance(request.get("id"), str):
-                job = wire.Job.parse(request.get("job"))
-                TrialProcess(self, request["id"], job.meter).run(line)
+                TrialProcess(self, request["id"], wire.Job.parse(request.get("job"))).run(line)
             else:
                 raise wire.NotUnderstood("no such request: {}".format(wire.one_line(repr(verb))))
         except wire.NotUnderstood as error:
@@ -87,8 +91,8 @@ class Supervisor:
 class TrialProcess:
     """A trial's process and its sampler's, from their start to the last word or death."""
 
-    def __init__(self, supervisor: Supervisor, id_: str, meter: dict[str, Any] | None) -> None:
-        self.supervisor, self.id, self.meter = supervisor, id_, meter
+    def __init__(self, supervisor: Supervisor, id_: str, job: wire.Job) -> None:
+        self.supervisor, self.id, self.job, self.meter = supervisor, id_, job, job.meter
         self.sampler: SamplerProcess | None = None
         self.progress: dict[str, Any] = {"stage": "load", "done": 0.0}
         self.last_word = b""
@@ -100,6 +104,7 @@ class TrialProcess:
 
         The sampler begins before the trial does and ends after it; the last word comes after all of it.
         """
+        self.cool()
         kills_before = system.oom_kills()
         try:
             if self.meter is not None:
@@ -120,6 +125,18 @@ class TrialProcess:
             self.supervisor.write(self.last_word)
         else:
             self.supervisor.say("failed", id=self.id, **self.obituary(process.returncode, kills_before))
+
+    def cool(self) -> None:
+        """Wait until the board is as cool as the job wants it, if it is to be known. Raises HostGone."""
+        limit_c, start = self.job.cool_to_c, time.monotonic()
+        root = (self.meter or {}).get("root", "/")
+        while limit_c is not None:
+            hottest_c, waited_s = conditions.hottest_c(root), time.monotonic() - start
+            if hottest_c is None or hottest_c <= limit_c or waited_s >= self.job.cool_timeout_s:
+                return
+            self.progress = {"stage": "cooling", "done": round(waited_s / self.job.cool_timeout_s, 4)}
+            self.beat()
+            self.wait(set(), COOLING_S)
 
     def follow_sampler(self, until: Callable[[SamplerProcess], bool]) -> None:
         """Pass on what the sampler says until it has come so far, or for SAMPLER_S. Raises HostGone."""

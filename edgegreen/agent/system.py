@@ -26,6 +26,7 @@ def facts(root: str = "/") -> dict[str, Any]:
         "machine": platform.machine(),
         "system": platform.system(),
         "release": platform.release(),
+        "boot_id": _read(root, "proc/sys/kernel/random/boot_id").strip() or None,
         "libc": libc(),
         "python": platform.python_version(),
         "executable": sys.executable,

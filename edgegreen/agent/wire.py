@@ -46,8 +46,9 @@ class Job:
 
     `files` has the model first; `~/` at the start of a path is the home folder. `input_order[i]` is the
     number, in the model's file, of the i-th input of the data; `output_order` likewise. The trial is idle
-    for `idle_s` before its first inference and after the latency window. `meter` is what a sampler is to
-    do meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board.
+    for `idle_s` before its first inference and after the latency window. It begins when the board is no
+    warmer than `cool_to_c` (None: at once), or after `cool_timeout_s`. `meter` is what a sampler is to do
+    meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board.
     """
 
     runtime: str
@@ -63,6 +64,8 @@ class Job:
     evaluate: bool
     idle_s: float
     meter: dict[str, Any] | None
+    cool_to_c: float | None = None
+    cool_timeout_s: float = 0.0
 
     @classmethod
     def parse(cls, raw: Any) -> Job:
@@ -83,6 +86,8 @@ class Job:
             "samples": raw["samples"] is None or _is(raw["samples"], str),
             "evaluate": _is(raw["evaluate"], bool) and (raw["samples"] is not None or not raw["evaluate"]),
             "idle_s": _is(raw["idle_s"], int, float) and raw["idle_s"] >= 0,
+            "cool_to_c": raw["cool_to_c"] is None or _is(raw["cool_to_c"], int, float),
+            "cool_timeout_s": _is(raw["cool_timeout_s"], int, float) and raw["cool_timeout_s"] >= 0,
             "meter": raw["meter"] is None or _is(raw["meter"], dict),
         }
         wrong = [name for name, good in checks.items() if not good]

@@ -7,16 +7,17 @@ that hung, or broke the conversation, costs itself only: the agent is started an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from edgegreen.agent import wire
 from edgegreen.client import diagnosis, messages
-from edgegreen.client.messages import Board, Event, Measured, Refusal
+from edgegreen.client.messages import Board, Event, Holding, Measured, Refusal
 from edgegreen.client.readings import Job, OnOutputs, OnProgress, RawResult, Readings
 from edgegreen.client.wirefields import senseless
 from edgegreen.errors import DeviceError
 from edgegreen.transport import Process, Transport
 
+Answer = TypeVar("Answer", Board, Holding)
 IDLE_TIMEOUT_S = 60.0
 MAX_NOISE_LINES = 200
 
@@ -59,15 +60,14 @@ class Agent:
 
     def probe(self) -> Board:
         """Facts about the board. Raises DeviceError, UnreachableError."""
-        try:
-            self._send({"verb": "probe"})
-            event = self._next()
-            if not isinstance(event, Board):
-                raise senseless(f"it answered `probe` with {type(event).__name__.lower()}")
-        except BaseException:
-            self._drop()
-            raise
-        return event
+        return self._ask(Board, "probe")
+
+    def hold(self, owner: str) -> Holding:
+        """Ask for the board in the name of `owner`, unless it is ours. Raises DeviceError, UnreachableError.
+
+        It stays ours until the agent ends.
+        """
+        return self._ask(Holding, "hold", owner=owner)
 
     def measure(
         self, job: Job, on_progress: OnProgress, on_outputs: OnOutputs = lambda _start, _outputs: None
@@ -96,6 +96,18 @@ class Agent:
             self._drop()  # what it still has to say belongs to a trial nobody waits for
             raise
         raise diagnosis.of_trial(readings.last_word, job.runtime)
+
+    def _ask(self, kind: type[Answer], verb: str, **words: Any) -> Answer:
+        """A question with one answer."""
+        try:
+            self._send({"verb": verb, **words})
+            event = self._next()
+            if not isinstance(event, kind):
+                raise senseless(f"it answered `{verb}` with {type(event).__name__.lower()}")
+        except BaseException:
+            self._drop()
+            raise
+        return event
 
     def _start(self) -> None:
         try:
@@ -141,7 +153,7 @@ class Agent:
         """The error for a process that ended by itself."""
         self.alive = self.alive and self._heard  # one that never spoke will not speak the next time
         stderr = self._process.stderr_tail() if self._process else ""
-        return diagnosis.of_ending(self._drop(), stderr, self._python)
+        return diagnosis.of_ending(self._drop(), stderr, self._python, had_spoken=self._heard)
 
     def _drop(self) -> int | None:
         """End the process, if there is one; its exit code."""

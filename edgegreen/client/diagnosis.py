@@ -58,8 +58,11 @@ def _hint(failed: Failed, runtime: str) -> str | None:
     return KINDS.get(failed.kind)
 
 
-def of_ending(code: int | None, stderr: str, python: str) -> DeviceError:
-    """Why the agent itself ended: `code` is its exit code, None when not known."""
+def of_ending(code: int | None, stderr: str, python: str, *, had_spoken: bool) -> DeviceError:
+    """Why the agent itself ended: `code` is its exit code, None when not known.
+
+    One that had spoken may well do so again; one that never did has a reason to fail each time.
+    """
     lines = wire.printable(stderr).strip().splitlines()
     said = wire.one_line(lines[-1]) if lines else "it said nothing"
     if code == 127:
@@ -79,4 +82,4 @@ def of_ending(code: int | None, stderr: str, python: str) -> DeviceError:
     hint = f"is `{python}`, the target's `python:`, really a Python?" if code == 0 and not lines else None
     if code == 137:
         hint = SIGNALS.get("SIGKILL")
-    return DeviceError(f"the agent on the board ended{ending}: {said}", hint=hint, transient=True)
+    return DeviceError(f"the agent on the board ended{ending}: {said}", hint=hint, transient=had_spoken)

@@ -25,13 +25,14 @@ from edgegreen.client.wirefields import (
     Extents,
     Line,
     Milliseconds,
+    NotNegative,
     Positive,
     Text,
     senseless,
     unpacked,
 )
 
-Stage = Literal["load", "idle", "warmup", "latency", "end_to_end", "accuracy"]
+Stage = Literal["cooling", "load", "idle", "warmup", "latency", "end_to_end", "accuracy"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Board:
     machine: Line
     system: Line
     release: Line
+    boot_id: Line | None
     libc: Line | None
     python: Line
     executable: Line
@@ -53,6 +55,17 @@ class Board:
     memory_available_bytes: Count | None
     load_average: Annotated[float, Field(strict=True, ge=0)] | None
     runtimes: Annotated[dict[Line, Line], Field(max_length=100)]
+
+
+@dataclass(frozen=True)
+class Holding:
+    """Who has the board: we do when `holder` is None. `without` says why there is no lock, if so."""
+
+    __pydantic_config__ = CLOSED
+
+    holder: Line | None
+    age_s: NotNegative | None
+    without: Line | None
 
 
 @dataclass(frozen=True)
@@ -207,9 +220,11 @@ class Refusal:
 
 
 FromSampler = MeterFound | PowerRecords | Poll | Snapshot | Sampled
-Event = Board | Progress | TrialWindow | Latencies | Outputs | Measured | Failed | Refusal | FromSampler
+FromTrial = Progress | TrialWindow | Latencies | Outputs | Measured | Failed
+Event = Board | Holding | Refusal | FromTrial | FromSampler
 EVENTS: dict[str, TypeAdapter[Event]] = {
     "probed": TypeAdapter(Board),
+    "holding": TypeAdapter(Holding),
     "progress": TypeAdapter(Progress),
     "window": TypeAdapter(TrialWindow),
     "latencies": TypeAdapter(Latencies),

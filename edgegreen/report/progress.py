@@ -40,6 +40,10 @@ class LiveProgress:
             completed = 0.0 if done is None else min(done, NEARLY)
             self._progress.update(task.id, description=text, completed=completed)
 
+    def note(self, who: str, text: str) -> None:
+        """A line above the live ones, which stays."""
+        self._progress.console.print(f"{who}: {text}", markup=False)
+
     def finish(self, who: str, doing: str) -> None:
         """`who` is through, with this result; its line stays until all are."""
         self.step(who, doing)
@@ -69,6 +73,11 @@ class PlainProgress:
                 self._last[who] = doing
                 # On one line however long.
                 self._console.print(f"{who}: {doing}", markup=False, soft_wrap=True)
+
+    def note(self, who: str, text: str) -> None:
+        """A line of its own."""
+        with self._lock:
+            self._console.print(f"{who}: {text}", markup=False, soft_wrap=True)
 
     def finish(self, who: str, doing: str) -> None:
         """`who` is through, with this result."""

@@ -49,6 +49,13 @@ def size(value_bytes: int | None) -> str:
     return f"{value_bytes} B"
 
 
+def duration(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.5 h`: to be read at a glance."""
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
 def runtime(used: RuntimeUsed) -> str:
     """`litert 2.3.0` or `litert 2.3.0 + XNNPACK`; a build's own suffix is left out."""
     version = used.version.split("-")[0]

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import psutil
 
-LAST = ("measured", "failed", "error", "probed")
+LAST = ("measured", "failed", "error", "probed", "holding")
 
 # Enough of ai-edge-litert for the agent: one float input and output of shape (1, 2); `{load}` is run when
 # the model is loaded, `{invoke}` at each call.
@@ -123,6 +123,8 @@ def job(model: Path | str, *more: Path | str, **changes: Any) -> dict[str, Any]:
         "samples": None,
         "evaluate": False,
         "idle_s": 0,
+        "cool_to_c": None,
+        "cool_timeout_s": 0,
         "meter": None,
         **changes,
     }

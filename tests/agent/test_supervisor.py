@@ -5,15 +5,19 @@ import resource
 import signal
 import sys
 import time
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
+from threading import Timer
 
 import psutil
 import pytest
 
 from agent.talk import Talk, fake_litert, gone, job
 from edgegreen.agent import sampler, system
+from edgegreen.agent.lock import BoardLock
 from edgegreen.agent.supervisor import Supervisor, TrialProcess
+from edgegreen.agent.wire import Job
 
 LONG = {"duration_s": 60.0}
 
@@ -125,7 +129,7 @@ def test_a_trial_out_of_memory_says_so(pyz: Path, tmp_path: Path, greed: str) ->
 
 
 def test_killed_by_the_kernel_for_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    trial = TrialProcess(Supervisor([], sys.stdout.buffer), "t1", None)
+    trial = TrialProcess(Supervisor([], sys.stdout.buffer), "t1", Job.parse(job("model.tflite")))
     monkeypatch.setattr(system, "oom_kills", lambda: 4)
     assert trial.obituary(-9, 3) == {
         "kind": "memory",
@@ -309,3 +313,53 @@ def test_requests_may_be_queued(talk: Talk, models: Path) -> None:
     for id_ in ("a", "b"):
         talk.send({"verb": "measure", "id": id_, "job": job(models / "int4.tflite")})
     assert [talk.answer()[-1]["id"], talk.answer()[-1]["id"]] == ["a", "b"]
+
+
+class TestCooling:
+    """A trial that begins when its board is cool enough."""
+
+    @pytest.fixture
+    def zone(self, tmp_path: Path) -> Path:
+        folder = tmp_path / "root" / "sys" / "class" / "thermal" / "thermal_zone0"
+        folder.mkdir(parents=True)
+        (folder / "type").write_text("cpu-thermal\n")
+        (folder / "temp").write_text("61000\n")
+        return folder / "temp"
+
+    def ask(self, talk: Talk, models: Path, zone: Path, timeout_s: float = 60) -> float:
+        spec = asdict(sampler.Spec(root=str(zone.parents[4]), meter=sampler.NO_METER))
+        start_s = time.monotonic()
+        wanted = job(models / "int4.tflite", meter=spec, cool_to_c=50, cool_timeout_s=timeout_s)
+        talk.send({"verb": "measure", "id": "t1", "job": wanted})
+        return start_s
+
+    def test_waits_until_it_is(self, talk: Talk, models: Path, zone: Path) -> None:
+        start_s = self.ask(talk, models, zone)
+        Timer(1.2, lambda: zone.write_text("49000\n")).start()
+        events = talk.answer()
+        assert events[-1]["event"] == "measured"
+        assert 1.2 <= time.monotonic() - start_s < 20
+        assert events[0]["event"] == "progress"
+        assert events[0]["stage"] == "cooling"
+        (before,) = (one for one in events if one["event"] == "snapshot" and one["when"] == "before")
+        assert before["temperature_c"] == {"cpu-thermal": 49.0}
+
+    def test_but_not_for_ever(self, talk: Talk, models: Path, zone: Path) -> None:
+        self.ask(talk, models, zone, 1.0)
+        assert talk.answer()[-1]["event"] == "measured"
+
+    def test_nor_where_no_temperature_is_told(self, talk: Talk, models: Path, zone: Path) -> None:
+        zone.unlink()
+        start_s = self.ask(talk, models, zone)
+        assert talk.answer()[-1]["event"] == "measured"
+        assert time.monotonic() - start_s < 30
+
+
+def test_a_board_is_held_until_the_agent_ends(pyz: Path) -> None:
+    other = BoardLock()
+    with Talk(pyz) as talk:
+        talk.send({"verb": "hold", "owner": "alice@laptop"})
+        said = talk.answer()[-1]
+        assert said == {"v": 1, "event": "holding", "holder": None, "age_s": None, "without": None}
+        assert other.take("bob")["holder"] == "alice@laptop"
+    assert other.take("bob")["holder"] is None

@@ -76,5 +76,6 @@ def add_board(shell: Shell, sshd: Sshd, name: str, **fields: object) -> str:
         "identity_file": sshd.identity,
         "python": sys.executable,
         "root": shell.folder / f"{name}-root",
+        "patience_s": 0,  # most faults here last
     }
     return shell.target(name, **(whole | fields))

@@ -83,7 +83,9 @@ def test_targets_run_side_by_side_and_none_costs_another_its_results(shell: Shel
     assert re.search("^✗ off .connect.: .*nothing listens", done.out, re.MULTILINE)
     assert re.search("^✗ bare .deploy.: there is no `no-such-python`", done.out, re.MULTILINE)
     steps = done.err.splitlines()
-    assert max(steps.index(f"{name}: 1/2 fp32") for name in ("one", "local", "two")) < min(
+    starts = [steps.index(f"{name}: 1/2 fp32") for name in ("local", "one", "two")]
+    # One and two are the same machine, and take turns.
+    assert max(starts[0], min(starts[1:])) < min(
         steps.index(f"{name}: done") for name in ("one", "local", "two")
     )
     assert {"off: failed", "bare: failed"} <= set(steps)
@@ -228,10 +230,10 @@ class TestDevice:
             child_of(root, TRIAL, seen)
             done = going.end()
         assert done.code == 5
-        assert re.search(r"^c +litert", done.out, re.MULTILINE)
-        assert re.search("^a ✗ .*\n^b ✗ ", done.out, re.MULTILINE)
+        assert re.search(r"^b .*\n^c +litert", done.out, re.MULTILINE)  # b was repeated
+        assert re.search("^a ✗ ", done.out, re.MULTILINE)
         assert "✗ a (measure): litert: the trial died of SIGSEGV in stage `" in done.out
-        assert "✗ b (measure): the agent on the board ended with exit code 137" in done.out
+        assert f"{where}: the agent on the board ended with exit code 137" in done.err
         assert gone(*seen.values())
 
     def test_a_trial_that_is_killed_is_told_from_one_that_crashed(self, shell: Shell) -> None:

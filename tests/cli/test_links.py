@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import re
 import shutil
+import socket
 from pathlib import Path
 
 import pytest
@@ -11,7 +13,7 @@ from delay_proxy import DelayProxy
 from sshd import Sshd
 
 from cli.conftest import add_board
-from cli.harness import Shell
+from cli.harness import Shell, child_of
 from cli.test_interrupts import large
 
 ROUND_TRIPS = 12
@@ -36,7 +38,7 @@ def test_a_link_cut_in_the_middle_of_an_upload(shell: Shell, proxy: DelayProxy, 
     assert not list((shell.folder / "far-root" / "store").glob("*.npz"))
     proxy.cut_after_bytes, proxy.bytes_up = None, 0
     assert shell.run("deploy", recipe, "--target", far, "--variant", "fp32").code == 0
-    assert proxy.bytes_up < 0.7 * size
+    assert proxy.bytes_up < 0.95 * size  # a busy machine writes little before the cut
 
 
 def test_a_link_cut_in_the_middle_of_a_measurement(shell: Shell, proxy: DelayProxy, far: str) -> None:
@@ -52,6 +54,72 @@ def test_a_link_cut_in_the_middle_of_a_measurement(shell: Shell, proxy: DelayPro
     assert [result["variant"] for result in run["results"]] == ["fp32"]
     assert [failure["stage"] for failure in run["failures"]] == ["measure"]
     assert "far: failed" in done.err.splitlines()
+
+
+def test_a_board_that_comes_back_goes_on_where_it_was(
+    shell: Shell, proxy: DelayProxy, sshd: Sshd, far: str
+) -> None:
+    add_board(shell, sshd, "far", port=proxy.port, patience_s=60)
+    recipe = shell.recipe(benchmark="{duration_s: 0.8, warmup_s: 0.02}")
+    with shell.start("deploy", recipe, "--target", far) as going:
+        going.until("far: 2/2")
+        proxy.cut()
+        going.until("the connection broke")
+        done = going.end()
+    assert done.code == 0, done.out
+    assert (
+        len(re.findall("^far: .*the connection broke.*; trying again in 1 s$", done.err, re.MULTILINE)) == 1
+    )
+    assert done.err.count("far: 1/2") == 1  # what was measured stays
+    assert done.err.count("far: 2/2") == 2
+    assert done.err.count("far: connecting") == 2
+    (run,) = shell.runs
+    assert [result["variant"] for result in run["results"]] == ["fp32", "int8"]
+    assert run["failures"] == []
+
+
+def test_a_trial_that_takes_the_board_down_each_time_is_given_up(
+    shell: Shell, sshd: Sshd, proxy: DelayProxy, far: str
+) -> None:
+    add_board(shell, sshd, "far", port=proxy.port, patience_s=60)
+    recipe = shell.recipe(benchmark="{duration_s: 0.8, warmup_s: 0.02}")
+    with shell.start("deploy", recipe, "--target", far) as going:
+        for _ in range(2):
+            going.until("far: 1/2")
+            proxy.cut()
+        done = going.end()
+    assert done.code == 5
+    assert re.search(
+        "^✗ fp32 .measure.: fp32: the board went away 2 times while this trial ran", done.out, re.MULTILINE
+    )
+    assert "does it reboot under load?" in done.out
+    assert "int8" in done.rows  # the next one is measured
+
+
+def test_an_agent_that_is_killed_is_started_again(shell: Shell, sshd: Sshd) -> None:
+    board = add_board(shell, sshd, "board", patience_s=60)
+    with shell.start("deploy", shell.recipe(benchmark="{duration_s: 0.8}"), "--target", board) as going:
+        going.until("board: 1/2")
+        trial = child_of(sshd.pid, ".pyz trial")
+        trial.parent().kill()
+        done = going.end()
+    assert done.code == 0, done.out
+    assert "the agent on the board ended with exit code 137" in done.err
+    assert list(done.rows)[-2:] == ["fp32", "int8"]
+
+
+def test_two_at_once_take_turns(shell: Shell, board: str) -> None:
+    recipe = shell.recipe(benchmark="{duration_s: 1.5, warmup_s: 0.02}")
+    with shell.start("deploy", recipe, "--target", board, "--variant", "fp32") as first:
+        first.until("board: 1/1")
+        with shell.start("deploy", shell.recipe(file="second.yaml"), "--target", board) as second:
+            told = second.until("is measuring there")
+            assert f"board: {getpass.getuser()}@{socket.gethostname()} is measuring there" in told
+            assert "waiting until the board is free" in told
+            assert first.process.poll() is None
+            done = second.end()
+        assert first.end().code == 0
+    assert done.code == 0, done.out
 
 
 def spies(folder: Path) -> tuple[str, Path]:
