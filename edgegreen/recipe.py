@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from edgegreen import yamlfile
+from edgegreen.passes import Pass
 from edgegreen.yamlfile import Frozen, Matching
 
 Format = Literal["tflite", "openvino"]
@@ -106,6 +107,7 @@ class Hook(Frozen):
         return str(_beside_the_recipe(Path(value), info))
 
 
+Loss = Literal["crossentropy", "mse"]
 Metric = Literal["top1", "top5", "mse", "auc"]
 
 
@@ -116,12 +118,18 @@ class Data(Frozen):
     """Representative inputs; integer variants are calibrated on these and nothing else."""
     evaluation: Beside | Download | None = None
     """What accuracy is measured on, on the device. Never used to build a variant."""
+    training: Beside | Download | None = None
+    """What passes train on: `x` and `y`, apart from the evaluation data."""
     metric: Metric | Hook = "top1"
+    loss: Loss | None = None
+    """What passes train for; left out: what fits the metric."""
 
 
 class Variant(Frozen):
     """One way to build the model."""
 
+    passes: tuple[Pass, ...] = ()
+    """What is done to the model before it is converted, in this order."""
     format: Format
     precision: Precision | None = None
     """Left out for a model that is shipped as it is."""
@@ -210,6 +218,8 @@ class Recipe(Frozen):
     variants: dict[Name, Variant] = {}
     """Left out: the default set for this kind of model."""
     benchmark: Benchmark = Benchmark()
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    """Of everything that is random in a pass."""
     baseline: Name | None = None
     """The variant others are compared with; the first one when left out."""
     budgets: Budgets = Budgets()

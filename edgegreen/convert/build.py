@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from edgegreen import data
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
-from edgegreen.convert import job, keys, refusals
+from edgegreen.compress.training import TrainingData
+from edgegreen.convert import compressing, job, keys, refusals
 from edgegreen.convert.model import Job, Recording
 from edgegreen.errors import EdgegreenError
 from edgegreen.recipe import Quantizer, Recipe, Variant
@@ -100,8 +101,11 @@ def build(
     refusals.check(
         variants, request.format, kind_of(request.path), calibrated=request.calibration is not None
     )
+    training = compressing.training_data(recipe, variants)
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:
-        work = _Work(request, variants, cache, on_event, Path(logs))
+        work = _Work(
+            request, training=training, variants=variants, cache=cache, on_event=on_event, logs=Path(logs)
+        )
         try:
             yield work.start()
         finally:
@@ -125,17 +129,25 @@ class _Work:
     def __init__(
         self,
         request: Request,
+        *,
+        training: TrainingData,
         variants: Mapping[str, Variant],
         cache: Cache,
         on_event: Callable[[BuildEvent], None],
         logs: Path,
     ) -> None:
-        self.variants, self.on_event = variants, on_event
-        self.keys = {name: keys.of_artifact(request, variant) for name, variant in variants.items()}
+        self.variants, self.on_event, self.training = variants, on_event, training
+        compressed = {
+            name: replace(request, compressed=compressing.key(request, variant.passes, training))
+            for name, variant in variants.items()
+        }
+        self.keys = {name: keys.of_artifact(compressed[name], variant) for name, variant in variants.items()}
         self.unchanged = frozenset(name for name, key in self.keys.items() if cache.has(key))
         self.missing = [variant for name, variant in variants.items() if name not in self.unchanged]
         tools = how_many(len(self.missing) + 1, request.size_bytes)
-        self.request = replace(request, threads=max(1, cores() // tools))
+        threads = max(1, cores() // tools)
+        self.request = replace(request, threads=threads)
+        self.requests = {name: replace(one, threads=threads) for name, one in compressed.items()}
         stop = Event()
         self.shop = Workshop(cache, Workers(logs, tools, stop), stop)
         self._pool = ThreadPoolExecutor(2 * len(variants) + 3, "edgegreen-build")
@@ -193,9 +205,10 @@ class _Work:
 
     def _make(self, name: str, folder: Path) -> Made:
         variant = self.variants[name]
-        source = self._source()
-        hub = self._tflite_hub(source) if variant.format == "tflite" else source.model
-        work = Job(self.request, source, hub, variant)
+        request = self._compressed(name)
+        source = self._source(request)
+        hub = self._tflite_hub(request, source) if variant.format == "tflite" else source.model
+        work = Job(request, source, hub, variant)
         made: Artifact = self.shop.workers.run(
             _lane(variant), job.make, work, self.keys[name], folder, on_report=self._reporter(name)
         )
@@ -220,7 +233,7 @@ class _Work:
         if self.request.evaluation is None:
             return Reference(None)
         key = load.source_key(self.request)
-        return Reference(self._recorded(key, lambda: self._source().model, None).folder)
+        return Reference(self._recorded(key, lambda: self._source(self.request).model, None).folder)
 
     def _recorded(self, key: str, model: Callable[[], ModelFile], limit: int | None) -> Entry:
         """The entry with a model's outputs on the evaluation set, from the cache or made."""
@@ -236,23 +249,35 @@ class _Work:
 
         return self.shop.cache.obtain(keys.of_outputs(key, self.request, limit), make, self.shop.stop)
 
-    def _source(self) -> Source:
+    def _compressed(self, name: str) -> Request:
+        """The variant's model after its passes, which variants with the same ones share."""
+        request, passes = self.requests[name], self.variants[name].passes
+        if request.compressed is None:
+            return request
+
+        def work() -> Path:
+            return compressing.compress(request, passes, self.training, self.shop, self._reporter(name))
+
+        return replace(request, path=self._once(f"compressed {request.compressed}", work))
+
+    def _source(self, request: Request) -> Source:
         def work() -> Source:
             self.on_event(BuildEvent(None, "loading"))
             try:
-                source = load.load(self.request, self.shop, self._reporter(None))
-                self.request.check_data(source.inputs)  # one from the cache has not seen this evaluation set
+                source = load.load(request, self.shop, self._reporter(None))
+                request.check_data(source.inputs)  # one from the cache has not seen this evaluation set
             except EdgegreenError:
                 self.on_event(BuildEvent(None, "failed"))
                 raise
             self.on_event(BuildEvent(None, "done"))
             return source
 
-        return self._once("source", work)
+        return self._once(f"source {request.compressed}", work)
 
-    def _tflite_hub(self, source: Source) -> ModelFile:
+    def _tflite_hub(self, request: Request, source: Source) -> ModelFile:
         return self._once(
-            "hub", lambda: load.tflite_hub(self.request, source, self.shop, self._reporter(None))
+            f"hub {request.compressed}",
+            lambda: load.tflite_hub(request, source, self.shop, self._reporter(None)),
         )
 
     def _once(self, what: str, work: Callable[[], T]) -> T:

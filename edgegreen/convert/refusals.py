@@ -34,6 +34,8 @@ def check(variants: Mapping[str, Variant], format_: SourceFormat, kind: Kind, *,
 def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: bool) -> str | None:
     """Why it cannot be built, None when it can."""
     precision, by_tensorflow = variant.precision, variant.quantizer == "tensorflow"
+    if variant.passes and format_ != "keras":
+        return f"passes work on Keras files (.keras, .h5), and this model is {format_}"
     if precision is None:
         if format_ == variant.format:
             return None

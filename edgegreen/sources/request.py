@@ -19,7 +19,8 @@ from edgegreen.sources.samples import CheckSamples
 class Request:
     """One model to load. `digest` is over its contents, `threads` what the host may use to run it.
 
-    `calibration_n` and `evaluation_n` are numbers of samples.
+    `calibration_n` and `evaluation_n` are numbers of samples. `compressed` is the key of what passes make of
+    the model; None for the model itself.
     """
 
     path: Path
@@ -33,6 +34,7 @@ class Request:
     evaluation: File | None = None
     evaluation_n: int = 0
     threads: int = 1
+    compressed: str | None = None
 
     @classmethod
     def of(
@@ -73,6 +75,7 @@ class Request:
             "model": self.digest,
             "signature": self.signature,
             "input_shape": plain,
+            "compressed": self.compressed,
             "checked_on": self.calibration.sha256 if self.calibration else None,
         }
 

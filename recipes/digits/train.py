@@ -3,10 +3,11 @@
     pip install tensorflow scikit-learn
     python recipes/digits/train.py [--output FOLDER]
 
-It writes three files beside itself (or into FOLDER), the ones that are committed:
+It writes four files beside itself (or into FOLDER), the ones that are committed:
 
     model.keras       a CNN of 29,098 parameters, float32, no optimizer state
     calibration.npz   x (100, 8, 8, 1) float32, y (100,): what int8 variants are calibrated on
+    training.npz      x (1247, 8, 8, 1) float32, y (1247,): what it was trained on, for passes that train
     evaluation.npz    x (450, 8, 8, 1) float32, y (450,): what accuracy is measured on
 
 The 1797 images (8×8, 17 grey levels, here 0 … 1) are shuffled once and cut in three, none in two parts:
@@ -63,13 +64,14 @@ def main() -> None:
     training, calibration, evaluation = splits()
     model = train(*training)
     save_model(model, folder / "model.keras")
+    save_samples(*training, folder / "training.npz")
     save_samples(*calibration, folder / "calibration.npz")
     save_samples(*evaluation, folder / "evaluation.npz")
 
     x, y = evaluation
     right = int((model.predict(x, verbose=0).argmax(axis=1) == y).sum())
     print(f"{model.count_params():,} parameters; {right} of {len(y)} evaluation images: {right / len(y):.2%}")
-    for name in ("model.keras", "calibration.npz", "evaluation.npz"):
+    for name in ("model.keras", "training.npz", "calibration.npz", "evaluation.npz"):
         data = (folder / name).read_bytes()
         print(f"{hashlib.sha256(data).hexdigest()}  {len(data):7,}  {name}")
 

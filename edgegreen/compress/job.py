@@ -1,0 +1,43 @@
+"""A model and a list of passes → a smaller model, in a file: the job a worker does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edgegreen.compress import prune
+from edgegreen.compress.training import Training, TrainingData
+from edgegreen.passes import Pass
+from edgegreen.workers import Report
+
+MODEL = "model.keras"
+PASSES: dict[str, Callable[[Any, Any, Training], Any]] = {
+    "prune": prune.apply,
+}
+
+
+def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData, folder: Path) -> None:
+    """Apply `passes` to the Keras file `model`, in order; writes MODEL into `folder`.
+
+    The same model, passes, data, seed and versions give the same weights. Raises InputError where a pass does
+    not fit the model or the data.
+    """
+    import keras
+    import tensorflow as tf
+
+    from edgegreen.sources.keras import open_model
+
+    report("loading")
+    keras.utils.set_random_seed(data.seed)
+    tf.config.experimental.enable_op_determinism()
+    made = open_model(model).kept
+    for number, step in enumerate(passes):
+
+        def told(stage: str, done: float | None = None, number: int = number) -> None:
+            report(stage, None if done is None else (number + done) / len(passes))
+
+        told(step.name, 0.0)
+        training = Training.open(data, made, step.name, told)
+        made = PASSES[step.name](made, step.parameters, training)
+    made.save(folder / MODEL)

@@ -1,0 +1,63 @@
+"""Compression passes as a recipe names them: types and their defaults. What they do is in `compress/`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, model_validator
+
+from edgegreen.yamlfile import Frozen, Matching
+
+
+class FineTuning(Frozen):
+    """Training after, or within, a pass. It stops early on a part of the training data set aside."""
+
+    epochs: Annotated[int, Field(ge=0, le=100_000)] = 10
+    """At most; 0 leaves the weights as the pass made them."""
+    batch_size: Annotated[int, Field(ge=1, le=65536)] = 32
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
+    patience: Annotated[int, Field(ge=1, le=10_000)] = 3
+    """Epochs without a better validation loss, after which the best weights are taken."""
+
+
+class Prune(FineTuning):
+    """Unstructured pruning by magnitude: the smallest weights become zero, and stay it."""
+
+    sparsity: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Share of zeros in each kernel at the end."""
+    pattern: Annotated[str, Matching(r"[1-9]\d?:[1-9]\d?", "N:M, such as 2:4")] | None = None
+    """At most N of M consecutive weights along the inputs are kept; stands for `sparsity`."""
+    l1: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Penalty on the sum of magnitudes of all kernels while training."""
+
+    @model_validator(mode="after")
+    def _one_of_each(self) -> Self:
+        if self.pattern:
+            kept, of = map(int, self.pattern.split(":"))
+            if kept >= of:
+                raise ValueError(f"`pattern: {self.pattern}` keeps every weight")
+            if "sparsity" in self.model_fields_set:
+                raise ValueError("give either `sparsity` or `pattern`")
+        return self
+
+
+class Pass(Frozen):
+    """One pass: its name, and its parameters below it."""
+
+    prune: Prune | None = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        if len(self.model_fields_set) != 1 or self.parameters is None:
+            raise ValueError(f"a pass is one of {', '.join(type(self).model_fields)}, with its parameters")
+        return self
+
+    @property
+    def name(self) -> str:
+        """Which one."""
+        return next(iter(self.model_fields_set))
+
+    @property
+    def parameters(self) -> Any:
+        """Its parameters, of the type that has its name."""
+        return getattr(self, self.name)
