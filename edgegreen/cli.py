@@ -63,17 +63,26 @@ VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME",
 )  # fmt: skip
 @VARIANT
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
 @click.option(
     "--json", "json_to", metavar="PATH|-", help="Write the run as JSON; - is stdout, without the table."
 )
 def deploy(
-    recipe: Path, targets: tuple[str, ...], only: tuple[str, ...], dry_run: bool, json_to: str | None
+    recipe: Path,
+    targets: tuple[str, ...],
+    only: tuple[str, ...],
+    *,
+    dry_run: bool,
+    profile: bool,
+    json_to: str | None,
 ) -> None:
     """Build the RECIPE's variants, run them on each target, print the comparison."""
+    from dataclasses import replace
+
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
 
-    plan = prepare(recipe, targets, only)
+    plan = replace(prepare(recipe, targets, only), profile=profile)
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)
     if dry_run:
@@ -200,7 +209,7 @@ def clear_cache() -> None:
 def _present(run: Run, plan: Plan, json_to: str | None) -> int:
     """Write the result where it is wanted; the exit code is the highest of all that happened."""
     from edgegreen import comparison, metrics
-    from edgegreen.report import terminal
+    from edgegreen.report import profile, terminal
 
     rows = comparison.rows(
         run.results,
@@ -213,6 +222,8 @@ def _present(run: Run, plan: Plan, json_to: str | None) -> int:
         terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
         terminal.show(run, rows, terminal.console())  # first: whatever becomes of the file, this is seen
+        if plan.profile:
+            profile.show(run.results, terminal.console())
         if json_to:
             _write(Path(json_to), run.to_json() + "\n")
     codes = [failure.exit_code for failure in run.failures]

@@ -6,11 +6,20 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from edgegreen import metering, verdict
+from edgegreen import execution, metering, verdict
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
-from edgegreen.measurement import ArtifactUsed, Latency, Measurement, RuntimeUsed
+from edgegreen.measurement import (
+    ArtifactUsed,
+    Execution,
+    Latency,
+    Measurement,
+    Operators,
+    OperatorTime,
+    Profile,
+    RuntimeUsed,
+)
 from edgegreen.plan import Trial
 
 
@@ -20,8 +29,10 @@ def measurement(
     """What a trial measured, what that says, and whether it can be trusted."""
     accuracy = evaluation.accuracy()
     metered = metering.measure(trial.target, raw.observed, raw.windows, raw.runs)
+    executed = _execution(raw)
     reasons = (
         *evaluation.reasons(),
+        *execution.reasons(artifact.precision, executed),
         *verdict.of_latency(raw.invoke_ns),
         *verdict.of_conditions(raw.observed, raw.window_ns),
         *metered.reasons,
@@ -59,6 +70,25 @@ def measurement(
         },
         verdict="invalid" if reasons else "valid",
         reasons=reasons,
+        execution=executed,
+        profile=_profile(raw),
+    )
+
+
+def _execution(raw: RawResult) -> Execution | None:
+    if raw.executed is None:
+        return None
+    return execution.of(Operators(**asdict(one)) for one in raw.executed)
+
+
+def _profile(raw: RawResult) -> Profile | None:
+    """Shares are of the mean call: what lies between operators, and theirs below 1 µs, is in none of them."""
+    found = raw.profile
+    if found is None or not found.call_ms:
+        return None
+    operators = [OperatorTime(**asdict(one), share=one.ms / found.call_ms) for one in found.operators]
+    return Profile(
+        runs=found.runs, call_ms=found.call_ms, operators_ms=found.operators_ms, operators=tuple(operators)
     )
 
 

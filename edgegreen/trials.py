@@ -209,6 +209,7 @@ class TargetRun:
             evaluate=evaluation is not None,
             idle_s=benchmark.idle_s if self.target.is_metered else 0.0,
             meter=metering.spec(self.target),
+            profile=self.plan.profile,
             n_samples=evaluation.n if evaluation else None,
             timeout_s=benchmark.timeout_s,
         )

@@ -47,7 +47,8 @@ class Job:
     `files` has the model first; `~/` at the start of a path is the home folder. `input_order[i]` is the
     number, in the model's file, of the i-th input of the data; `output_order` likewise. The trial is idle
     for `idle_s` before its first inference and after the latency window. `meter` is what a sampler is to
-    do meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board.
+    do meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board. `profile`
+    asks for the times of single operators, from a run of their own after everything else.
     """
 
     runtime: str
@@ -63,6 +64,7 @@ class Job:
     evaluate: bool
     idle_s: float
     meter: dict[str, Any] | None
+    profile: bool
 
     @classmethod
     def parse(cls, raw: Any) -> Job:
@@ -84,6 +86,7 @@ class Job:
             "evaluate": _is(raw["evaluate"], bool) and (raw["samples"] is not None or not raw["evaluate"]),
             "idle_s": _is(raw["idle_s"], int, float) and raw["idle_s"] >= 0,
             "meter": raw["meter"] is None or _is(raw["meter"], dict),
+            "profile": _is(raw["profile"], bool),
         }
         wrong = [name for name, good in checks.items() if not good]
         if wrong:
