@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgegreen import execution
+from edgegreen import slowdown
 from edgegreen.measurement import Measurement
 from edgegreen.recipe import Budgets
 
@@ -63,7 +63,7 @@ def rows(
                 for index, value in values.items():
                     if value == lowest:
                         best[index].add(column)
-    warnings = execution.warnings(items)
+    warnings = slowdown.warnings(items)
     return [
         Row(
             item,
