@@ -124,6 +124,7 @@ def job(model: Path | str, *more: Path | str, **changes: Any) -> dict[str, Any]:
         "evaluate": False,
         "idle_s": 0,
         "meter": None,
+        "profile": False,
         **changes,
     }
 

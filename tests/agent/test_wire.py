@@ -18,6 +18,7 @@ GOOD = {
     "runtime": "litert", "files": ["m.tflite"], "threads": 1, "input_order": [0], "output_order": [0],
     "warmup_s": 0.5, "min_warmup_runs": 10, "duration_s": 10.0, "min_runs": 50,
     "samples": None, "evaluate": False, "idle_s": 0, "meter": None,
+    "profile": False,
 }  # fmt: skip
 
 
@@ -57,7 +58,7 @@ def test_a_job_survives_the_wire() -> None:
         {"threads": 0}, {"threads": True}, {"threads": "1"}, {"files": []}, {"files": "m.tflite"},
         {"files": [1]}, {"input_order": None}, {"input_order": [0.5]}, {"warmup_s": -1}, {"duration_s": 0},
         {"min_runs": 0}, {"min_runs": 10**7}, {"evaluate": 1}, {"evaluate": True}, {"samples": 3},
-        {"runtime": None}, {"idle_s": -1}, {"idle_s": None}, {"meter": "auto"},
+        {"runtime": None}, {"idle_s": -1}, {"idle_s": None}, {"meter": "auto"}, {"profile": None},
     ],
     ids=str,
 )  # fmt: skip
