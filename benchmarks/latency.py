@@ -107,7 +107,7 @@ def through_agent(agent: Agent, runtime: str, *files: Path) -> float:
     job = Job(
         runtime=runtime, files=tuple(map(str, files)), threads=1, input_order=(0,), output_order=(0,),
         warmup_s=WARMUP_S, min_warmup_runs=10, duration_s=WINDOW_S, min_runs=50,
-        samples=str(DATA), evaluate=False, idle_s=0.0, meter=None,
+        samples=str(DATA), evaluate=False, idle_s=0.0, meter=None, profile=False,
     )  # fmt: skip
     return float(np.median(agent.measure(job, lambda _stage, _done: None).invoke_ns)) / 1000
 

@@ -47,7 +47,7 @@ def median_us(agent: Agent, meter: dict[str, Any] | None) -> float:
     job = Job(
         runtime="litert", files=(str(ASSETS / "kws_ref_model_int8.tflite"),), threads=1, input_order=(0,),
         output_order=(0,), warmup_s=0.3, min_warmup_runs=10, duration_s=1.0, min_runs=50,
-        samples=str(ASSETS / "kws01_evaluation.npz"), evaluate=False, idle_s=0.0, meter=meter,
+        samples=str(ASSETS / "kws01_evaluation.npz"), evaluate=False, idle_s=0.0, meter=meter, profile=False,
     )  # fmt: skip
     return float(np.median(agent.measure(job, lambda _stage, _done: None).invoke_ns)) / 1000
 

@@ -15,6 +15,7 @@ from edgegreen.evaluation import Evaluation
 from edgegreen.measurement import Measurement
 from edgegreen.plan import Trial
 from edgegreen.recipe import Benchmark
+from edgegreen.results import Result
 
 
 @dataclass(frozen=True)
@@ -44,25 +45,24 @@ def measure(at: Station, attempt: Attempt, keep: Callable[[Measurement], None]) 
 
     It gets it too when a repetition fails, before that error is raised: DeviceError, UnreachableError; or
     InputError, when the metric cannot be computed.
-    What lies in the outputs is no matter of chance and not repeated; nor is the accuracy pass.
+    What lies in the outputs or the runtime is no matter of chance and not repeated; nor is the accuracy pass.
     """
     made = [_once(at, attempt, attempt.job)]
-    again = replace(attempt.job, evaluate=False)
-    lasting = set(attempt.evaluation.reasons())
+    again = replace(attempt.job, evaluate=False, profile=False)
     try:
         for number in range(attempt.benchmark.retry_invalid):
-            passing = [reason for reason in made[-1].reasons if reason not in lasting]
+            passing = made[-1].passing
             if not passing:
                 break
             attempt.note(f"{attempt.trial.variant_name}: {passing[0]}; measuring again ({number + 1})")
             made.append(_once(at, attempt, again))
     finally:
-        keep(_best(made))
+        keep(_best([one.measurement for one in made]))
     if attempt.evaluation.error:  # the metric's fault; what the board measured is kept above
         raise attempt.evaluation.error
 
 
-def _once(at: Station, attempt: Attempt, job: Job) -> Measurement:
+def _once(at: Station, attempt: Attempt, job: Job) -> Result:
     raw = at.agent.measure(job, attempt.progress, attempt.evaluation.update)
     return results.measurement(
         attempt.trial,

@@ -67,6 +67,7 @@ VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME",
     help="Repeat a trial whose reading cannot be trusted up to N times; the best is kept.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
 @click.option(
     "--json", "json_to", metavar="PATH|-", help="Write the run as JSON; - is stdout, without the table."
 )
@@ -77,13 +78,16 @@ def deploy(
     only: tuple[str, ...],
     retry_invalid: int | None,
     dry_run: bool,
+    profile: bool,
     json_to: str | None,
 ) -> None:
     """Build the RECIPE's variants, run them on each target, print the comparison."""
+    from dataclasses import replace
+
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
 
-    plan = prepare(recipe, targets, only, retry_invalid)
+    plan = replace(prepare(recipe, targets, only, retry_invalid), profile=profile)
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)
     if dry_run:
@@ -210,7 +214,7 @@ def clear_cache() -> None:
 def _present(run: Run, plan: Plan, json_to: str | None) -> int:
     """Write the result where it is wanted; the exit code is the highest of all that happened."""
     from edgegreen import comparison, metrics
-    from edgegreen.report import terminal
+    from edgegreen.report import profile, terminal
 
     rows = comparison.rows(
         run.results,
@@ -223,6 +227,8 @@ def _present(run: Run, plan: Plan, json_to: str | None) -> int:
         terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
         terminal.show(run, rows, terminal.console())  # first: whatever becomes of the file, this is seen
+        if plan.profile:
+            profile.show(run.results, terminal.console())
         if json_to:
             _write(Path(json_to), run.to_json() + "\n")
     codes = [failure.exit_code for failure in run.failures]

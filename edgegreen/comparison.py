@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgegreen import slowdown
 from edgegreen.measurement import Measurement
 from edgegreen.recipe import Budgets
 
@@ -18,7 +19,7 @@ class Row:
     `speedup` is the baseline's p50 over this one's, on the same target with as many threads; None
     without such a baseline. Rows that are not valid bear their mark, and are compared all the same. `missed`
     says which budgets are not met, in words. `best` names the columns in which no other valid row of the
-    target is better.
+    target is better. `warnings` say what is worth knowing of how it ran.
     """
 
     measurement: Measurement
@@ -26,6 +27,7 @@ class Row:
     accuracy_change: float | None
     missed: tuple[str, ...]
     best: frozenset[str]
+    warnings: tuple[str, ...] = ()
 
 
 # Column → the value to be small. An accuracy counts by its distance from the best.
@@ -61,6 +63,7 @@ def rows(
                 for index, value in values.items():
                     if value == lowest:
                         best[index].add(column)
+    warnings = slowdown.warnings(items)
     return [
         Row(
             item,
@@ -68,6 +71,7 @@ def rows(
             _accuracy_change(item),
             missed(item, budgets, higher_is_better=higher_is_better),
             frozenset(best[index]),
+            warnings[index],
         )
         for index, item in enumerate(items)
     ]

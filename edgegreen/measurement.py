@@ -134,6 +134,58 @@ class Energy(Record):
     ci95_mj: tuple[float, float]
 
 
+class Operators(Record):
+    """Operators of a loaded model that run alike.
+
+    `type` is the runtime's name. `precision` is what they compute in: f32, f16, bf16, i16, i8, or `dynamic`
+    (floats in, 8-bit weights); None where the runtime does not say. `delegated` is None in a runtime that
+    has no delegates. `role` is `compute` for convolutions and matrix products, `conversion` for what turns
+    floats into 8 bits or back.
+    """
+
+    type: str
+    precision: str | None
+    delegated: bool | None
+    role: Literal["compute", "conversion", "other"]
+    count: int
+
+
+class Execution(Record):
+    """What really ran: how many operators, of which a delegate ran `delegated` (None: there are none).
+
+    `compute` counts convolutions and matrix products by precision, `conversions` what quantises and
+    dequantises in each call.
+    """
+
+    operators: int
+    delegated: int | None
+    compute: dict[str, int]
+    conversions: int
+    kinds: tuple[Operators, ...]
+
+
+class OperatorTime(Record):
+    """The mean time of one operator, and its share of the mean profiled call (0 … 1)."""
+
+    name: str
+    type: str
+    precision: str | None
+    ms: float
+    share: float
+
+
+class Profile(Record):
+    """A run of its own with the runtime's clocks on, which slow it down: not the latency of the trial.
+
+    `operators_ms` is the time of all operators, of which `operators` are the longest, the longest first.
+    """
+
+    runs: int
+    call_ms: float
+    operators_ms: float
+    operators: tuple[OperatorTime, ...]
+
+
 class Measurement(Record):
     """One trial, measured."""
 
@@ -157,6 +209,8 @@ class Measurement(Record):
     conditions: dict[str, Any]
     verdict: Literal["valid", "invalid"]
     reasons: tuple[str, ...]
+    execution: Execution | None = None
+    profile: Profile | None = None
 
 
 class Failure(Record):

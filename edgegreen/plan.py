@@ -27,13 +27,17 @@ class Trial:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run will do. `variants` is never empty; `baseline` is one of them."""
+    """What a run will do. `variants` is never empty; `baseline` is one of them.
+
+    `profile` asks each trial for the times of single operators as well.
+    """
 
     recipe: Recipe
     targets: tuple[Target, ...]
     variants: dict[str, Variant]
     baseline: str
     trials: tuple[Trial, ...]
+    profile: bool = False
 
     @property
     def remarks(self) -> tuple[str, ...]:

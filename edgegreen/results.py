@@ -3,15 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgegreen import metering, verdict
+from edgegreen import execution, metering, verdict
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
-from edgegreen.measurement import ArtifactUsed, Latency, Measurement, RuntimeUsed
+from edgegreen.measurement import (
+    ArtifactUsed,
+    Execution,
+    Latency,
+    Measurement,
+    Operators,
+    OperatorTime,
+    Profile,
+    RuntimeUsed,
+)
 from edgegreen.plan import Trial
+
+
+@dataclass(frozen=True)
+class Result:
+    """A measurement, and those of its reasons that another attempt may do without."""
+
+    measurement: Measurement
+    passing: tuple[str, ...]
 
 
 def measurement(
@@ -22,18 +39,19 @@ def measurement(
     evaluation: Evaluation,
     *,
     cool_to_c: float | None = None,
-) -> Measurement:
+) -> Result:
     """What a trial measured, what that says, and whether it can be trusted."""
     accuracy = evaluation.accuracy()
     metered = metering.measure(trial.target, raw.observed, raw.windows, raw.runs)
-    reasons = (
-        *evaluation.reasons(),
+    executed = _execution(raw)
+    lasting = (*evaluation.reasons(), *execution.reasons(artifact.precision, executed))
+    passing = (
         *verdict.of_latency(raw.invoke_ns),
         *verdict.of_cooling(raw.observed, cool_to_c),
         *verdict.of_conditions(raw.observed, raw.window_ns),
         *metered.reasons,
     )
-    return Measurement(
+    made = Measurement(
         variant=trial.variant_name,
         target=trial.target.name,
         format=artifact.format,
@@ -64,8 +82,28 @@ def measurement(
             "agreement_on_host": _agreement(artifact),
             **verdict.conditions(raw.observed, raw.windows, metered=trial.target.is_metered),
         },
-        verdict="invalid" if reasons else "valid",
-        reasons=reasons,
+        verdict="invalid" if lasting or passing else "valid",
+        reasons=(*lasting, *passing),
+        execution=executed,
+        profile=_profile(raw),
+    )
+    return Result(made, passing)
+
+
+def _execution(raw: RawResult) -> Execution | None:
+    if raw.executed is None:
+        return None
+    return execution.of(Operators(**asdict(one)) for one in raw.executed)
+
+
+def _profile(raw: RawResult) -> Profile | None:
+    """Shares are of the mean call: what lies between operators, and theirs below 1 µs, is in none of them."""
+    found = raw.profile
+    if found is None or not found.call_ms:
+        return None
+    operators = [OperatorTime(**asdict(one), share=one.ms / found.call_ms) for one in found.operators]
+    return Profile(
+        runs=found.runs, call_ms=found.call_ms, operators_ms=found.operators_ms, operators=tuple(operators)
     )
 
 

@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -90,14 +91,17 @@ def deploy(
     targets: Sequence[str] = (),
     variants: Sequence[str] = (),
     progress: Progress | None = None,
+    *,
+    profile: bool = False,
 ) -> Run:
     """Build, deploy and measure: what `edgegreen deploy` does, for Python.
 
     `targets` are names, files or ssh:// addresses (this machine when empty), `variants` narrows the
-    recipe's down. Failures of single variants and targets are in the Run; raises InputError for what
-    is wrong in the recipe, model, data or names.
+    recipe's down, `profile` asks for the times of single operators. Failures of single variants and targets
+    are in the Run; raises InputError for what is wrong in the recipe, model, data or names.
     """
-    return Session(prepare(Path(recipe), targets, variants), progress or _Silence()).run()
+    the_plan = replace(prepare(Path(recipe), targets, variants), profile=profile)
+    return Session(the_plan, progress or _Silence()).run()
 
 
 class Session:

@@ -258,6 +258,7 @@ class TargetRun:
             cool_to_c=benchmark.cool_to_c,
             cool_timeout_s=benchmark.cool_timeout_s,
             meter=metering.spec(self.target),
+            profile=self.plan.profile,
             n_samples=evaluation.n if evaluation else None,
             timeout_s=benchmark.timeout_s,
         )

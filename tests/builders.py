@@ -5,7 +5,18 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from edgegreen.measurement import Accuracy, ArtifactUsed, Failure, Latency, Measurement, Run, RuntimeUsed
+from edgegreen import execution
+from edgegreen.measurement import (
+    Accuracy,
+    ArtifactUsed,
+    Execution,
+    Failure,
+    Latency,
+    Measurement,
+    Operators,
+    Run,
+    RuntimeUsed,
+)
 
 BOARD = {"machine": "aarch64", "cpu_count": 4, "python": "3.11.2", "libc": "glibc 2.36"}
 
@@ -16,6 +27,20 @@ def latency(p50: float, p95: float | None = None) -> Latency:
         p50=p50, p90=p50 * 1.1, p95=p95 or p50 * 1.2, p99=p50 * 1.5, mean=p50 * 1.02, stdev=p50 * 0.1,
         min=p50 * 0.9, max=p50 * 3, n=1000, ci95=(p50 * 0.99, p50 * 1.01),
     )  # fmt: skip
+
+
+def executed(*kinds: tuple[str, str | None, bool | None, int]) -> Execution:
+    """From (type, precision, delegated, count) of each kind; CONV… and MatMul are the products."""
+    return execution.of(
+        Operators(type=name, precision=precision, delegated=delegated, role=_role(name), count=count)
+        for name, precision, delegated, count in kinds
+    )
+
+
+def _role(name: str) -> Any:
+    if name.upper().startswith(("CONV", "MATMUL")):
+        return "compute"
+    return "conversion" if "QUANTIZE" in name else "other"
 
 
 def accuracy(value: float, baseline: float | None = 0.913, metric: str = "top1") -> Accuracy:

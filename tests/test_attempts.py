@@ -14,18 +14,13 @@ from edgegreen.errors import DeviceError
 from edgegreen.measurement import Measurement
 from edgegreen.plan import Trial
 from edgegreen.recipe import Benchmark
+from edgegreen.results import Result
 
 
 class Outcome:
-    """An Evaluation's reasons; nothing else of it is asked here."""
+    """An Evaluation that went well; nothing else of it is asked here."""
 
     error = None
-
-    def __init__(self, *reasons: str) -> None:
-        self._reasons = list(reasons)
-
-    def reasons(self) -> list[str]:
-        return self._reasons
 
 
 class Case:
@@ -37,18 +32,20 @@ class Case:
         self.kept: list[Measurement] = []
         monkeypatch.setattr(attempts, "_once", self.once)
 
-    def once(self, _at: Station, attempt: Attempt, job: Job) -> Measurement:
+    def once(self, _at: Station, attempt: Attempt, job: Job) -> Result:
         self.evaluated.append(job.evaluate)
         end = self.ends.pop(0)
         if isinstance(end, Exception):
             raise end
-        return measurement(p50=1.0 + len(self.ends), reasons=end, verdict="invalid" if end else "valid")
+        made = measurement(p50=1.0 + len(self.ends), reasons=end, verdict="invalid" if end else "valid")
+        return Result(made, tuple(reason for reason in end if reason not in self.lasting))
 
     def run(self, retry_invalid: int, *lasting: str) -> Measurement:
+        self.lasting = lasting
         job = Job("litert", ("m",), 1, (0,), (0,), 0.5, 10, 1.0, 50, "x.npz", True, 0.0, None)
         trial = cast("Trial", type("T", (), {"variant_name": "int8"}))
         attempt = Attempt(
-            trial, cast("Any", None), job, cast("Any", Outcome(*lasting)),
+            trial, cast("Any", None), job, cast("Any", Outcome()),
             Benchmark(retry_invalid=retry_invalid), lambda *_: None, self.notes.append,
         )  # fmt: skip
         attempts.measure(cast("Station", None), attempt, self.kept.append)

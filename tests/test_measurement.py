@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import measurement, run
+from builders import executed, measurement, run
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgegreen.measurement import Energy, Failure, Latency, Power, Run, median_interval
+from edgegreen.measurement import Energy, Failure, Latency, OperatorTime, Power, Profile, Run, median_interval
 
 Series = np.ndarray[Any, Any]
 
@@ -111,6 +111,8 @@ RESULT: dict[str, set[str] | None] = {
     "power": {"source", "rail", "scope", "idle_w", "active_w", "n", "n_effective"},
     "energy": {"per_inference_mj", "gross_mj", "ci95_mj"}, "energy_absent": None,
     "conditions": {"board"}, "verdict": None, "reasons": None,
+    "execution": {"operators", "delegated", "compute", "conversions", "kinds"},
+    "profile": {"runs", "call_ms", "operators_ms", "operators"},
 }  # fmt: skip
 FULL = measurement(
     power=Power(
@@ -119,6 +121,13 @@ FULL = measurement(
     energy=Energy(per_inference_mj=1.5, gross_mj=2.5, ci95_mj=(1.4, 1.6)),
     energy_absent=None,
     conditions={"board": {"machine": "aarch64"}},
+    execution=executed(("CONV_2D", "i8", True, 5), ("SOFTMAX", None, False, 1)),
+    profile=Profile(
+        runs=10,
+        call_ms=1.0,
+        operators_ms=0.5,
+        operators=(OperatorTime(name="conv", type="Convolution", precision="i8", ms=0.5, share=0.5),),
+    ),
 )
 FAILED = Failure(target="pi5", variant="lean", stage="measure", error="it died", exit_code=5)
 
@@ -153,7 +162,7 @@ class TestJson:
         )
         result = json.loads(run(bare).to_json())["results"][0]
         assert set(result) == set(RESULT)
-        for key in ("accuracy", "peak_rss_bytes", "precision", "power", "energy"):
+        for key in ("accuracy", "peak_rss_bytes", "precision", "power", "energy", "execution", "profile"):
             assert result[key] is None
         assert result["runtime"]["delegate"] is None
 

@@ -16,6 +16,12 @@ from . import runtimes
 
 CLEAR_PEAK_RSS = "5"  # proc(5), /proc/pid/clear_refs
 PR_SET_PDEATHSIG = 1  # prctl(2)
+# What decides how fast a processor computes with 8 bits, 16 bits and halves, as /proc/cpuinfo calls it.
+CPU_FEATURES = (
+    "sse4_1", "avx2", "avx512f", "avx512bw", "avx_vnni", "avx512_vnni", "avx_vnni_int8", "amx_int8",
+    "f16c", "avx512_bf16", "avx512_fp16", "amx_bf16", "amx_fp16",
+    "neon", "asimd", "asimddp", "i8mm", "sve", "sve2", "sme", "fphp", "asimdhp", "bf16",
+)  # fmt: skip
 
 
 def facts(root: str = "/") -> dict[str, Any]:
@@ -32,6 +38,7 @@ def facts(root: str = "/") -> dict[str, Any]:
         "executable": sys.executable,
         "bits": 64 if sys.maxsize > 2**32 else 32,  # a 32-bit userland may run on a 64-bit kernel
         "cpu_count": cpu_count(),
+        "cpu_features": cpu_features(root),
         "memory_total_bytes": memory.get("MemTotal") or _physical_memory(),
         "memory_available_bytes": memory.get("MemAvailable"),
         "load_average": load_average(root),
@@ -45,6 +52,16 @@ def cpu_count() -> int:
         return len(os.sched_getaffinity(0))
     except AttributeError:  # macOS
         return os.cpu_count() or 1
+
+
+def cpu_features(root: str = "/") -> list[str] | None:
+    """Those of CPU_FEATURES that the first core has; None where the kernel does not list them."""
+    for line in _read(root, "proc/cpuinfo").splitlines():
+        name, _, listed = line.partition(":")
+        if name.strip() in ("flags", "Features"):
+            words = set(listed.split())
+            return [feature for feature in CPU_FEATURES if feature in words]
+    return None
 
 
 def libc() -> str | None:

@@ -1,5 +1,6 @@
 """One trial in one process: load, idle, first inference, warm-up, timed windows, accuracy; then gone.
 
+What really ran is asked after all of that, and so are the times of single operators if they are wanted.
 The supervisor starts it, hands it one request on stdin, and passes on what it says. Its last word is
 `measured` or `failed`; dying without one is for the supervisor to report.
 """
@@ -15,7 +16,7 @@ from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Iterator
 
-from . import bench, runtimes, system, wire
+from . import bench, execution, runtimes, system, wire
 from .model import Model
 from .npz import DataError, Samples
 from .outputs import OutputChunks
@@ -99,6 +100,8 @@ class Trial:
                 self._end_to_end(model, row, room)
             if samples and job.evaluate:
                 self._accuracy(model, samples)
+        executed = execution.told(model.runtime)
+        profile = self._profile(row) if job.profile else None
         return {
             "load_ms": load_ms,
             "first_inference_ms": first_ms,
@@ -112,11 +115,12 @@ class Trial:
             "inputs": [_spec(tensor) for tensor in model.inputs],
             "outputs": [_spec(tensor) for tensor in model.outputs],
             "fed": f"first sample of {os.path.basename(job.samples)}" if job.samples else "seeded noise",
+            "executed": executed,
+            "profile": profile,
         }
 
     def _load(self, samples: Samples | None) -> tuple[Model, float]:
-        job = self.job
-        files = [os.path.expanduser(path) for path in job.files]
+        job, files = self.job, self._files()
         with _failing_as("load"):
             if job.runtime not in runtimes.RUNTIMES:
                 raise Unsupported(f"no runtime is called `{job.runtime}`")
@@ -131,6 +135,20 @@ class Trial:
             if samples:
                 model.check(samples.names)
         return model, load_ms
+
+    def _files(self) -> list[str]:
+        return [os.path.expanduser(path) for path in self.job.files]
+
+    def _profile(self, row: list[NDArray[Any]]) -> dict[str, Any] | None:
+        job = self.job
+        self.speech.progress("profile", 0.0)
+        return execution.profile(
+            job.runtime,
+            self._files(),
+            job.threads,
+            feed=lambda runtime: Model(runtime, job.input_order, job.output_order).feed(row),
+            tick=lambda done: self.speech.progress("profile", done),
+        )
 
     def _latency(self, model: Model, room: array[int]) -> int:
         """Warm up and time; the process's peak memory up to here."""

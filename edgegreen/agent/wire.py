@@ -48,7 +48,8 @@ class Job:
     number, in the model's file, of the i-th input of the data; `output_order` likewise. The trial is idle
     for `idle_s` before its first inference and after the latency window. It begins when the board is no
     warmer than `cool_to_c` (None: at once), or after `cool_timeout_s`. `meter` is what a sampler is to do
-    meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board.
+    meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board. `profile` asks
+    for the times of single operators, from a run of their own after everything else.
     """
 
     runtime: str
@@ -66,6 +67,7 @@ class Job:
     meter: dict[str, Any] | None
     cool_to_c: float | None = None
     cool_timeout_s: float = 0.0
+    profile: bool = False
 
     @classmethod
     def parse(cls, raw: Any) -> Job:
@@ -89,6 +91,7 @@ class Job:
             "cool_to_c": raw["cool_to_c"] is None or _is(raw["cool_to_c"], int, float),
             "cool_timeout_s": _is(raw["cool_timeout_s"], int, float) and raw["cool_timeout_s"] >= 0,
             "meter": raw["meter"] is None or _is(raw["meter"], dict),
+            "profile": _is(raw["profile"], bool),
         }
         wrong = [name for name, good in checks.items() if not good]
         if wrong:

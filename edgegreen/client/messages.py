@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import from_json
 
-from edgegreen.agent import wire
+from edgegreen.agent import execution, system, wire
 from edgegreen.client.observed import MeterFound, Poll, PowerRecords, Sampled, Snapshot
 from edgegreen.client.wirefields import (
     CLOSED,
@@ -32,7 +32,7 @@ from edgegreen.client.wirefields import (
     unpacked,
 )
 
-Stage = Literal["cooling", "load", "idle", "warmup", "latency", "end_to_end", "accuracy"]
+Stage = Literal["cooling", "load", "idle", "warmup", "latency", "end_to_end", "accuracy", "profile"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,7 @@ class Board:
     executable: Line
     bits: Literal[32, 64]
     cpu_count: Positive
+    cpu_features: Annotated[list[Line], Field(max_length=len(system.CPU_FEATURES))] | None
     memory_total_bytes: Count | None
     memory_available_bytes: Count | None
     load_average: Annotated[float, Field(strict=True, ge=0)] | None
@@ -181,6 +182,43 @@ class TensorInfo:
 
 
 @dataclass(frozen=True)
+class ExecutedOperators:
+    """Operators of the loaded model that run alike; see agent/runtimes/operators.py."""
+
+    __pydantic_config__ = CLOSED
+
+    type: Line
+    precision: Line | None
+    delegated: Annotated[bool, Field(strict=True)] | None
+    role: Literal["compute", "conversion", "other"]
+    count: Positive
+
+
+@dataclass(frozen=True)
+class TimedOperator:
+    """The mean time of one operator in a profiled call."""
+
+    __pydantic_config__ = CLOSED
+
+    name: Line
+    type: Line
+    precision: Line | None
+    ms: Milliseconds
+
+
+@dataclass(frozen=True)
+class Profiled:
+    """A run with the runtime's own clocks on: the mean call, all its operators together, the longest ones."""
+
+    __pydantic_config__ = CLOSED
+
+    runs: Positive
+    call_ms: Milliseconds
+    operators_ms: Milliseconds
+    operators: Annotated[list[TimedOperator], Field(max_length=execution.MAX_OPERATORS)]
+
+
+@dataclass(frozen=True)
 class Measured:
     """The last word of a trial that went well."""
 
@@ -195,6 +233,8 @@ class Measured:
     inputs: Annotated[list[TensorInfo], Field(max_length=10_000)]
     outputs: Annotated[list[TensorInfo], Field(max_length=10_000)]
     fed: Line
+    executed: Annotated[list[ExecutedOperators], Field(max_length=execution.MAX_KINDS)] | None
+    profile: Profiled | None
 
 
 @dataclass(frozen=True)

@@ -18,11 +18,13 @@ from edgegreen.artifact import TensorSpec
 from edgegreen.client.messages import (
     Board,
     Event,
+    ExecutedOperators,
     Failed,
     Holding,
     Latencies,
     Measured,
     Outputs,
+    Profiled,
     Progress,
     Refusal,
     TensorInfo,
@@ -65,7 +67,8 @@ class RawResult:
     monotonic clock, `runs` the calls made in it. `peak_rss_bytes` is what loading and running the model
     added to the process. `fed` says what the timed calls ran on. `windows` are the edges of `active` and,
     if the trial idled, of `idle_before` and `idle_after`. `observed` is what a sampler said meanwhile; None
-    when there was to be none.
+    when there was to be none. `executed` and `profile` are what the runtime tells of its own work; None
+    where it does not, or was not asked.
     """
 
     load_ms: float
@@ -83,6 +86,8 @@ class RawResult:
     runs: int
     windows: dict[str, tuple[int, int]]
     observed: Observed | None
+    executed: tuple[ExecutedOperators, ...] | None
+    profile: Profiled | None
 
     @property
     def throughput_ips(self) -> float:
@@ -164,6 +169,8 @@ class Readings:
             runs=runs,
             windows=self._edges,
             observed=None if self._job.meter is None else self._observations.whole(),
+            executed=None if last.executed is None else tuple(last.executed),
+            profile=last.profile,
         )
 
     def _check_edges(self, start_ns: int, end_ns: int) -> None:

@@ -1,8 +1,8 @@
 """The table a person reads: one per target, one row a variant, reasons below.
 
-Marks do not need colour: `*` best of its column, `!` over budget, `?` not to be trusted, `✗` failed,
-`–` not measured. On a narrow terminal the least important columns go first, and are named; then long
-names are cut. A row is one line, and a figure is whole.
+Marks do not need colour: `*` best of its column, `!` over budget, `?` not to be trusted, `~` worth
+knowing of how it ran, `✗` failed, `–` not measured. On a narrow terminal the least important columns
+go first, and are named; then long names are cut. A row is one line, and a figure is whole.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from edgegreen import execution
 from edgegreen.comparison import Row
 from edgegreen.measurement import Failure, Run
 from edgegreen.report import words
@@ -43,6 +44,7 @@ class Column:
 COLUMNS = (
     Column("Variant", lambda row: row.measurement.variant, 0, justify="left"),
     Column("Runtime", lambda row: words.runtime(row.measurement.runtime), 4, justify="left"),
+    Column("Ran in", lambda row: execution.ran(row.measurement.execution) or words.ABSENT, 5, justify="left"),
     Column("Threads", lambda row: str(row.measurement.threads), 6),
     Column("Size", lambda row: words.size(row.measurement.artifact.size_bytes), 3, "size"),
     Column("Accuracy", words.accuracy, 0, "accuracy"),
@@ -55,6 +57,7 @@ COLUMNS = (
     Column("Speed", lambda row: f"{words.number(row.speedup)}×" if row.speedup else words.ABSENT, 1),
 )
 OF_A_METER = ("Power W", "mJ/inference")  # there only where a meter was wanted
+OF_THE_RUNTIME = ("Ran in",)  # there only where a runtime told
 # Columns that tell rows of one variant apart.
 THREADS, RUNTIME = (next(c for c in COLUMNS if c.heading == heading) for heading in ("Threads", "Runtime"))
 
@@ -118,7 +121,9 @@ def _show_target(target: str, rows: Sequence[Row], failures: Sequence[Failure], 
 
 def _columns(rows: Sequence[Row]) -> list[Column]:
     metered = any(words.is_metered(row.measurement) for row in rows)
-    return [column for column in COLUMNS if metered or column.heading not in OF_A_METER]
+    told = any(row.measurement.execution for row in rows)
+    hidden = (() if metered else OF_A_METER) + (() if told else OF_THE_RUNTIME)
+    return [column for column in COLUMNS if column.heading not in hidden]
 
 
 def _layouts(rows: Sequence[Row]) -> Iterator[tuple[list[Column], int]]:
@@ -192,6 +197,7 @@ def _notes(
         name = words.trial(row.measurement, rows)
         notes += [("!", f"{name}: {text}", "red") for text in row.missed]
         notes += [("?", f"{name}: {text}", "yellow") for text in row.measurement.reasons]
+        notes += [("~", f"{name}: {text}", "yellow") for text in row.warnings]
     if any(row.measurement.accuracy is None and not row.measurement.reasons for row in rows):
         notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
     if any(row.speedup is None for row in rows):

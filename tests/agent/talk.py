@@ -126,6 +126,7 @@ def job(model: Path | str, *more: Path | str, **changes: Any) -> dict[str, Any]:
         "cool_to_c": None,
         "cool_timeout_s": 0,
         "meter": None,
+        "profile": False,
         **changes,
     }
 

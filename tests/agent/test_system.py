@@ -43,8 +43,24 @@ def test_facts_are_read_below_the_root(board: str) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "known"),
+    [
+        # A Raspberry Pi 4, a Pi 5, and an Intel processor (shortened).
+        ("Features\t: fp asimd evtstrm crc32 cpuid", ["asimd"]),
+        ("Features\t: fp asimd fphp asimdhp cpuid asimddp", ["asimd", "asimddp", "fphp", "asimdhp"]),
+        ("flags\t\t: fpu sse4_1 avx2 avx512f avx_vnni", ["sse4_1", "avx2", "avx512f", "avx_vnni"]),
+    ],
+)  # fmt: skip
+def test_what_the_processor_can_do_with_8_bits(tmp_path: Path, line: str, known: list[str]) -> None:
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/cpuinfo").write_text(f"processor\t: 0\n{line}\n\nprocessor\t: 1\n{line} i8mm\n")
+    assert system.facts(str(tmp_path))["cpu_features"] == known
+
+
 def test_what_a_machine_does_not_tell_is_none(tmp_path: Path) -> None:
     root = str(tmp_path)
+    assert system.cpu_features(root) is None
     assert system.oom_kills(root) is None
     assert system.facts(root)["memory_available_bytes"] is None
     assert system.facts(root)["memory_total_bytes"] > 0  # sysconf knows

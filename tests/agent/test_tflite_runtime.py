@@ -52,6 +52,10 @@ def test_kws_int8_keeps_its_accuracy(old_talk: Talk, assets: Path) -> None:
     assert (predicted == np.load(data)["y"]).mean() >= 0.895
     # No XNNPACK for int8 there: fifteen times slower than ai-edge-litert, so the row has to say so.
     assert (last["runtime"]["name"], last["runtime"]["delegate"]) == ("tflite-runtime", None)
+    assert sum(kind["count"] for kind in last["executed"]) == 13
+    assert {kind["delegated"] for kind in last["executed"]} == {False}
+    products = {(kind["type"], kind["precision"]) for kind in last["executed"] if kind["role"] == "compute"}
+    assert products == {("CONV_2D", "i8"), ("DEPTHWISE_CONV_2D", "i8"), ("FULLY_CONNECTED", "i8")}
 
 
 def test_two_inputs_and_two_outputs(old_talk: Talk, models: Path, tmp_path: Path) -> None:

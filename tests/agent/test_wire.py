@@ -19,6 +19,7 @@ GOOD = {
     "warmup_s": 0.5, "min_warmup_runs": 10, "duration_s": 10.0, "min_runs": 50,
     "samples": None, "evaluate": False, "idle_s": 0, "meter": None,
     "cool_to_c": None, "cool_timeout_s": 0,
+    "profile": False,
 }  # fmt: skip
 
 
@@ -59,6 +60,7 @@ def test_a_job_survives_the_wire() -> None:
         {"files": [1]}, {"input_order": None}, {"input_order": [0.5]}, {"warmup_s": -1}, {"duration_s": 0},
         {"min_runs": 0}, {"min_runs": 10**7}, {"evaluate": 1}, {"evaluate": True}, {"samples": 3},
         {"runtime": None}, {"idle_s": -1}, {"idle_s": None}, {"meter": "auto"}, {"cool_to_c": "50"},
+        {"profile": None},
     ],
     ids=str,
 )  # fmt: skip

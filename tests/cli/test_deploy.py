@@ -26,6 +26,8 @@ RESULT = {
     "accuracy": {"metric": None, "value": None, "n": None, "baseline": None},
     "power": None, "energy": None, "energy_absent": None,
     "conditions": None, "verdict": None, "reasons": None,
+    "execution": dict.fromkeys(("operators", "delegated", "compute", "conversions", "kinds")),
+    "profile": None,
 }  # fmt: skip
 RUN = dict.fromkeys(("schema", "run_id", "recipe", "started_at", "edgegreen", "results", "failures"))
 FAILURE = dict.fromkeys(("target", "variant", "stage", "error"))
@@ -48,15 +50,20 @@ def test_the_first_deploy_builds_deploys_and_measures(cold: tuple[Path, Done]) -
     assert title.startswith("local  ")
     assert "Python 3." in title
     assert " ".join(headings.split()) == (
-        "Variant Runtime Threads Size Accuracy p50 ms p95 ms First ms Memory Speed"
+        "Variant Runtime Ran in Threads Size Accuracy p50 ms p95 ms First ms Memory Speed"
     )
     assert [row.split()[0] for row in rows] == ["fp32", "int8"]
-    assert all(re.search(r"litert \d\S* \+ XNNPACK +1 +[\d.]+ kB", row) for row in rows)
+    for row, precision in zip(rows, ("f32", "i8"), strict=True):
+        assert re.search(rf"litert \d\S* \+ XNNPACK +{precision} +1 +[\d.]+ kB", row)
     assert all(float(row.split(" %")[0].split()[-1].strip("*")) > 97 for row in rows)
     if not re.search(r"^\? fp32: ", "\n".join(notes), re.MULTILINE):  # a calm machine
         assert rows[0].endswith("1.00×")
     legend = ("* best of its column", "– speed: the baseline has no row with as many threads here", "")
-    assert but_for_noise(note.partition(": ")[2] for note in notes if note not in legend) == []
+    assert re.search(
+        r"^~ int8: .*8 of 9 operators in XNNPACK.* left: SOFTMAX", "\n".join(notes), re.MULTILINE
+    )
+    against = [note for note in notes if note not in legend and not note.startswith("~ int8: ")]
+    assert but_for_noise(note.partition(": ")[2] for note in against) == []
     assert "models: 2 built\n" in done.err
     assert done.err.endswith("local: done\n")
     assert len(list((home / "runs").iterdir())) == 1
@@ -116,6 +123,8 @@ def believable(result: dict[str, Any]) -> None:
     assert result["energy_absent"]
     assert result["artifact"]["sha256"].isalnum()
     assert result["conditions"]["fed"] == "first sample of evaluation.npz"
+    precision = {"fp32": "f32", "int8": "i8"}[result["variant"]]
+    assert (result["execution"]["compute"], result["profile"]) == ({precision: 4}, None)
 
 
 def test_json_in_a_file_comes_beside_the_table(shell: Shell) -> None:
@@ -123,6 +132,29 @@ def test_json_in_a_file_comes_beside_the_table(shell: Shell) -> None:
     assert done.code == 0
     assert list(done.rows) == ["local", "Variant", "int8"]
     assert json.loads((shell.folder / "run.json").read_text()) == shell.runs[0]
+
+
+def test_a_profile_comes_below_the_table(shell: Shell) -> None:
+    variants = "{int8: {format: tflite, precision: int8}, ir: {format: openvino, precision: fp32}}"
+    done = shell.run(
+        "deploy", shell.recipe(variants=variants, baseline=""), "--profile", "--json", "run.json"
+    )
+    assert done.code == 0, done.err
+    _, _, below = done.out.partition("\n\n")
+    assert re.search(r"^local · int8  litert \S+ \+ XNNPACK: 9 operators, not timed$", below, re.MULTILINE)
+    assert re.search(r"^CONV_2D +i8 +XNNPACK +3$", below, re.MULTILINE)
+    assert re.search(r"^SOFTMAX +i8 +litert +1$", below, re.MULTILINE)
+    assert re.search(r"^– litert \S+ does not tell how long single operators take$", below, re.MULTILINE)
+    assert re.search(r"^local · ir  openvino .* calls of [\d.]+ ms with the profiler on", below, re.MULTILINE)
+    assert re.search(r"^Convolution_\d+ +Convolution +\w+ +0\.\d{3} +\d+ %$", below, re.MULTILINE)
+    tflite, ir = json.loads((shell.folder / "run.json").read_text())["results"]
+    assert tflite["profile"] is None
+    profile = ir["profile"]
+    assert profile["runs"] >= 10
+    assert 0 < profile["operators_ms"] <= profile["call_ms"]
+    shares = [one["share"] for one in profile["operators"]]
+    assert shares == sorted(shares, reverse=True)
+    assert sum(shares) <= 1.0
 
 
 def test_only_the_variants_asked_for(shell: Shell) -> None:
@@ -188,7 +220,7 @@ def test_every_number_of_threads_is_a_row(shell: Shell) -> None:
     recipe = shell.recipe(benchmark="{duration_s: 0.05, warmup_s: 0.01, threads: [1, 2]}")
     done = shell.run("deploy", recipe, "--variant", "fp32")
     rows = [line for line in done.out.splitlines() if line.startswith("fp32 ")]
-    assert [re.split(r" {2,}", row)[2] for row in rows] == ["1", "2"]
+    assert [re.split(r" {2,}", row)[3] for row in rows] == ["1", "2"]
     assert "local: 2/2 fp32, 2 threads" in done.err
 
 

@@ -43,7 +43,7 @@ def job(model: Path | str, **changes: Any) -> Job:
     fields = {
         "runtime": "litert", "files": (str(model),), "threads": 1, "input_order": (0,), "output_order": (0,),
         "warmup_s": 0.01, "min_warmup_runs": 1, "duration_s": 0.05, "min_runs": 5,
-        "samples": None, "evaluate": False, "idle_s": 0.0, "meter": None,
+        "samples": None, "evaluate": False, "idle_s": 0.0, "meter": None, "profile": False,
     }  # fmt: skip
     return Job(**{**fields, **changes})
 
@@ -329,10 +329,19 @@ def outputs(start: int, n: int, *, tensors: int = 1, shape: list[int] | None = N
     return event("outputs", id="t1", start=start, n=n, tensors=[tensor] * tensors)
 
 
-MEASURED = event(
-    "measured", id="t1", load_ms=1.0, first_inference_ms=1, peak_rss_bytes=1, rss_before_load_bytes=1,
-    runtime={"name": "litert", "version": "1", "delegate": None}, inputs=[], outputs=[], fed="noise",
-)  # fmt: skip
+def measured(**changes: Any) -> bytes:
+    whole = {
+        "load_ms": 1.0, "first_inference_ms": 1, "peak_rss_bytes": 1, "rss_before_load_bytes": 1,
+        "runtime": {"name": "litert", "version": "1", "delegate": None}, "inputs": [], "outputs": [],
+        "fed": "noise", "executed": None, "profile": None,
+    }  # fmt: skip
+    return event("measured", id="t1", **whole | changes)
+
+
+KIND = {"type": "CONV_2D", "precision": "i8", "delegated": True, "role": "compute", "count": 3}
+TIMED = {"name": "conv", "type": "Convolution", "precision": None, "ms": 0.5}
+TIMES_OF = {"runs": 10, "call_ms": 1.0, "operators_ms": 0.5, "operators": [TIMED]}
+MEASURED = measured()
 ACTIVE = event("window", id="t1", name="active", start_ns=0, end_ns=10**9)
 GOOD = (latencies("invoke", [5, 6]), latencies("end_to_end", [7, 8]), outputs(0, 3), ACTIVE, MEASURED)
 EVALUATED = {"samples": "x.npz", "evaluate": True}
@@ -341,6 +350,14 @@ EVALUATED = {"samples": "x.npz", "evaluate": True}
 def test_a_good_conversation(script: Script) -> None:
     raw = measure(script.says(*GOOD), job("m", **EVALUATED, n_samples=3))
     assert (raw.invoke_ns.tolist(), raw.end_to_end_ns.tolist(), raw.window_ns) == ([5, 6], [7, 8], (0, 10**9))
+
+
+def test_what_the_runtime_tells_of_its_work(script: Script) -> None:
+    last = measured(executed=[KIND], profile={**TIMES_OF, "operators": [TIMED | {"name": "a\x1bb"}]})
+    raw = measure(script.says(*TIMES, ACTIVE, last), job("m", profile=True))
+    assert raw.executed == (messages.ExecutedOperators(**KIND),)
+    assert raw.profile
+    assert raw.profile.operators == [messages.TimedOperator(**TIMED | {"name": "a�b"})]
 
 
 @pytest.mark.parametrize(
@@ -368,6 +385,11 @@ def test_a_good_conversation(script: Script) -> None:
         ([outputs(0, 3, shape=[4])], "3 bytes for an output of shape"),
         ([outputs(0, 3, shape=[2**40, 2**40])], "bytes for an output of shape"),
         ([outputs(0, 3, shape=[1, 3])], "for 3 samples"),
+        ([measured(executed=[KIND | {"role": "magic"}])], "`measured`, executed.0.role"),
+        ([measured(executed=[KIND | {"count": 0}])], "`measured`, executed.0.count"),
+        ([measured(executed=[KIND] * 201)], "`measured`, executed"),
+        ([measured(profile={**TIMES_OF, "operators": [TIMED] * 51})], "`measured`, profile.operators"),
+        ([measured(profile={**TIMES_OF, "call_ms": -1.0})], "`measured`, profile.call_ms"),
         ([GOOD[0], GOOD[1], ACTIVE, MEASURED], "outputs of 0 samples came instead of 3"),
     ],
 )  # fmt: skip

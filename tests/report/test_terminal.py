@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from builders import BOARD, accuracy, measurement, run
+from builders import BOARD, accuracy, executed, measurement, run
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -152,6 +152,10 @@ POWER = Power(source="ina3221", rail="VDD_IN", scope="module", idle_w=3, active_
 ENERGY = Energy(per_inference_mj=12.3, gross_mj=20, ci95_mj=(11.85, 12.75))
 
 
+# Nobody told what these rows ran in.
+HIDDEN = (*terminal.OF_A_METER, *terminal.OF_THE_RUNTIME)
+
+
 class TestWidth:
     """However narrow, a row is one line and a figure is whole."""
 
@@ -177,7 +181,7 @@ class TestWidth:
         for width in (200, 120, 100, 80, 60, 40):
             text = shown(run(*TWINS), width)
             heading = next(line for line in text.splitlines() if line.startswith("Variant"))
-            there = [c.heading for c in terminal.COLUMNS if c.heading not in terminal.OF_A_METER]
+            there = [c.heading for c in terminal.COLUMNS if c.heading not in HIDDEN]
             gone = [name for name in there if name not in heading]
             flat = " ".join(text.split())
             if gone:
@@ -194,9 +198,7 @@ class TestWidth:
 
     def test_all_of_it_fits_a_pipe(self) -> None:
         text = shown(run(*KWS), terminal.PIPE_WIDTH)
-        assert len(re.split(r"\s{2,}", line_of(text, "Variant"))) == len(terminal.COLUMNS) - len(
-            terminal.OF_A_METER
-        )
+        assert len(re.split(r"\s{2,}", line_of(text, "Variant"))) == len(terminal.COLUMNS) - len(HIDDEN)
 
     def test_power_and_energy_are_there_when_a_meter_was(self) -> None:
         metered = measurement("int8-tflite", power=POWER, energy=ENERGY, energy_absent=None)
@@ -211,6 +213,16 @@ class TestWidth:
         assert re.search(r" 5\.00 +12\.30 ± 0\.45 ", line_of(text, "int8-tflite"))
         assert re.search(r" – +– +", line_of(text, "a "))
         assert text.count("– energy: gaps in the record") == 1
+
+    def test_what_ran_is_there_when_a_runtime_told(self) -> None:
+        partly = executed(
+            ("CONV_2D", "i8", True, 3), ("CONV_2D", "f32", True, 1), ("SOFTMAX", "i8", False, 1)
+        )
+        text = shown(run(measurement("int8-tflite", execution=partly), measurement("other")), 200)
+        assert re.search(r"Runtime +Ran in +Threads", line_of(text, "Variant"))
+        assert re.search(r" \+ XNNPACK +i8 3, f32 1 +1 ", line_of(text, "int8-tflite"))
+        assert re.search(r" \+ XNNPACK +– +1 ", line_of(text, "other"))
+        assert "~ int8-tflite: 4 of 5 operators in XNNPACK; left: SOFTMAX" in text.splitlines()
 
     def test_energy_outlives_most_columns(self) -> None:
         metered = measurement("int8-tflite", power=POWER, energy=ENERGY, energy_absent=None)
@@ -292,9 +304,10 @@ class TestColour:
 
 
 def test_every_mark_of_the_legend_is_used() -> None:
-    of: tuple[Measurement, ...] = (*KWS, measurement("bare", accuracy=None))
+    slow = measurement("slow", p50=9)
+    of: tuple[Measurement, ...] = (*KWS, slow, measurement("bare", accuracy=None))
     text = shown(run(*of, failures=(LOST,)), latency_p95_ms_max=0.1)
     legend = re.findall(r"`(.)`", terminal.__doc__ or "")
-    assert legend == ["*", "!", "?", "✗", "–"]
+    assert legend == ["*", "!", "?", "~", "✗", "–"]
     for mark in legend:
         assert f"\n{mark} " in text

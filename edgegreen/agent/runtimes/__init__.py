@@ -12,6 +12,7 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 
+from .operators import Operator
 from .tensors import Tensor
 
 if TYPE_CHECKING:
@@ -23,17 +24,21 @@ else:
 
 
 class Entry(NamedTuple):
-    """Where a runtime is found: the package it is imported as, what it is installed as, our adapter."""
+    """Where a runtime is found: the package it is imported as, what it is installed as, our adapter.
+
+    `times_operators` says whether it can tell how long single operators take.
+    """
 
     package: str
     distribution: str
     adapter: str
+    times_operators: bool = False
 
 
 RUNTIMES = {
     "litert": Entry("ai_edge_litert", "ai-edge-litert", "tflite"),
     "tflite-runtime": Entry("tflite_runtime", "tflite-runtime", "tflite"),
-    "openvino": Entry("openvino", "openvino", "openvino"),
+    "openvino": Entry("openvino", "openvino", "openvino", times_operators=True),
 }
 
 
@@ -59,12 +64,21 @@ class Runtime(Protocol):
     def get(self, index: int) -> NDArray[Any]:
         """A copy of an output, of the tensor's own type."""
 
+    def operators(self) -> list[Operator]:
+        """What runs at each invoke, in order. Raises whatever the runtime does when it does not tell."""
 
-def load(name: str, files: Sequence[str], threads: int) -> Runtime:
-    """Load a model: `files` has the model first. Raises whatever the runtime does, and Unsupported."""
+
+def load(name: str, files: Sequence[str], threads: int, *, profile: bool = False) -> Runtime:
+    """Load a model: `files` has the model first. Raises whatever the runtime does, and Unsupported.
+
+    With `profile`, a runtime that can do so times its operators, which makes every call slower.
+    """
     entry = RUNTIMES[name]
     adapter = importlib.import_module("." + entry.adapter, __name__)
-    runtime: Runtime = adapter.load(name, entry.package, version(name) or "unknown", list(files), threads)
+    options = {"profile": True} if profile and entry.times_operators else {}
+    runtime: Runtime = adapter.load(
+        name, entry.package, version(name) or "unknown", list(files), threads, **options
+    )
     return runtime
 
 

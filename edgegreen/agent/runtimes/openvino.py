@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
+from .operators import COMPUTE, CONVERSION, FLOATS, OTHER, Operator, precision
 from .tensors import Tensor, Unsupported
 
 if TYPE_CHECKING:
@@ -17,6 +18,14 @@ DTYPES = {
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
 }  # fmt: skip
+# By the CPU plugin's `layerType`. Folded constants run once, when the model is compiled.
+CONSTANT = "Const"
+NOT_RUN = (CONSTANT, "Input", "Output")
+PRODUCTS = (
+    "Convolution", "Deconvolution", "BinaryConvolution", "DeformableConvolution", "FullyConnected", "MatMul",
+    "RNNCell", "RNNSeq", "ScaledDotProductAttention",
+)  # fmt: skip
+CONVERSIONS = ("FakeQuantize", "Convert", "Reorder", "Eltwise", "Subgraph")
 
 
 class OpenVINO:
@@ -25,7 +34,7 @@ class OpenVINO:
     def __init__(self, name: str, version: str, compiled: Any) -> None:
         self.name, self.version = name, version
         self.delegate = _precision(compiled)
-        self._request = compiled.create_infer_request()
+        self._compiled, self._request = compiled, compiled.create_infer_request()
         self.inputs = [_tensor(port) for port in compiled.inputs]
         self.outputs = [_tensor(port) for port in compiled.outputs]
         self._inputs = [self._request.get_input_tensor(index).data for index in range(len(self.inputs))]
@@ -40,6 +49,19 @@ class OpenVINO:
         """See `runtimes.Runtime`."""
         value: NDArray[Any] = self._request.get_output_tensor(index).data.copy()
         return value
+
+    def operators(self) -> list[Operator]:
+        """See `runtimes.Runtime`: the nodes of the graph the plugin made of the model, without constants."""
+        constant: set[str] = set()
+        found = []
+        for node in self._compiled.get_runtime_model().get_ordered_ops():
+            sources = [port.get_source_output().get_node().get_friendly_name() for port in node.inputs()]
+            kind = _said(node, "layerType")
+            if kind == CONSTANT or (sources and constant.issuperset(sources)):
+                constant.add(node.get_friendly_name())
+            elif kind not in NOT_RUN:
+                found.append(_operator(node, kind))
+        return found
 
     def _own_ns(self) -> int:
         """Duration of the last inference, as OpenVINO clocks it around its C++ call.
@@ -59,12 +81,16 @@ def library(package: str) -> Any:
     return importlib.import_module(package)
 
 
-def load(name: str, package: str, version: str, files: list[str], threads: int) -> OpenVINO:
+def load(
+    name: str, package: str, version: str, files: list[str], threads: int, *, profile: bool = False
+) -> OpenVINO:
     """Load the IR in `files`: .xml, then .bin."""
     core = library(package).Core()
     model = core.read_model(*files)
     _fix_batch(model)
     settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
+    if profile:
+        settings["PERF_COUNT"] = True
     return OpenVINO(name, version, core.compile_model(model, "CPU", settings))
 
 
@@ -78,6 +104,36 @@ def _precision(compiled: Any) -> str | None:
     except Exception:  # a plugin or version that does not say
         return None
     return None if name in ("f32", "dynamic", "undefined") else name
+
+
+def _operator(node: Any, kind: str) -> Operator:
+    """A node of the runtime's graph. `execTimeMcs` is the mean of all calls, in whole microseconds."""
+    took = _said(node, "execTimeMcs")
+    return Operator(
+        node.get_friendly_name(),
+        kind,
+        precision(_said(node, "runtimePrecision")),
+        None,
+        COMPUTE if kind in PRODUCTS else CONVERSION if _converts(node, kind) else OTHER,
+        int(took) / 1000 if took.isdigit() else None,
+    )
+
+
+def _converts(node: Any, kind: str) -> bool:
+    """Whether floats go in and 8 bits come out, or the other way round."""
+    took, gave = ({_precision_of(port) for port in ports} for ports in (node.inputs(), node.outputs()))
+    return kind in CONVERSIONS and any(
+        "i8" in one and "i8" not in other and other.intersection(FLOATS)
+        for one, other in ((took, gave), (gave, took))
+    )
+
+
+def _precision_of(port: Any) -> str:
+    return precision(port.get_element_type().get_type_name())
+
+
+def _said(node: Any, key: str) -> str:
+    return str(node.get_rt_info()[key].astype(str))
 
 
 def _fix_batch(model: Any) -> None:

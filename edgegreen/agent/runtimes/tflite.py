@@ -5,7 +5,9 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any, Callable
 
+from .operators import Operator
 from .tensors import Tensor, Unsupported
+from .tfliteplan import operators
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -40,6 +42,10 @@ class TFLite:
         """See `runtimes.Runtime`."""
         value: NDArray[Any] = self._interpreter.get_tensor(self._outputs[index])
         return value
+
+    def operators(self) -> list[Operator]:
+        """See `runtimes.Runtime`."""
+        return operators(self._interpreter)
 
 
 def library(package: str) -> Any:
