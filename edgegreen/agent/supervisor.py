@@ -2,7 +2,8 @@
 
 It runs no model itself, so nothing a runtime does can take it along. Around a trial it has a sampler, in
 a process of its own as well, read the meter and watch the board. While a trial is silent it repeats the
-last progress as a heartbeat. When the host goes (stdin closes), both are killed.
+last progress as a heartbeat. When the host goes (stdin closes), both are killed; the guard of the board's
+settings, if there is one, sees us go and puts them back.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import sys
 import time
 from typing import Any, BinaryIO, Callable, Sequence
 
-from . import children, system, wire
-from .children import READ_BYTES, Lines, SamplerProcess
+from . import children, guard, system, tuning, wire
+from .children import READ_BYTES, GuardProcess, Lines, SamplerProcess
 
 MEASURED = b'{"v":1,"event":"measured"'
 BULK = (b'{"v":1,"event":"outputs"', b'{"v":1,"event":"latencies"')  # large, and of no concern here
@@ -24,6 +25,7 @@ LAST_WORDS = ("measured", "failed")
 SAMPLER_S = (
     30.0  # for a sampler to begin, and to end: it asks a board's tools, each of which may hang for 5 s
 )
+TUNE_S = 50.0  # nvpmodel alone may take 20 s; the host waits 60 s for any word
 OUT_OF_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError")
 
 
@@ -38,6 +40,7 @@ class Supervisor:
         self.command, self.out = list(command), out
         self.requests = Lines(0)
         self.waiting: list[bytes] = []
+        self.guard: GuardProcess | None = None
 
     def serve(self) -> None:
         """Answer until the host is gone."""
@@ -66,10 +69,31 @@ class Supervisor:
             elif verb == "measure" and isinstance(request.get("id"), str):
                 job = wire.Job.parse(request.get("job"))
                 TrialProcess(self, request["id"], job.meter).run(line)
+            elif verb == "tune":
+                self.tune(line, tuning.Order.parse(request))
             else:
                 raise wire.NotUnderstood("no such request: {}".format(wire.one_line(repr(verb))))
         except wire.NotUnderstood as error:
             self.say("error", error=str(error))
+
+    def tune(self, line: bytes, order: tuning.Order) -> None:
+        """Have the guard do it, which outlives us; there is none unless it is needed. Raises HostGone."""
+        if self.guard is None:
+            if order.restores and not guard.pending(order.folder):
+                self.say("tuned", restored=[], error=None, hint=None)
+                return
+            self.guard = GuardProcess([*self.command, "guard"])
+        answer = self.guard.ask(line, self.wait, TUNE_S)
+        if self.guard.over:
+            self.guard = None
+        self.write(wire.encode(answer))
+
+    def wait(self, pipes: set[int], timeout_s: float) -> set[int]:
+        """Those of `pipes` that can be read. Raises HostGone."""
+        ready, _, _ = select.select([self.requests.fd, *pipes], [], [], max(0.0, timeout_s))
+        if self.requests.fd in ready:
+            self.hear()
+        return pipes & set(ready)
 
     def say(self, event: str, **fields: Any) -> None:
         """Send one event. Raises HostGone."""
@@ -130,7 +154,7 @@ class TrialProcess:
             if now > deadline:
                 self.pass_on_sampled([self.sampler.give_up("no answer for {:g} s".format(SAMPLER_S))])
                 return
-            ready = self.wait(self.sampler.pipes, min(self.next_beat, deadline) - now)
+            ready = self.supervisor.wait(self.sampler.pipes, min(self.next_beat, deadline) - now)
             self.pass_on_sampled(self.sampler.hear(ready))
             self.beat()
 
@@ -154,7 +178,7 @@ class TrialProcess:
         while not self.last_word:
             ended = process.poll() is not None
             beside = self.sampler.pipes if self.sampler else set()
-            ready = self.wait(pipes | beside, 0.0 if ended else self.next_beat - time.monotonic())
+            ready = self.supervisor.wait(pipes | beside, 0.0 if ended else self.next_beat - time.monotonic())
             if self.sampler:
                 self.pass_on_sampled(self.sampler.hear(ready & beside))
             if ended and not ready & pipes:
@@ -168,13 +192,6 @@ class TrialProcess:
                     pipes.discard(words.fd)
                     children.wait(process, 1.0)
             self.beat()
-
-    def wait(self, pipes: set[int], timeout_s: float) -> set[int]:
-        """Those of `pipes` that can be read. Raises HostGone."""
-        ready, _, _ = select.select([self.supervisor.requests.fd, *pipes], [], [], max(0.0, timeout_s))
-        if self.supervisor.requests.fd in ready:
-            self.supervisor.hear()
-        return pipes & set(ready)
 
     def listen(self, noise: int) -> set[int]:
         """Keep the tail of its stderr; the pipe itself once it is closed."""
