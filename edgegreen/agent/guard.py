@@ -23,7 +23,7 @@ from .tuning import Do, Order, Refused, State
 
 FILE, LOCK = "tuning.json", "tuning.lock"
 LOCK_S = 10.0  # as long as another guard may take to put things back
-TRIES, PAUSE_S = 3, 1.0
+TRIES, PAUSE_S = 3, 1.0  # at the end, when nobody is left who could be told
 
 
 class Over(Exception):
