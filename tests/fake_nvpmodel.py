@@ -56,7 +56,7 @@ case $1 in
         echo "NVPM ERROR: failed to set power mode!"
         exit 0;;
     esac
-    echo "$2" > "$here/mode"
+    echo "$2" > "$here/mode.new"; mv "$here/mode.new" "$here/mode"
     exit 0;;
 esac
 exit 255
