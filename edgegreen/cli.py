@@ -108,7 +108,7 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     from edgegreen.report import listings, terminal
     from edgegreen.report.progress import progress
 
-    plan = prepare(recipe, ["local"], only)
+    plan = prepare(recipe, ["local"], only, measured=False)
     with progress(terminal.console(stderr=True)) as shown:
         built, failed = session.build_only(plan, shown, output)
     listings.show_artifacts(built, failed, terminal.console(), output)
@@ -212,7 +212,9 @@ def _present(run: Run, plan: Plan, json_to: str | None) -> int:
         click.echo(run.to_json())
         terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
-        terminal.show(run, rows, terminal.console())  # first: whatever becomes of the file, this is seen
+        terminal.show(
+            run, rows, terminal.console(), plan.recipe.budgets
+        )  # first: whatever becomes of the file, this is seen
         if json_to:
             _write(Path(json_to), run.to_json() + "\n")
     codes = [failure.exit_code for failure in run.failures]

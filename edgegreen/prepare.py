@@ -12,13 +12,18 @@ from edgegreen import plan, recipe, target
 from edgegreen.plan import Plan
 
 
-def prepare(recipe_path: Path, targets: Sequence[str] = (), only: Sequence[str] = ()) -> Plan:
+def prepare(
+    recipe_path: Path, targets: Sequence[str] = (), only: Sequence[str] = (), *, measured: bool = True
+) -> Plan:
     """Read recipe and targets, and plan.
 
     `targets` are names, files or ssh:// addresses (this machine when empty); `only` narrows the recipe's
-    variants down. Raises InputError for whatever is wrong in them.
+    variants down. Unless it is to be `measured`, how does not matter. Raises InputError for whatever is
+    wrong in them.
     """
     loaded = recipe.load(recipe_path)
+    if not measured:
+        loaded = loaded.model_copy(update={"benchmark": recipe.Benchmark()})
     chosen = [target.find(spec) for spec in dict.fromkeys(targets or ["local"])]
     variants = loaded.variants
     if not variants:

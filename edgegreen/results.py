@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-from edgegreen import metering, verdict
+from edgegreen import metering, tuning, verdict
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
@@ -24,6 +24,7 @@ def measurement(
         *evaluation.reasons(),
         *verdict.of_latency(raw.invoke_ns),
         *verdict.of_conditions(raw.observed, raw.window_ns),
+        *tuning.doubts(trial.tuning, raw.observed),
         *metered.reasons,
     )
     return Measurement(
@@ -35,6 +36,7 @@ def measurement(
             name=raw.runtime_name, version=raw.runtime_version, delegate=raw.runtime_delegate
         ),
         threads=trial.threads,
+        tuning=trial.tuning,
         artifact=ArtifactUsed(
             sha256=artifact.sha256,
             size_bytes=artifact.size_bytes,

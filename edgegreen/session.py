@@ -144,9 +144,11 @@ class Session:
 
     def outcome(self) -> Run:
         """The run as it stands, results in the plan's order."""
-        order = {(t.target.name, t.variant_name, t.threads): n for n, t in enumerate(self.plan.trials)}
+        order = {
+            (t.target.name, t.variant_name, t.threads, t.tuning): n for n, t in enumerate(self.plan.trials)
+        }
         with self._lock:
-            results = sorted(self._results, key=lambda r: order[r.target, r.variant, r.threads])
+            results = sorted(self._results, key=lambda r: order[r.target, r.variant, r.threads, r.tuning])
             return Run(
                 run_id=self.run_id,
                 recipe=self.plan.recipe.name,

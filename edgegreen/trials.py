@@ -22,6 +22,7 @@ from edgegreen.measurement import Failure, Measurement
 from edgegreen.metrics import Outputs
 from edgegreen.plan import Plan, Trial
 from edgegreen.target import RuntimeName, Target
+from edgegreen.tuning import Tuner
 
 STOP_CHECK_S = 0.1
 
@@ -63,6 +64,7 @@ class _Station:
     """A board with its agent running and everything in place."""
 
     agent: Agent
+    tuner: Tuner
     board: Board
     placed: Deployment
 
@@ -128,6 +130,9 @@ class TargetRun:
         try:
             board = agent.probe()
             self._check_runtimes(board)
+            tuner = Tuner(agent, self.target)
+            if left := tuner.restore():
+                self._step(f"put back what an earlier run had changed: {', '.join(left)}")
             self._step("waiting for the models")
             wait(self.materials.artifacts.values())
             if any(file.sha256 not in placed.paths for file in self._files()):
@@ -138,7 +143,8 @@ class TargetRun:
                 if artifact is None:
                     continue  # its conversion failed, and the session has said so
                 count = f"{number}/{len(self.trials)}"
-                self._measure(_Station(agent, board, placed), trial, artifact, count)
+                self._measure(_Station(agent, tuner, board, placed), trial, artifact, count)
+            tuner.restore()
         finally:
             agent.close()
 
@@ -167,12 +173,14 @@ class TargetRun:
     def _measure(self, at: _Station, trial: Trial, artifact: Artifact, count: str) -> None:
         def progress(stage: str, done: float) -> None:
             threads = f", {trial.threads} threads" if trial.threads > 1 else ""
-            self._step(f"{count} {trial.variant_name}{threads}", stage, done)
+            tuning = f", {trial.tuning}" if trial.tuning else ""
+            self._step(f"{count} {trial.variant_name}{threads}{tuning}", stage, done)
 
         try:
             runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
             if runtime is None:
                 raise _no_runtime(self.target, at.board, trial.runtimes)
+            at.tuner.set(trial.tuning)
             evaluation = self._evaluation(trial.variant_name)
             job = self._job(trial, artifact, at.placed, runtime)
             raw = at.agent.measure(job, progress, evaluation.update)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgegreen.measurement import Energy, Failure, Latency, Power, Run, median_interval
+from edgegreen.measurement import Energy, Failure, Latency, Power, Run, Tuning, median_interval
 
 Series = np.ndarray[Any, Any]
 
@@ -104,6 +104,7 @@ LATENCY = {"p50", "p90", "p95", "p99", "mean", "stdev", "min", "max", "n", "ci95
 RESULT: dict[str, set[str] | None] = {
     "variant": None, "target": None, "format": None, "precision": None,
     "runtime": {"name", "version", "delegate"}, "threads": None,
+    "tuning": {"governor", "power_mode"},
     "artifact": {"sha256", "size_bytes", "compressed_bytes", "built_by"},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY, "load_ms": None, "first_inference_ms": None,
     "throughput_ips": None, "peak_rss_bytes": None,
@@ -119,6 +120,7 @@ FULL = measurement(
     energy=Energy(per_inference_mj=1.5, gross_mj=2.5, ci95_mj=(1.4, 1.6)),
     energy_absent=None,
     conditions={"board": {"machine": "aarch64"}},
+    tuning=Tuning(governor="powersave"),
 )
 FAILED = Failure(target="pi5", variant="lean", stage="measure", error="it died", exit_code=5)
 
@@ -153,7 +155,7 @@ class TestJson:
         )
         result = json.loads(run(bare).to_json())["results"][0]
         assert set(result) == set(RESULT)
-        for key in ("accuracy", "peak_rss_bytes", "precision", "power", "energy"):
+        for key in ("accuracy", "peak_rss_bytes", "precision", "tuning", "power", "energy"):
             assert result[key] is None
         assert result["runtime"]["delegate"] is None
 

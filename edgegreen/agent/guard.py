@@ -150,7 +150,10 @@ class Guard:
 
     def _carry_out(self, order: Order) -> list[str]:
         if order.restores:
-            return self._put_back()
+            try:
+                return self._put_back()
+            except Refused as error:
+                raise Refused("cannot be put back as it was: " + error.message, error.hint) from None
         self._note(order)
         tuning.apply(order, self._run, self._sleep)
         return []

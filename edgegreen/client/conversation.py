@@ -7,11 +7,12 @@ that hung, or broke the conversation, costs itself only: the agent is started an
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from edgegreen.agent import wire
+from edgegreen.agent.tuning import Order
 from edgegreen.client import diagnosis, messages
-from edgegreen.client.messages import Board, Event, Measured, Refusal
+from edgegreen.client.messages import Board, Event, Measured, Refusal, Tuned
 from edgegreen.client.readings import Job, OnOutputs, OnProgress, RawResult, Readings
 from edgegreen.client.wirefields import senseless
 from edgegreen.errors import DeviceError
@@ -19,6 +20,7 @@ from edgegreen.transport import Process, Transport
 
 IDLE_TIMEOUT_S = 60.0
 MAX_NOISE_LINES = 200
+Answer = TypeVar("Answer", Board, Tuned)
 
 
 class Agent:
@@ -59,15 +61,17 @@ class Agent:
 
     def probe(self) -> Board:
         """Facts about the board. Raises DeviceError, UnreachableError."""
-        try:
-            self._send({"verb": "probe"})
-            event = self._next()
-            if not isinstance(event, Board):
-                raise senseless(f"it answered `probe` with {type(event).__name__.lower()}")
-        except BaseException:
-            self._drop()
-            raise
-        return event
+        return self._ask({"verb": "probe"}, Board)
+
+    def tune(self, order: Order) -> list[str]:
+        """Change the board's settings, or put them back; what was put back, in words.
+
+        However the agent ends, they are put back. Raises DeviceError when that cannot be, UnreachableError.
+        """
+        answer = self._ask({"verb": "tune", **order.wire()}, Tuned)
+        if answer.error is not None:
+            raise DeviceError(answer.error, hint=answer.hint)
+        return answer.restored
 
     def measure(
         self, job: Job, on_progress: OnProgress, on_outputs: OnOutputs = lambda _start, _outputs: None
@@ -96,6 +100,17 @@ class Agent:
             self._drop()  # what it still has to say belongs to a trial nobody waits for
             raise
         raise diagnosis.of_trial(readings.last_word, job.runtime)
+
+    def _ask(self, request: dict[str, Any], kind: type[Answer]) -> Answer:
+        try:
+            self._send(request)
+            event = self._next()
+            if not isinstance(event, kind):
+                raise senseless(f"it answered `{request['verb']}` with {type(event).__name__.lower()}")
+        except BaseException:
+            self._drop()
+            raise
+        return event
 
     def _start(self) -> None:
         try:

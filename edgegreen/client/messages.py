@@ -206,10 +206,24 @@ class Refusal:
     error: Line
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """The answer to `tune`: what was put back, in words, and why it was refused, if so."""
+
+    __pydantic_config__ = CLOSED
+
+    restored: Annotated[list[Line], Field(max_length=10_000)]
+    error: Line | None
+    hint: Line | None
+
+
 FromSampler = MeterFound | PowerRecords | Poll | Snapshot | Sampled
-Event = Board | Progress | TrialWindow | Latencies | Outputs | Measured | Failed | Refusal | FromSampler
+Event = (
+    Board | Tuned | Progress | TrialWindow | Latencies | Outputs | Measured | Failed | Refusal | FromSampler
+)
 EVENTS: dict[str, TypeAdapter[Event]] = {
     "probed": TypeAdapter(Board),
+    "tuned": TypeAdapter(Tuned),
     "progress": TypeAdapter(Progress),
     "window": TypeAdapter(TrialWindow),
     "latencies": TypeAdapter(Latencies),
