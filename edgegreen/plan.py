@@ -110,7 +110,7 @@ def _check_allowed(benchmark: Benchmark, targets: Sequence[Target]) -> None:
     if keys and unwilling:
         settings = " and ".join(f"`{key}`" for key in keys)
         raise InputError(
-            f"{', '.join(unwilling)}: the recipe's {settings} would change this board's settings, "
+            f"{', '.join(unwilling)}: the recipe's {settings} would change the board's own settings, "
             "which the target does not allow",
             hint="write `allow_tuning: true` in the target's file if edgegreen may change them and put them "
             f"back, or leave {settings} out of the recipe",

@@ -96,7 +96,9 @@ class TestSettings:
 
     def test_every_target_must_allow_it(self) -> None:
         boards = board("a", allow_tuning=True), board("b"), Target(host="c").called("c", "boards/c.yaml")
-        with pytest.raises(InputError, match="^b, boards/c.yaml: .*`governors` and `power_modes`") as caught:
+        with pytest.raises(
+            InputError, match=r"^b, boards/c\.yaml: .*`governors` and `power_modes`"
+        ) as caught:
             make(*boards, of=recipe(self.SWEEP))
         assert "`allow_tuning: true`" in (caught.value.hint or "")
 

@@ -109,7 +109,10 @@ def test_without_leave_nothing_starts(shell: Shell, governors: Governors) -> Non
     for more in ((), ("--dry-run",)):
         done = shell.run("deploy", file, "--target", willing, "--target", "other", *more)
         assert done.code == 2
-        assert f"{shell.targets / 'other.yaml'}: the recipe's `governors` would change" in done.err
+        assert (
+            f"{shell.targets / 'other.yaml'}: the recipe's `governors` would change the board's own settings"
+            in done.err
+        )
         assert str(shell.targets / "here.yaml") not in done.err
         assert "write `allow_tuning: true`" in done.err
     assert shell.runs == []
