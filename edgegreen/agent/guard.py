@@ -26,10 +26,6 @@ LOCK_S = 10.0  # as long as another guard may take to put things back
 TRIES, PAUSE_S = 3, 1.0  # at the end, when nobody is left who could be told
 
 
-class Over(Exception):
-    """Told to end."""
-
-
 class Memory:
     """The file that says what was changed, and the right to change anything. One guard at a time has it."""
 
@@ -195,23 +191,20 @@ def _tuned(restored: list[str], error: str | None = None, hint: str = "") -> dic
     }
 
 
-def _over(*_: object) -> None:
-    raise Over
-
-
 def main() -> None:
-    """Answer orders on stdin until it closes, then put everything back. Does not return."""
-    for number in (signal.SIGHUP, signal.SIGINT):
+    """Answer orders on stdin until it closes, then put everything back. Does not return.
+
+    Signals are not heeded: who ends a whole session ends the supervisor with it, and that closes stdin.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _over)
     out, guard = wire.take_stdout(), Guard()
     try:
         for line in sys.stdin.buffer:
             out.write(wire.encode(guard.answer(Order.parse(wire.decode(line)))))
             out.flush()
-    except (Over, OSError):
-        pass  # the supervisor is gone, or we are to go
+    except OSError:
+        pass  # the supervisor is gone
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         guard.end()
     os._exit(0)  # a last flush to a supervisor that is gone would complain
