@@ -75,6 +75,9 @@ class Memory:
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(part, self._path)
+            folder = os.open(self._folder, os.O_RDONLY)
+            os.fsync(folder)  # the new name, too, has to outlive a power cut
+            os.close(folder)
         except OSError as error:
             raise Refused("{}: {}; nothing is changed".format(self._path, error.strerror)) from None
 
