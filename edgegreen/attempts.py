@@ -16,6 +16,7 @@ from edgegreen.measurement import Measurement
 from edgegreen.plan import Trial
 from edgegreen.recipe import Benchmark
 from edgegreen.results import Result
+from edgegreen.tuning import Tuner
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Station:
     """A board with its agent running and everything in place."""
 
     agent: Agent
+    tuner: Tuner
     board: Board
     placed: Deployment
 

@@ -87,7 +87,7 @@ def deploy(
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
 
-    plan = replace(prepare(recipe, targets, only, retry_invalid), profile=profile)
+    plan = replace(prepare(recipe, targets, only, retry_invalid=retry_invalid), profile=profile)
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)
     if dry_run:
@@ -122,7 +122,7 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     from edgegreen.report import listings, terminal
     from edgegreen.report.progress import progress
 
-    plan = prepare(recipe, ["local"], only)
+    plan = prepare(recipe, ["local"], only, measured=False)
     with progress(terminal.console(stderr=True)) as shown:
         built, failed = session.build_only(plan, shown, output)
     listings.show_artifacts(built, failed, terminal.console(), output)
@@ -226,7 +226,8 @@ def _present(run: Run, plan: Plan, json_to: str | None) -> int:
         click.echo(run.to_json())
         terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
-        terminal.show(run, rows, terminal.console())  # first: whatever becomes of the file, this is seen
+        # First: whatever becomes of the file, this is seen.
+        terminal.show(run, rows, terminal.console(), plan.recipe.budgets)
         if plan.profile:
             profile.show(run.results, terminal.console())
         if json_to:

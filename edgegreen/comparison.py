@@ -16,10 +16,10 @@ from edgegreen.recipe import Budgets
 class Row:
     """A measurement and how it stands.
 
-    `speedup` is the baseline's p50 over this one's, on the same target with as many threads; None
-    without such a baseline. Rows that are not valid bear their mark, and are compared all the same. `missed`
-    says which budgets are not met, in words. `best` names the columns in which no other valid row of the
-    target is better. `warnings` say what is worth knowing of how it ran.
+    `speedup` is the baseline's p50 over this one's, on the same target with as many threads under the same
+    setting; None without such a baseline. Rows that are not valid bear their mark, and are compared all
+    the same. `missed` says which budgets are not met, in words. `best` names the columns in which no other
+    valid row of the target is better. `warnings` say what is worth knowing of how it ran.
     """
 
     measurement: Measurement
@@ -132,7 +132,8 @@ def _speedup(item: Measurement, items: list[Measurement], baseline: str) -> floa
     peers = [
         other
         for other in items
-        if other.variant == baseline and (other.target, other.threads) == (item.target, item.threads)
+        if other.variant == baseline
+        and (other.target, other.threads, other.tuning) == (item.target, item.threads, item.tuning)
     ]
     # A valid one rather than one that bears a mark, the same runtime rather than another.
     peers.sort(key=lambda other: (other.verdict != "valid", other.runtime.name != item.runtime.name))

@@ -55,6 +55,6 @@ class Materials:
 
     def of_earlier(self, trial: Trial) -> Measurement | None:
         """What the earlier run measured in this trial."""
-        key = (trial.target.name, trial.variant_name, trial.threads)
-        found = (one for one in self.earlier if (one.target, one.variant, one.threads) == key)
+        key = (trial.target.name, trial.variant_name, trial.threads, trial.tuning)
+        found = (one for one in self.earlier if (one.target, one.variant, one.threads, one.tuning) == key)
         return next((one for one in found if one.runtime.name in trial.runtimes), None)

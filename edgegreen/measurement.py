@@ -186,6 +186,17 @@ class Profile(Record):
     operators: tuple[OperatorTime, ...]
 
 
+class Tuning(Record):
+    """Settings of the board that a trial asks for, as the recipe names them; None: the board's own."""
+
+    governor: str | None = None
+    power_mode: int | str | None = None
+
+    def __str__(self) -> str:
+        mode = None if self.power_mode is None else f"power mode {self.power_mode}"
+        return ", ".join(word for word in (mode, self.governor) if word)
+
+
 class Measurement(Record):
     """One trial, measured."""
 
@@ -195,6 +206,7 @@ class Measurement(Record):
     precision: str | None
     runtime: RuntimeUsed
     threads: int
+    tuning: Tuning | None = None
     artifact: ArtifactUsed
     latency_ms: Latency
     end_to_end_ms: Latency

@@ -7,15 +7,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgegreen.errors import InputError
-from edgegreen.recipe import Recipe, Variant
+from edgegreen.measurement import Tuning
+from edgegreen.recipe import Benchmark, Recipe, Variant
 from edgegreen.target import RUNTIMES, RuntimeName, Target
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One variant on one target, with one runtime and one number of threads.
+    """One variant on one target, with one runtime and one number of threads, under one setting.
 
-    `runtimes` are the candidates in order of preference; the first that the board has is used.
+    `runtimes` are the candidates in order of preference; the first that the board has is used. Without
+    `tuning` the board is left as it is.
     """
 
     variant_name: str
@@ -23,6 +25,7 @@ class Trial:
     target: Target
     runtimes: tuple[RuntimeName, ...]
     threads: int
+    tuning: Tuning | None = None
 
 
 @dataclass(frozen=True)
@@ -63,8 +66,9 @@ def make(
     """Lay out every trial.
 
     `variants` are the recipe's, or the default set when it names none; `only` narrows them down.
-    Raises InputError for a name in `only` or a baseline that is no variant, for two targets of one name,
-    and for a variant or a target that no trial is left for.
+    Settings of the board are outermost, because changing them takes time. Raises InputError for a name in
+    `only` or a baseline that is no variant, for two targets of one name, for settings that a target does not
+    allow to change, and for a variant or a target that no trial is left for.
     """
     unknown = [name for name in only if name not in variants]
     if unknown:
@@ -79,9 +83,11 @@ def make(
     twice = [name for name, count in Counter(target.name for target in targets).items() if count > 1]
     if twice:
         raise InputError(f"two targets are called `{twice[0]}`", hint="results are told apart by that name")
+    _check_allowed(recipe.benchmark, targets)
     trials = tuple(
-        Trial(name, variant, target, candidates, threads)
+        Trial(name, variant, target, candidates, threads, tuning)
         for target in targets
+        for tuning in _settings(recipe.benchmark)
         for name, variant in chosen.items()
         for candidates in _runtimes(variant, target)
         for threads in recipe.benchmark.threads
@@ -89,6 +95,30 @@ def make(
     _check_all_run(chosen, targets, trials)
     baseline = recipe.baseline if recipe.baseline in chosen else next(iter(chosen))
     return Plan(recipe, tuple(targets), chosen, baseline, trials)
+
+
+def _settings(benchmark: Benchmark) -> list[Tuning | None]:
+    """The settings to try, those that are slow to change outermost; one None when there are none."""
+    if not benchmark.governors and not benchmark.power_modes:
+        return [None]
+    return [
+        Tuning(governor=governor, power_mode=mode)
+        for mode in benchmark.power_modes or (None,)
+        for governor in benchmark.governors or (None,)
+    ]
+
+
+def _check_allowed(benchmark: Benchmark, targets: Sequence[Target]) -> None:
+    keys = [key for key in ("governors", "power_modes") if getattr(benchmark, key)]
+    unwilling = [target.place for target in targets if not target.allow_tuning]
+    if keys and unwilling:
+        settings = " and ".join(f"`{key}`" for key in keys)
+        raise InputError(
+            f"{', '.join(unwilling)}: the recipe's {settings} would change the board's own settings, "
+            "which the target does not allow",
+            hint="write `allow_tuning: true` in the target's file if edgegreen may change them and put them "
+            f"back, or leave {settings} out of the recipe",
+        )
 
 
 def _check_all_run(chosen: dict[str, Variant], targets: Sequence[Target], trials: Sequence[Trial]) -> None:

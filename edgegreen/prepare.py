@@ -16,16 +16,20 @@ def prepare(
     recipe_path: Path,
     targets: Sequence[str] = (),
     only: Sequence[str] = (),
+    *,
     retry_invalid: int | None = None,
+    measured: bool = True,
 ) -> Plan:
     """Read recipe and targets, and plan.
 
     `targets` are names, files or ssh:// addresses (this machine when empty); `only` narrows the recipe's
-    variants down; `retry_invalid`, when given, stands for the recipe's own. Raises InputError for whatever
-    is wrong in them.
+    variants down; `retry_invalid`, when given, stands for the recipe's own. Unless it is to be `measured`,
+    how does not matter. Raises InputError for whatever is wrong in them.
     """
     loaded = recipe.load(recipe_path)
-    if retry_invalid is not None:
+    if not measured:
+        loaded = loaded.model_copy(update={"benchmark": recipe.Benchmark()})
+    elif retry_invalid is not None:
         benchmark = loaded.benchmark.model_copy(update={"retry_invalid": retry_invalid})
         loaded = loaded.model_copy(update={"benchmark": benchmark})
     chosen = [target.find(spec) for spec in dict.fromkeys(targets or ["local"])]

@@ -57,6 +57,11 @@ Name = Annotated[
 Sha256 = Annotated[str, Matching(r"[0-9a-f]{64}", "a sha256: 64 digits of 0–9 and a–f")]
 Beside = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(_beside_the_recipe)]
 """A file or folder, relative to the recipe."""
+Governor = Annotated[str, Matching(r"[A-Za-z0-9_-]{1,15}", "the name of a CPU governor, such as `powersave`")]
+PowerMode = (
+    Annotated[int, Field(ge=0, le=999)]
+    | Annotated[str, Matching(r"[^\s<>]{1,64}", "the number or name of a power mode, such as `MAXN_SUPER`")]
+)
 Shape = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
 
@@ -180,6 +185,10 @@ class Benchmark(Frozen):
     """A trial that says nothing for this long has hung."""
     threads: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1)] = (1,)
     """One trial, and one row, for each."""
+    governors: tuple[Governor, ...] = ()
+    """CPU governors, each of which every trial is run under; for targets with `allow_tuning`."""
+    power_modes: tuple[PowerMode, ...] = ()
+    """nvpmodel's modes of a Jetson, by number or name, likewise."""
 
     @field_validator("threads")
     @classmethod
@@ -187,6 +196,14 @@ class Benchmark(Frozen):
         if len(set(threads)) < len(threads):
             raise ValueError("a number of threads is there twice")
         return threads
+
+    @field_validator("governors", "power_modes")
+    @classmethod
+    def _each_setting_once(cls, settings: tuple[int | str, ...]) -> tuple[int | str, ...]:
+        twice = [one for one in settings if settings.count(one) > 1]
+        if twice:
+            raise ValueError(f"`{twice[0]}` is there twice")
+        return settings
 
 
 class Budgets(Frozen):

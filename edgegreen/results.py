@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgegreen import execution, metering, verdict
+from edgegreen import execution, metering, tuning, verdict
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
@@ -49,6 +49,7 @@ def measurement(
         *verdict.of_latency(raw.invoke_ns),
         *verdict.of_cooling(raw.observed, cool_to_c),
         *verdict.of_conditions(raw.observed, raw.window_ns),
+        *tuning.doubts(trial.tuning, raw.observed),
         *metered.reasons,
     )
     made = Measurement(
@@ -60,6 +61,7 @@ def measurement(
             name=raw.runtime_name, version=raw.runtime_version, delegate=raw.runtime_delegate
         ),
         threads=trial.threads,
+        tuning=trial.tuning,
         artifact=ArtifactUsed(
             sha256=artifact.sha256,
             size_bytes=artifact.size_bytes,

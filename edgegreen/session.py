@@ -166,10 +166,13 @@ class Session:
 
     def outcome(self) -> Run:
         """The run as it stands, results in the plan's order."""
-        order = {(t.target.name, t.variant_name, t.threads): n for n, t in enumerate(self.plan.trials)}
+        order = {
+            (t.target.name, t.variant_name, t.threads, t.tuning): n for n, t in enumerate(self.plan.trials)
+        }
         with self._lock:
             results = sorted(
-                self._results, key=lambda r: order.get((r.target, r.variant, r.threads), len(order))
+                self._results,
+                key=lambda r: order.get((r.target, r.variant, r.threads, r.tuning), len(order)),
             )
             return Run(
                 run_id=self.run_id,

@@ -84,8 +84,11 @@ class Target(Frozen):
     """How long to go on trying when the link breaks or the board reboots."""
     sysfs_root: Annotated[str, Field(min_length=1)] = "/"
     """Where the board's `/sys` and `/proc` are; in a container also a mounted sysfs, such as `/host/sys`."""
+    allow_tuning: bool = False
+    """Whether a recipe may change the CPU governor and the power mode; they are put back afterwards."""
 
     _name: str = PrivateAttr(default="")
+    _place: str = PrivateAttr(default="")
 
     @field_validator("runtimes")
     @classmethod
@@ -99,10 +102,15 @@ class Target(Frozen):
         """How the user calls it: the file's stem, or the ssh:// address."""
         return self._name
 
-    def called(self, name: str) -> Target:
+    @property
+    def place(self) -> str:
+        """Where it was read from: a file, or what the user gave instead of one."""
+        return self._place or self._name
+
+    def called(self, name: str, place: str = "") -> Target:
         """The same target under this name (a target's name is its file's, so it is no YAML key)."""
         copy = self.model_copy()
-        copy._name = name
+        copy._name, copy._place = name, place
         return copy
 
     @property
@@ -162,7 +170,7 @@ def file(spec: str) -> Path:
 
 def load(path: Path) -> Target:
     """Read one target file; its name is the file's stem. `host` may be absent."""
-    return yamlfile.load(path, Target).called(path.stem)
+    return yamlfile.load(path, Target).called(path.stem, str(path))
 
 
 def folders() -> Iterator[Path]:

@@ -28,6 +28,7 @@ from edgegreen.patience import Patience
 from edgegreen.plan import Plan, Trial
 from edgegreen.report import words
 from edgegreen.target import RuntimeName, Target
+from edgegreen.tuning import Tuner
 
 STOP_CHECK_S = 0.1
 LOCK_CHECK_S = 1.0
@@ -121,9 +122,15 @@ class TargetRun:
             if any(file.sha256 not in placed.paths for file in self._files()):
                 placed = self._deploy(link, [*common, *self._files()])
             self._stage = "measure"
+            tuner = Tuner(agent, self.target)
+            if next(self._pending(), None) is not None:
+                self._hold(agent)
+                if left := tuner.restore():
+                    self._note(f"put back what an earlier run had changed: {', '.join(left)}")
             for number in self._pending():
                 self._hold(agent)
-                self._measure(Station(agent, board, placed), number)
+                self._measure(Station(agent, tuner, board, placed), number)
+            tuner.restore()
         finally:
             agent.close()
 
@@ -192,6 +199,7 @@ class TargetRun:
     def _measure(self, at: Station, number: int) -> None:
         """Measure one trial. Raises what ends the connection; the trial is then the first of the next one."""
         try:
+            at.tuner.set(self.trials[number].tuning)
             attempts.measure(at, self._attempt(at, number), self.ledger.result)
             self._patience.renew()
             self._over.add(number)
@@ -219,7 +227,8 @@ class TargetRun:
         trial = self.trials[number]
         artifact = self.materials.artifacts[trial.variant_name].result()
         count = f"{number + 1}/{len(self.trials)} {trial.variant_name}"
-        threads = f", {trial.threads} threads" if trial.threads > 1 else ""
+        count += f", {trial.threads} threads" if trial.threads > 1 else ""
+        count += f", {trial.tuning}" if trial.tuning else ""
         runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
         if runtime is None:
             raise _no_runtime(self.target, at.board, trial.runtimes)
@@ -229,7 +238,7 @@ class TargetRun:
             job=self._job(trial, artifact, at.placed, runtime),
             evaluation=self._evaluation(trial.variant_name),
             benchmark=self.plan.recipe.benchmark,
-            progress=lambda stage, done: self._step(count + threads, stage, done),
+            progress=lambda stage, done: self._step(count, stage, done),
             note=self._note,
         )
 

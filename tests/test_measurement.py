@@ -14,7 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from edgegreen.measurement import Energy, Failure, Latency, OperatorTime, Power, Profile, Run, median_interval
+from edgegreen.measurement import (
+    Energy,
+    Failure,
+    Latency,
+    OperatorTime,
+    Power,
+    Profile,
+    Run,
+    Tuning,
+    median_interval,
+)
 
 Series = np.ndarray[Any, Any]
 
@@ -104,6 +114,7 @@ LATENCY = {"p50", "p90", "p95", "p99", "mean", "stdev", "min", "max", "n", "ci95
 RESULT: dict[str, set[str] | None] = {
     "variant": None, "target": None, "format": None, "precision": None,
     "runtime": {"name", "version", "delegate"}, "threads": None,
+    "tuning": {"governor", "power_mode"},
     "artifact": {"sha256", "size_bytes", "compressed_bytes", "built_by"},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY, "load_ms": None, "first_inference_ms": None,
     "throughput_ips": None, "peak_rss_bytes": None,
@@ -128,6 +139,7 @@ FULL = measurement(
         operators_ms=0.5,
         operators=(OperatorTime(name="conv", type="Convolution", precision="i8", ms=0.5, share=0.5),),
     ),
+    tuning=Tuning(governor="powersave"),
 )
 FAILED = Failure(target="pi5", variant="lean", stage="measure", error="it died", exit_code=5)
 
@@ -162,7 +174,16 @@ class TestJson:
         )
         result = json.loads(run(bare).to_json())["results"][0]
         assert set(result) == set(RESULT)
-        for key in ("accuracy", "peak_rss_bytes", "precision", "power", "energy", "execution", "profile"):
+        for key in (
+            "accuracy",
+            "peak_rss_bytes",
+            "precision",
+            "tuning",
+            "power",
+            "energy",
+            "execution",
+            "profile",
+        ):
             assert result[key] is None
         assert result["runtime"]["delegate"] is None
 

@@ -69,6 +69,40 @@ def test_runtimes_that_are_named_are_a_trial_each() -> None:
     ]
 
 
+class TestSettings:
+    """Governors and power modes, on boards whose target allows it."""
+
+    SWEEP = RECIPE.replace("threads: [1, 4]", "governors: [performance, powersave], power_modes: [0, MAXN]")
+
+    def test_each_is_tried_and_what_is_slow_to_change_is_outermost(self) -> None:
+        made = make(board("jetson", allow_tuning=True), only=("fp32", "int8"), of=recipe(self.SWEEP))
+        assert [(str(t.tuning), t.variant_name) for t in made.trials] == [
+            (f"power mode {mode}, {governor}", variant)
+            for mode in (0, "MAXN")
+            for governor in ("performance", "powersave")
+            for variant in ("fp32", "int8")
+        ]
+
+    def test_one_kind_alone_leaves_the_other_as_it_is(self) -> None:
+        made = make(
+            board("pi", allow_tuning=True), of=recipe(self.SWEEP.replace(", power_modes: [0, MAXN]", ""))
+        )
+        assert {(t.tuning.governor, t.tuning.power_mode) for t in made.trials if t.tuning} == {
+            ("performance", None), ("powersave", None),
+        }  # fmt: skip
+
+    def test_leave_alone_changes_nothing(self) -> None:
+        assert {trial.tuning for trial in make(board("pi", allow_tuning=True)).trials} == {None}
+
+    def test_every_target_must_allow_it(self) -> None:
+        boards = board("a", allow_tuning=True), board("b"), Target(host="c").called("c", "boards/c.yaml")
+        with pytest.raises(
+            InputError, match=r"^b, boards/c\.yaml: .*`governors` and `power_modes`"
+        ) as caught:
+            make(*boards, of=recipe(self.SWEEP))
+        assert "`allow_tuning: true`" in (caught.value.hint or "")
+
+
 class TestNarrowedDown:
     """--variant."""
 

@@ -69,6 +69,8 @@ MINIMAL = "name: a\nmodel: m.keras\n"
         MINIMAL + "benchmark: {threads: []}",
         MINIMAL + "benchmark: {threads: [0]}",
         MINIMAL + "benchmark: {duration_s: '10'}",
+        MINIMAL + "benchmark: {governors: ['']}",
+        MINIMAL + "benchmark: {power_modes: [-1]}",
         MINIMAL + "budgets: {energy_mj_max: 0}",
         MINIMAL + "input_shape: [1, -1]",
     ],
@@ -79,7 +81,8 @@ def test_a_mistake_in_a_recipe_is_one_to_an_editor(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["famly: linux", "family: pi", "port: 0", "runtimes: []", "host: a b", "host: pi@b"]
+    "text",
+    ["famly: linux", "allow_tuning: 1", "family: pi", "port: 0", "runtimes: []", "host: a b", "host: pi@b"],
 )
 def test_a_mistake_in_a_target_is_one_to_an_editor(text: str) -> None:
     validator("target").validate(tree("host: '::1'\nport: 22"))

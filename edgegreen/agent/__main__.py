@@ -1,4 +1,4 @@
-"""Entry of the packed agent: the supervisor, or with `trial` or `sampler` the process of one.
+"""Entry of the packed agent: the supervisor, or with `trial`, `sampler` or `guard` the process of one.
 
 bundle.py puts a file beside this package that calls `main`.
 """
@@ -19,6 +19,10 @@ def main(argv: Sequence[str]) -> None:
         from . import sampler
 
         sampler.main(argv[2])
+    elif list(argv[1:2]) == ["guard"]:
+        from . import guard
+
+        guard.main()
     else:
         from . import supervisor
 

@@ -1,4 +1,4 @@
-"""The processes that the supervisor starts: their lines, their end, and the sampler among them.
+"""The processes that the supervisor starts: their lines, their end; the sampler and the guard among them.
 
 Reads and kills; what their words mean is for the supervisor to know.
 """
@@ -9,7 +9,8 @@ import json
 import os
 import signal
 import subprocess
-from typing import Any, Mapping, Sequence
+import time
+from typing import Any, Callable, Mapping, Sequence
 
 from . import wire
 
@@ -94,6 +95,48 @@ class SamplerProcess:
     def kill(self) -> None:
         """End it now."""
         kill(self._process)
+
+
+class GuardProcess:
+    """The guard of the board's settings. It is never killed: when its stdin closes it puts them back."""
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._process = start(command)
+        assert self._process.stdout
+        self._words = Lines(self._process.stdout.fileno())
+        self.over = False
+
+    def ask(
+        self, line: bytes, wait_: Callable[[set[int], float], set[int]], timeout_s: float
+    ) -> dict[str, Any]:
+        """Its answer to an order: a `tuned` event. `over` once there will be no more."""
+        assert self._process.stdin
+        deadline = time.monotonic() + timeout_s
+        try:
+            self._process.stdin.write(line)
+        except BrokenPipeError:
+            return self._give_up("it has ended")
+        while time.monotonic() < deadline:
+            if wait_({self._words.fd}, deadline - time.monotonic()):
+                for answer in self._words.pull():
+                    return wire.decode(answer)
+                if self._words.closed:
+                    return self._give_up(self._last_words())
+        return self._give_up("no answer for {:g} s".format(timeout_s))
+
+    def _last_words(self) -> str:
+        assert self._process.stderr
+        wait(self._process, 1.0)
+        tail = self._process.stderr.read() or b""
+        return tail.decode("utf-8", "replace").strip().rpartition("\n")[2] or "it has ended"
+
+    def _give_up(self, why: str) -> dict[str, Any]:
+        self.over = True
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe:
+                pipe.close()
+        error = wire.one_line("the process that changes the board's settings: {}".format(why))
+        return {"event": "tuned", "restored": [], "error": error, "hint": None}
 
 
 def start(command: Sequence[str]) -> subprocess.Popen[bytes]:

@@ -2,7 +2,8 @@
 
 It runs no model itself, so nothing a runtime does can take it along. Around a trial it has a sampler, in
 a process of its own as well, read the meter and watch the board. While a trial is silent it repeats the
-last progress as a heartbeat. When the host goes (stdin closes), both are killed.
+last progress as a heartbeat. When the host goes (stdin closes), both are killed; the guard of the board's
+settings, if there is one, sees us go and puts them back.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ import sys
 import time
 from typing import Any, BinaryIO, Callable, Sequence
 
-from . import children, conditions, system, wire
-from .children import READ_BYTES, Lines, SamplerProcess
+from . import children, conditions, guard, system, tuning, wire
+from .children import READ_BYTES, GuardProcess, Lines, SamplerProcess
 from .lock import BoardLock
 
 MEASURED = b'{"v":1,"event":"measured"'
@@ -26,6 +27,7 @@ SAMPLER_S = (
     30.0  # for a sampler to begin, and to end: it asks a board's tools, each of which may hang for 5 s
 )
 COOLING_S = 1.0  # between two looks at a board that cools
+TUNE_S = 50.0  # nvpmodel alone may take 20 s; the host waits 60 s for any word
 OUT_OF_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError")
 
 
@@ -41,6 +43,7 @@ class Supervisor:
         self.requests = Lines(0)
         self.waiting: list[bytes] = []
         self.lock = BoardLock()
+        self.guard: GuardProcess | None = None
 
     def serve(self) -> None:
         """Answer until the host is gone."""
@@ -70,10 +73,31 @@ class Supervisor:
                 self.say("holding", **self.lock.take(request["owner"]))
             elif verb == "measure" and isinstance(request.get("id"), str):
                 TrialProcess(self, request["id"], wire.Job.parse(request.get("job"))).run(line)
+            elif verb == "tune":
+                self.tune(line, tuning.Order.parse(request))
             else:
                 raise wire.NotUnderstood("no such request: {}".format(wire.one_line(repr(verb))))
         except wire.NotUnderstood as error:
             self.say("error", error=str(error))
+
+    def tune(self, line: bytes, order: tuning.Order) -> None:
+        """Have the guard do it, which outlives us; there is none unless it is needed. Raises HostGone."""
+        if self.guard is None:
+            if order.restores and not guard.pending(order.folder):
+                self.say("tuned", restored=[], error=None, hint=None)
+                return
+            self.guard = GuardProcess([*self.command, "guard"])
+        answer = self.guard.ask(line, self.wait, TUNE_S)
+        if self.guard.over:
+            self.guard = None
+        self.write(wire.encode(answer))
+
+    def wait(self, pipes: set[int], timeout_s: float) -> set[int]:
+        """Those of `pipes` that can be read. Raises HostGone."""
+        ready, _, _ = select.select([self.requests.fd, *pipes], [], [], max(0.0, timeout_s))
+        if self.requests.fd in ready:
+            self.hear()
+        return pipes & set(ready)
 
     def say(self, event: str, **fields: Any) -> None:
         """Send one event. Raises HostGone."""
@@ -136,7 +160,7 @@ class TrialProcess:
                 return
             self.progress = {"stage": "cooling", "done": round(waited_s / self.job.cool_timeout_s, 4)}
             self.beat()
-            self.wait(set(), COOLING_S)
+            self.supervisor.wait(set(), COOLING_S)
 
     def follow_sampler(self, until: Callable[[SamplerProcess], bool]) -> None:
         """Pass on what the sampler says until it has come so far, or for SAMPLER_S. Raises HostGone."""
@@ -147,7 +171,7 @@ class TrialProcess:
             if now > deadline:
                 self.pass_on_sampled([self.sampler.give_up("no answer for {:g} s".format(SAMPLER_S))])
                 return
-            ready = self.wait(self.sampler.pipes, min(self.next_beat, deadline) - now)
+            ready = self.supervisor.wait(self.sampler.pipes, min(self.next_beat, deadline) - now)
             self.pass_on_sampled(self.sampler.hear(ready))
             self.beat()
 
@@ -171,7 +195,7 @@ class TrialProcess:
         while not self.last_word:
             ended = process.poll() is not None
             beside = self.sampler.pipes if self.sampler else set()
-            ready = self.wait(pipes | beside, 0.0 if ended else self.next_beat - time.monotonic())
+            ready = self.supervisor.wait(pipes | beside, 0.0 if ended else self.next_beat - time.monotonic())
             if self.sampler:
                 self.pass_on_sampled(self.sampler.hear(ready & beside))
             if ended and not ready & pipes:
@@ -185,13 +209,6 @@ class TrialProcess:
                     pipes.discard(words.fd)
                     children.wait(process, 1.0)
             self.beat()
-
-    def wait(self, pipes: set[int], timeout_s: float) -> set[int]:
-        """Those of `pipes` that can be read. Raises HostGone."""
-        ready, _, _ = select.select([self.supervisor.requests.fd, *pipes], [], [], max(0.0, timeout_s))
-        if self.supervisor.requests.fd in ready:
-            self.supervisor.hear()
-        return pipes & set(ready)
 
     def listen(self, noise: int) -> set[int]:
         """Keep the tail of its stderr; the pipe itself once it is closed."""

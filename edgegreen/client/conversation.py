@@ -10,14 +10,15 @@ from collections.abc import Iterator
 from typing import Any, Self, TypeVar
 
 from edgegreen.agent import wire
+from edgegreen.agent.tuning import Order
 from edgegreen.client import diagnosis, messages
-from edgegreen.client.messages import Board, Event, Holding, Measured, Refusal
+from edgegreen.client.messages import Board, Event, Holding, Measured, Refusal, Tuned
 from edgegreen.client.readings import Job, OnOutputs, OnProgress, RawResult, Readings
 from edgegreen.client.wirefields import senseless
 from edgegreen.errors import DeviceError
 from edgegreen.transport import Process, Transport
 
-Answer = TypeVar("Answer", Board, Holding)
+Answer = TypeVar("Answer", Board, Holding, Tuned)
 IDLE_TIMEOUT_S = 60.0
 MAX_NOISE_LINES = 200
 
@@ -68,6 +69,16 @@ class Agent:
         It stays ours until the agent ends.
         """
         return self._ask(Holding, "hold", owner=owner)
+
+    def tune(self, order: Order) -> list[str]:
+        """Change the board's settings, or put them back; what was put back, in words.
+
+        However the agent ends, they are put back. Raises DeviceError when that cannot be, UnreachableError.
+        """
+        answer = self._ask(Tuned, "tune", **order.wire())
+        if answer.error is not None:
+            raise DeviceError(answer.error, hint=answer.hint)
+        return answer.restored
 
     def measure(
         self, job: Job, on_progress: OnProgress, on_outputs: OnOutputs = lambda _start, _outputs: None

@@ -259,12 +259,24 @@ class Refusal:
     error: Line
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """The answer to `tune`: what was put back, in words, and why it was refused, if so."""
+
+    __pydantic_config__ = CLOSED
+
+    restored: Annotated[list[Line], Field(max_length=10_000)]
+    error: Line | None
+    hint: Line | None
+
+
 FromSampler = MeterFound | PowerRecords | Poll | Snapshot | Sampled
 FromTrial = Progress | TrialWindow | Latencies | Outputs | Measured | Failed
-Event = Board | Holding | Refusal | FromTrial | FromSampler
+Event = Board | Holding | Tuned | Refusal | FromTrial | FromSampler
 EVENTS: dict[str, TypeAdapter[Event]] = {
     "probed": TypeAdapter(Board),
     "holding": TypeAdapter(Holding),
+    "tuned": TypeAdapter(Tuned),
     "progress": TypeAdapter(Progress),
     "window": TypeAdapter(TrialWindow),
     "latencies": TypeAdapter(Latencies),

@@ -29,6 +29,7 @@ from edgegreen.client.messages import (
     Refusal,
     TensorInfo,
     TrialWindow,
+    Tuned,
 )
 from edgegreen.client.observed import (
     MeterFound,
@@ -122,7 +123,7 @@ class Readings:
 
     def take(self, event: Event) -> None:
         """Take the next event. Raises DeviceError when it cannot follow, and what the callbacks raise."""
-        if isinstance(event, Board | Holding | Refusal) or event.id != self.id:
+        if isinstance(event, Board | Holding | Tuned | Refusal) or event.id != self.id:
             raise senseless(f"{type(event).__name__.lower()} came instead of news of trial {self.id}")
         if event != self._progress and not isinstance(event, FROM_SAMPLER):  # which lives when a trial hangs
             self._news_at = time.monotonic()

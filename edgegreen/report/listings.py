@@ -36,10 +36,13 @@ def show_plan(plan: Plan, out: Console) -> None:
     sides = f"{words.count(plan.variants, 'variant')} × {words.count(plan.targets, 'target')}"
     trials = f"{words.count(plan.trials, 'trial')}, {benchmark.duration_s:g} s each"
     out.print(f"{plan.recipe.name}: {sides} = {trials}; baseline {plan.baseline}")
-    shown = table("Target", "Variant", "Format", "Precision", "Runtime", "Threads", right=("Threads",))
+    tuned = ("Setting",) if any(trial.tuning for trial in plan.trials) else ()
+    headings = ("Target", *tuned, "Variant", "Format", "Precision", "Runtime", "Threads")
+    shown = table(*headings, right=("Threads",))
     for trial in plan.trials:
         shown.add_row(
             trial.target.name,
+            *(str(trial.tuning) for _ in tuned),
             trial.variant_name,
             trial.variant.format,
             trial.variant.precision or "as it is",

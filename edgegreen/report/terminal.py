@@ -19,8 +19,10 @@ from rich.table import Table
 from rich.text import Text
 
 from edgegreen import execution
+from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
-from edgegreen.measurement import Failure, Run
+from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.recipe import Budgets
 from edgegreen.report import words
 
 PIPE_WIDTH = 2000  # nothing is cut, and a note (which may have a command to copy) is one line
@@ -46,6 +48,8 @@ COLUMNS = (
     Column("Runtime", lambda row: words.runtime(row.measurement.runtime), 4, justify="left"),
     Column("Ran in", lambda row: execution.ran(row.measurement.execution) or words.ABSENT, 5, justify="left"),
     Column("Threads", lambda row: str(row.measurement.threads), 6),
+    Column("Mode", lambda row: words.power_mode(row.measurement.tuning), 6, justify="left"),
+    Column("Governor", lambda row: words.governor(row.measurement.tuning), 6, justify="left"),
     Column("Size", lambda row: words.size(row.measurement.artifact.size_bytes), 3, "size"),
     Column("Accuracy", words.accuracy, 0, "accuracy"),
     Column("p50 ms", lambda row: words.number(row.measurement.latency_ms.p50), 0, "p50"),
@@ -58,8 +62,14 @@ COLUMNS = (
 )
 OF_A_METER = ("Power W", "mJ/inference")  # there only where a meter was wanted
 OF_THE_RUNTIME = ("Ran in",)  # there only where a runtime told
-# Columns that tell rows of one variant apart.
-THREADS, RUNTIME = (next(c for c in COLUMNS if c.heading == heading) for heading in ("Threads", "Runtime"))
+# Columns that tell rows of one variant apart, and by what.
+TELLING: dict[str, Callable[[Measurement], object]] = {
+    "Governor": lambda item: item.tuning and item.tuning.governor,
+    "Mode": lambda item: item.tuning and item.tuning.power_mode,
+    "Threads": lambda item: item.threads,
+    "Runtime": lambda item: item.runtime.name,
+}
+OF_A_SWEEP = ("Governor", "Mode")  # there only where rows differ in them
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -70,8 +80,11 @@ def console(*, stderr: bool = False) -> Console:
     return made if made.is_terminal else plain(width=PIPE_WIDTH)
 
 
-def show(run: Run, rows: Sequence[Row], out: Console) -> None:
-    """Print the whole run: a table per target, then what failed elsewhere."""
+def show(run: Run, rows: Sequence[Row], out: Console, budgets: Budgets | None = None) -> None:
+    """Print the whole run: a table per target, then what failed elsewhere.
+
+    `budgets` are those that `rows` were compared with.
+    """
     targets = list(dict.fromkeys(row.measurement.target for row in rows))
     for target in targets:
         mine = [row for row in rows if row.measurement.target == target]
@@ -80,7 +93,7 @@ def show(run: Run, rows: Sequence[Row], out: Console) -> None:
             for failure in run.failures
             if failure.target in (target, None) and not _told_by_a_row(failure, mine)
         ]
-        _show_target(target, mine, failures, out)
+        _show_target(target, mine, failures, out, budgets or Budgets())
     elsewhere = [failure for failure in run.failures if failure.target not in targets]
     show_failures([failure for failure in elsewhere if failure.target or not targets], out)
 
@@ -106,7 +119,9 @@ def _by_reason(failures: Sequence[Failure]) -> dict[tuple[str | None, str, str],
     return found
 
 
-def _show_target(target: str, rows: Sequence[Row], failures: Sequence[Failure], out: Console) -> None:
+def _show_target(
+    target: str, rows: Sequence[Row], failures: Sequence[Failure], out: Console, budgets: Budgets
+) -> None:
     board = words.board(rows[0].measurement.conditions)
     out.print(Text.assemble((target, "bold"), f"  {board}" if board else ""))
     for columns, name_width in _layouts(rows):
@@ -114,6 +129,8 @@ def _show_target(target: str, rows: Sequence[Row], failures: Sequence[Failure], 
         if Width.get(out, out.options.update(width=1000), table).maximum <= out.width:
             break
     out.print(table)
+    if chosen := least_energy(rows):
+        out.print(_line("→", words.choice(chosen, budgets, rows), "bold"))
     for mark, text, style in _notes(columns, rows, failures):
         out.print(_line(mark, text, style))
     out.print()
@@ -122,18 +139,20 @@ def _show_target(target: str, rows: Sequence[Row], failures: Sequence[Failure], 
 def _columns(rows: Sequence[Row]) -> list[Column]:
     metered = any(words.is_metered(row.measurement) for row in rows)
     told = any(row.measurement.execution for row in rows)
-    hidden = (() if metered else OF_A_METER) + (() if told else OF_THE_RUNTIME)
+    hidden = [*(() if metered else OF_A_METER), *(() if told else OF_THE_RUNTIME)]
+    hidden += [name for name in OF_A_SWEEP if len({TELLING[name](row.measurement) for row in rows}) == 1]
     return [column for column in COLUMNS if column.heading not in hidden]
 
 
 def _layouts(rows: Sequence[Row]) -> Iterator[tuple[list[Column], int]]:
     """Columns and the room for a name, from the most generous to the narrowest."""
-    twins = []
-    if any(words.differ(row.measurement, rows, lambda m: m.threads) for row in rows):
-        twins.append(THREADS)
-    if any(words.differ(row.measurement, rows, lambda m: m.runtime.name) for row in rows):
-        twins.append(RUNTIME)
     columns = _columns(rows)
+    telling = [
+        name
+        for name, what in TELLING.items()
+        if any(words.differ(row.measurement, rows, what) for row in rows)
+    ]
+    twins = [column for name in telling for column in columns if column.heading == name]
     yield columns, 100
     for column in sorted(columns, key=lambda column: -column.rank):
         yield columns, NAME_WIDTHS[0]

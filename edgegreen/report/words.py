@@ -6,8 +6,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence, Sized
 from typing import Any
 
+from edgegreen.choice import Choice
 from edgegreen.comparison import Row
-from edgegreen.measurement import Measurement, RuntimeUsed
+from edgegreen.measurement import Measurement, RuntimeUsed, Tuning
+from edgegreen.recipe import Budgets
 
 ABSENT = "–"
 # Metrics that are shares; they read as per cent and change by points.
@@ -94,6 +96,44 @@ def energy(item: Measurement) -> str:
     return f"{item.energy.per_inference_mj:.{decimals}f} ± {half:.{decimals}f}"
 
 
+def governor(tuning: Tuning | None) -> str:
+    """The one that was set."""
+    return tuning.governor if tuning and tuning.governor else ABSENT
+
+
+def power_mode(tuning: Tuning | None) -> str:
+    """The one that was set, as the recipe names it."""
+    return ABSENT if tuning is None or tuning.power_mode is None else str(tuning.power_mode)
+
+
+def choice(found: Choice, budgets: Budgets, among: Sequence[Row]) -> str:
+    """`least energy within the latency budget: int8, powersave: 3.10 ± 0.11 mJ (p95 8.20 ms)`, and so on."""
+    given = {key for key, limit in budgets if limit is not None}
+    latency = {"latency_p50_ms_max", "latency_p95_ms_max"}
+    within = (
+        " within the latency budget" if given and given <= latency else " within the budgets" if given else ""
+    )
+    start = f"least energy{within}:"
+    if found.best is None:
+        counts = (
+            (found.invalid, "not to be trusted"),
+            (found.over, "over a budget"),
+            (found.unmetered, "without energy"),
+        )
+        told = ", ".join(f"{n} {'is' if n == 1 else 'are'} {what}" for n, what in counts if n)
+        return f"{start} no row qualifies ({told})"
+    best = found.best.measurement
+    percentile = "p50" if given & latency == {"latency_p50_ms_max"} else "p95"
+    value_ms = best.latency_ms.p50 if percentile == "p50" else best.latency_ms.p95
+    text = f"{start} {trial(best, among)}: {energy(best)} mJ ({percentile} {number(value_ms)} ms)"
+    if not found.alike:
+        return text
+    alike = "; ".join(
+        f"{trial(row.measurement, among)} ({energy(row.measurement)} mJ)" for row in found.alike
+    )
+    return f"{text}. Not to be told apart from it: {alike}"
+
+
 def is_metered(item: Measurement) -> bool:
     """Whether energy was to be measured."""
     return item.power is not None or bool(item.conditions.get("meter"))
@@ -118,6 +158,8 @@ def trial(item: Measurement, among: Sequence[Row]) -> str:
         parts.append(item.runtime.name)
     if differ(item, among, lambda m: m.threads):
         parts.append(f"{item.threads} thread" + "s" * (item.threads > 1))
+    if item.tuning and differ(item, among, lambda m: m.tuning):
+        parts.append(str(item.tuning))
     return ", ".join(parts)
 
 

@@ -12,11 +12,12 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from edgegreen import comparison
-from edgegreen.measurement import Energy, Failure, Measurement, Power, Run
+from edgegreen.measurement import Energy, Failure, Measurement, Power, Run, Tuning
 from edgegreen.recipe import Budgets
 from edgegreen.report import terminal
 
 ESCAPE = "\x1b"
+AT_TIMES = (*terminal.OF_A_METER, *terminal.OF_A_SWEEP, *terminal.OF_THE_RUNTIME)  # columns
 
 
 def shown(of: Run, width: int = 200, *, colour: bool = False, **budgets: Any) -> str:
@@ -26,7 +27,7 @@ def shown(of: Run, width: int = 200, *, colour: bool = False, **budgets: Any) ->
         file=out, width=width, force_terminal=colour, highlight=False, markup=False, emoji=False
     )
     rows = comparison.rows(of.results, "fp32-tflite", Budgets(**budgets))
-    terminal.show(of, rows, console)
+    terminal.show(of, rows, console, Budgets(**budgets))
     return out.getvalue()
 
 
@@ -153,7 +154,6 @@ ENERGY = Energy(per_inference_mj=12.3, gross_mj=20, ci95_mj=(11.85, 12.75))
 
 
 # Nobody told what these rows ran in.
-HIDDEN = (*terminal.OF_A_METER, *terminal.OF_THE_RUNTIME)
 
 
 class TestWidth:
@@ -181,7 +181,7 @@ class TestWidth:
         for width in (200, 120, 100, 80, 60, 40):
             text = shown(run(*TWINS), width)
             heading = next(line for line in text.splitlines() if line.startswith("Variant"))
-            there = [c.heading for c in terminal.COLUMNS if c.heading not in HIDDEN]
+            there = [c.heading for c in terminal.COLUMNS if c.heading not in AT_TIMES]
             gone = [name for name in there if name not in heading]
             flat = " ".join(text.split())
             if gone:
@@ -198,7 +198,30 @@ class TestWidth:
 
     def test_all_of_it_fits_a_pipe(self) -> None:
         text = shown(run(*KWS), terminal.PIPE_WIDTH)
-        assert len(re.split(r"\s{2,}", line_of(text, "Variant"))) == len(terminal.COLUMNS) - len(HIDDEN)
+        assert len(re.split(r"\s{2,}", line_of(text, "Variant"))) == len(terminal.COLUMNS) - len(AT_TIMES)
+
+    def test_settings_are_there_when_rows_differ_in_them(self) -> None:
+        lean, fast = (
+            measurement("a", tuning=Tuning(governor=name, power_mode="15W"))
+            for name in ("powersave", "performance")
+        )
+        text = shown(run(lean, fast))
+        assert re.search(r"Threads +Governor +Size", line_of(text, "Variant"))
+        assert re.search(r" 1 +powersave  ", text)
+        narrow = shown(run(lean, fast), 60)
+        assert "Governor" in line_of(narrow, "Variant")  # or the rows would be the same to the eye
+        assert "Governor" not in shown(run(lean, lean))
+
+    def test_the_answer_of_a_sweep_stands_first_below_the_table(self) -> None:
+        far = Energy(per_inference_mj=20, gross_mj=30, ci95_mj=(19, 21))
+        sweep = [
+            measurement("a", energy=energy, energy_absent=None, tuning=Tuning(governor=name))
+            for name, energy in (("powersave", ENERGY), ("performance", far))
+        ]
+        text = shown(run(*sweep), latency_p95_ms_max=5)
+        assert text.splitlines()[4] == (
+            "→ least energy within the latency budget: a, powersave: 12.30 ± 0.45 mJ (p95 1.20 ms)"
+        )
 
     def test_power_and_energy_are_there_when_a_meter_was(self) -> None:
         metered = measurement("int8-tflite", power=POWER, energy=ENERGY, energy_absent=None)

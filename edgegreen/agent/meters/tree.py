@@ -154,17 +154,17 @@ class Output(NamedTuple):
 Run = Callable[[Sequence[str]], Output]
 
 
-def run(argv: Sequence[str]) -> Output:
+def run(argv: Sequence[str], *, stdin: bytes = b"", timeout_s: float = COMMAND_TIMEOUT_S) -> Output:
     """Run a command to its end. Raises Unreadable when there is no such command, or it hangs."""
     path = os.pathsep.join((os.environ.get("PATH", os.defpath), *MORE_PATH))
     try:
         done = subprocess.run(
             list(argv),
-            stdin=subprocess.DEVNULL,
+            input=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             env=dict(os.environ, PATH=path, LC_ALL="C"),
-            timeout=COMMAND_TIMEOUT_S,
+            timeout=timeout_s,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
