@@ -147,8 +147,9 @@ def test_an_agent_that_is_killed(shell: Shell, governors: Governors, nvpmodel: N
         parent = trial.parent()
         assert parent
         parent.kill()
-        going.until("here: 2/2")  # by a new agent, after the old one's guard has put everything back
-        assert soon(lambda: (governors.now, nvpmodel.mode) == (["performance"] * 2, 2))
+        going.until("this trial is repeated")  # by a new agent, after the old one's guard has put all back
+        assert soon(lambda: (governors.now, nvpmodel.mode) == (["powersave"] * 2, 2))
+        going.child(".pyz trial")
         going.signal()
         going.end(10)
     assert soon(lambda: (governors.now, nvpmodel.mode) == (OWN, 1))

@@ -16,7 +16,7 @@ from cli.conftest import add_board
 from cli.harness import Shell, child_of
 from cli.test_interrupts import large
 
-ROUND_TRIPS = 12
+ROUND_TRIPS = 13
 
 
 @pytest.fixture
