@@ -15,6 +15,7 @@ from edgegreen.yamlfile import Frozen, Matching
 Scope = Literal["module", "rail sum", "package", "board", "wall"]
 
 Text = Annotated[str, Field(min_length=1, max_length=200)]
+Argument = Annotated[str, Field(max_length=4096)]
 Seconds = Annotated[float, Field(gt=0, le=60)]
 
 
@@ -28,15 +29,25 @@ def _web_address(url: str) -> str:
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
         raise ValueError("should be http://host[:port]/path or https://…")
     if "@" in parts.netloc:
-        raise ValueError("a password does not belong here; set EDGEGREEN_METER_USER and EDGEGREEN_METER_PASSWORD")
+        raise ValueError("a password does not belong here; set EDGEGREEN_METER_PASSWORD")
     return url
+
+
+def _host_and_port(address: str) -> str:
+    """`address`, where its port is one."""
+    _web_address(address if "://" in address else f"http://{address}")
+    return address
 
 
 Url = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
 Address = Annotated[
     str,
     Field(max_length=300),
-    Matching(r"(https?://)?([^\s@/:\[\]?#]+|\[[\da-fA-F:.]+\])(:[0-9]{1,5})?/?", "host, host:port or http://host:port"),
+    Matching(
+        r"(https?://)?([^\s@/:\[\]?#]+|\[[\da-fA-F:.]+\])(:[0-9]{1,5})?/?",
+        "host, host:port or http://host:port",
+    ),
+    AfterValidator(_host_and_port),
 ]
 Pointer = Annotated[
     str, Matching(r"(/([^/~]|~[01])*)*", "a JSON pointer (RFC 6901), such as /StatusSNS/ENERGY/Power")
@@ -88,12 +99,12 @@ class Command(Frozen):
     """A program on this machine that prints watts, one reading a line."""
 
     meter: Literal["command"]
-    command: Annotated[tuple[Annotated[str, Field(max_length=4096)], ...], Field(min_length=1, max_length=1000)]
+    command: Annotated[tuple[Argument, ...], Field(min_length=1, max_length=1000)]
     """The program and its arguments; no shell is in between."""
     every_s: Seconds | None = None
-    """The program is run anew for each reading, this often. Left out: it runs all the time and keeps printing."""
+    """How often the program is run anew, for one reading each. Left out: it runs once and keeps printing."""
     timestamps: Literal["none", "unix", "monotonic"] = "none"
-    """`none`: a line is `watts`. Else it is `time watts`, in seconds, on this machine's clock of that name."""
+    """`none`: a line is `watts`. Else it is `time watts`, in seconds by this machine's clock of that name."""
     averaging_s: Seconds | None = None
     """A reading is the mean over that long; left out where that is not known."""
     rail: Text = "whole"
@@ -104,7 +115,7 @@ class Command(Frozen):
     @model_validator(mode="after")
     def _timed_once(self) -> Command:
         if self.every_s is not None and self.timestamps != "none":
-            raise ValueError("`timestamps` are for a program that keeps printing; with `every_s` each run is timed")
+            raise ValueError("`timestamps` are for a program that keeps printing; leave out `every_s`")
         if not self.command[0]:
             raise ValueError("`command` starts with an empty name")
         return self

@@ -178,7 +178,10 @@ def dotted(place: Place) -> str:
 
 
 def _keys_at(model: type[BaseModel], place: Place, branch: str) -> list[str]:
-    """Keys allowed at `place`, found by walking the types' annotations; of several types, by that called `branch`."""
+    """Keys allowed at `place`, found by walking the types' annotations.
+
+    Where the value can be of several types, those of the one called `branch`, if one is.
+    """
     types: list[Any] = [model]
     for part in place:
         models = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]

@@ -11,15 +11,22 @@ from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
 from edgegreen.measurement import ArtifactUsed, Latency, Measurement, RuntimeUsed
+from edgegreen.meters.record import Record
 from edgegreen.plan import Trial
 
 
 def measurement(
-    trial: Trial, artifact: Artifact, board: Board, raw: RawResult, evaluation: Evaluation
+    trial: Trial,
+    artifact: Artifact,
+    board: Board,
+    raw: RawResult,
+    evaluation: Evaluation,
+    *,
+    record: Record,
 ) -> Measurement:
-    """What a trial measured, what that says, and whether it can be trusted."""
+    """What a trial measured, what that says, and whether it can be trusted. `record` is its meter's."""
     accuracy = evaluation.accuracy()
-    metered = metering.measure(trial.target, raw.observed, raw.windows, raw.runs)
+    metered = metering.measure(trial.target, record, raw.windows, raw.runs)
     reasons = (
         *evaluation.reasons(),
         *verdict.of_latency(raw.invoke_ns),
@@ -55,7 +62,7 @@ def measurement(
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
             "agreement_on_host": _agreement(artifact),
-            **verdict.conditions(raw.observed, raw.windows, metered=trial.target.is_metered),
+            **verdict.conditions(raw.observed, raw.windows, record if trial.target.is_metered else None),
         },
         verdict="invalid" if reasons else "valid",
         reasons=reasons,

@@ -73,7 +73,7 @@ class PowerMeter(Frozen):
 
 
 def _kind(power: Any) -> str:
-    """The name of the type that is meant, by `meter`: one for each that the host reads, one for the board's."""
+    """The name of the type that `meter` means: one for each that the host reads, one for the board's."""
     kind = power.get("meter") if isinstance(power, dict) else getattr(power, "meter", None)
     host = meterkeys.KINDS.get(kind) if isinstance(kind, str) else None
     return host.__name__ if host else PowerMeter.__name__
@@ -96,9 +96,7 @@ class Target(Frozen):
     """Left out: the best one present for each format. Given: one trial for each that fits."""
     root: Annotated[str, Field(min_length=1)] = "~/.edgegreen"
     """The one folder edgegreen uses on the board."""
-    power: (
-        Annotated[Annotated[PowerMeter, Tag("PowerMeter")] | HostMeter, Discriminator(_kind)] | None
-    ) = None
+    power: Annotated[Annotated[PowerMeter, Tag("PowerMeter")] | HostMeter, Discriminator(_kind)] | None = None
     """Left out: no meter is read, and no energy measured."""
     sysfs_root: Annotated[str, Field(min_length=1)] = "/"
     """Where the board's `/sys` and `/proc` are; in a container also a mounted sysfs, such as `/host/sys`."""

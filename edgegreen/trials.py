@@ -175,8 +175,10 @@ class TargetRun:
                 raise _no_runtime(self.target, at.board, trial.runtimes)
             evaluation = self._evaluation(trial.variant_name)
             job = self._job(trial, artifact, at.placed, runtime)
-            raw = at.agent.measure(job, progress, evaluation.update)
-            self.ledger.result(results.measurement(trial, artifact, at.board, raw, evaluation))
+            with metering.recording(self.target, at.agent.clock) as recorded:
+                raw = at.agent.measure(job, progress, evaluation.update)
+                record = recorded(raw.observed)
+            self.ledger.result(results.measurement(trial, artifact, at.board, raw, evaluation, record=record))
             if evaluation.error:  # the metric's fault; what the board measured is kept above
                 raise evaluation.error
         except UnreachableError:

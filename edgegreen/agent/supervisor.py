@@ -63,6 +63,8 @@ class Supervisor:
             verb = request.get("verb")
             if verb == "probe":
                 self.say("probed", **system.facts())
+            elif verb == "clock":
+                self.say("clock", t_ns=time.monotonic_ns())  # what a trial stamps its windows with
             elif verb == "measure" and isinstance(request.get("id"), str):
                 job = wire.Job.parse(request.get("job"))
                 TrialProcess(self, request["id"], job.meter).run(line)

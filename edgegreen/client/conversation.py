@@ -6,17 +6,20 @@ that hung, or broke the conversation, costs itself only: the agent is started an
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from edgegreen.agent import wire
 from edgegreen.client import diagnosis, messages
-from edgegreen.client.messages import Board, Event, Measured, Refusal
+from edgegreen.client.messages import Board, Clock, Event, Measured, Refusal
 from edgegreen.client.readings import Job, OnOutputs, OnProgress, RawResult, Readings
 from edgegreen.client.wirefields import senseless
 from edgegreen.errors import DeviceError
+from edgegreen.statistics.clocks import Exchange
 from edgegreen.transport import Process, Transport
 
+A = TypeVar("A", Board, Clock)
 IDLE_TIMEOUT_S = 60.0
 MAX_NOISE_LINES = 200
 
@@ -59,15 +62,13 @@ class Agent:
 
     def probe(self) -> Board:
         """Facts about the board. Raises DeviceError, UnreachableError."""
-        try:
-            self._send({"verb": "probe"})
-            event = self._next()
-            if not isinstance(event, Board):
-                raise senseless(f"it answered `probe` with {type(event).__name__.lower()}")
-        except BaseException:
-            self._drop()
-            raise
-        return event
+        return self._ask("probe", Board)
+
+    def clock(self) -> Exchange:
+        """The board's monotonic clock beside ours. Raises DeviceError, UnreachableError."""
+        before_ns = time.monotonic_ns()
+        there_ns = self._ask("clock", Clock).t_ns
+        return Exchange(before_ns, there_ns, time.monotonic_ns())
 
     def measure(
         self, job: Job, on_progress: OnProgress, on_outputs: OnOutputs = lambda _start, _outputs: None
@@ -96,6 +97,18 @@ class Agent:
             self._drop()  # what it still has to say belongs to a trial nobody waits for
             raise
         raise diagnosis.of_trial(readings.last_word, job.runtime)
+
+    def _ask(self, verb: str, answer: type[A]) -> A:
+        """Its answer to a question that has one. Raises DeviceError, UnreachableError."""
+        try:
+            self._send({"verb": verb})
+            event = self._next()
+            if not isinstance(event, answer):
+                raise senseless(f"it answered `{verb}` with {type(event).__name__.lower()}")
+        except BaseException:
+            self._drop()
+            raise
+        return event
 
     def _start(self) -> None:
         try:

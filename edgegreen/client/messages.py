@@ -56,6 +56,15 @@ class Board:
 
 
 @dataclass(frozen=True)
+class Clock:
+    """What the board's monotonic clock showed."""
+
+    __pydantic_config__ = CLOSED
+
+    t_ns: Count
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a stage of a trial is; said again and again while it works."""
 
@@ -207,9 +216,11 @@ class Refusal:
 
 
 FromSampler = MeterFound | PowerRecords | Poll | Snapshot | Sampled
-Event = Board | Progress | TrialWindow | Latencies | Outputs | Measured | Failed | Refusal | FromSampler
+FromTrial = Progress | TrialWindow | Latencies | Outputs | Measured | Failed
+Event = Board | Clock | FromTrial | FromSampler | Refusal
 EVENTS: dict[str, TypeAdapter[Event]] = {
     "probed": TypeAdapter(Board),
+    "clock": TypeAdapter(Clock),
     "progress": TypeAdapter(Progress),
     "window": TypeAdapter(TrialWindow),
     "latencies": TypeAdapter(Latencies),
