@@ -86,8 +86,9 @@ class Stream:
         self.meter = Told(about, self._stop, clock=clock, first_s=FIRST_S, silent=SILENT)
         self._process = _start(keys.command)
         self._stderr = b""
-        for work in (self._listen, self._listen_aside):
-            threading.Thread(target=work, daemon=True, name=f"meter {keys.command[0]}").start()
+        self._aside = threading.Thread(target=self._listen_aside, daemon=True, name="meter's complaints")
+        self._aside.start()
+        threading.Thread(target=self._listen, daemon=True, name="meter's lines").start()
 
     def _stop(self) -> None:
         _end(self._process)
@@ -106,6 +107,7 @@ class Stream:
                     self.meter.end(f"`{self._source}` prints a line of more than {MAX_LINE_BYTES} bytes")
                     return
         code = self._process.wait()
+        self._aside.join(END_S)
         self.meter.end(_ending(self._source, code, self._stderr))
 
     def _listen_aside(self) -> None:
