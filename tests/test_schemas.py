@@ -79,10 +79,12 @@ def test_a_mistake_in_a_recipe_is_one_to_an_editor(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["famly: linux", "family: pi", "port: 0", "runtimes: []", "host: a b", "host: pi@b"]
-)
+    "text",
+    ["famly: linux", "family: pi", "port: 0", "runtimes: []", "host: a b", "host: pi@b",
+     "power: {meter: shelly}", "power: {meter: tasmota, address: a, rail: b}", "power: {meter: shely}"],
+)  # fmt: skip
 def test_a_mistake_in_a_target_is_one_to_an_editor(text: str) -> None:
-    validator("target").validate(tree("host: '::1'\nport: 22"))
+    validator("target").validate(tree("host: '::1'\nport: 22\npower: {meter: shelly, address: a}"))
     assert not validator("target").is_valid(tree(text))
 
 

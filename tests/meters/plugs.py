@@ -1,9 +1,10 @@
 """Plugs on 127.0.0.1: real web servers that speak what users recorded of theirs, with a power that moves.
 
-Shelly: home-assistant-libs/aioshelly, fixtures/gen1_Shelly Plug S_SHPLG-S_20230913-113421-v1.14.0-gcb84623.json and
-fixtures/gen2_Shelly Plus Plug S_SNPL-00112EU_20231219-134003-1.1.0-g34b5d4f.json; the challenge of a Gen2:
-cakephp/cakephp pull request 17035, of firmware 2 (a nonce in base64): iobroker.shelly pull request 1588.
-Tasmota: camueller/SmartApplianceEnabler, doc/Tasmota_DE.md; with two channels and decimals: evcc-io/evcc #5731.
+Shelly: home-assistant-libs/aioshelly, in its `fixtures`
+"gen1_Shelly Plug S_SHPLG-S_20230913-113421-v1.14.0-gcb84623.json" and
+"gen2_Shelly Plus Plug S_SNPL-00112EU_20231219-134003-1.1.0-g34b5d4f.json". The challenge of a Gen2:
+cakephp/cakephp pull request 17035; of firmware 2, with a nonce in base64: ioBroker.shelly pull request 1588.
+Tasmota: camueller/SmartApplianceEnabler, doc/Tasmota_DE.md; two channels with decimals: evcc-io/evcc #5731.
 """
 
 from __future__ import annotations
@@ -149,7 +150,9 @@ class Digest:
         return 401, {"WWW-Authenticate": challenge}, b'{"code":401}'
 
 
-def gen2(power: Power, digest: Digest | None = None, component: str = "Switch") -> Callable[[str, Any], Answer]:
+def gen2(
+    power: Power, digest: Digest | None = None, component: str = "Switch"
+) -> Callable[[str, Any], Answer]:
     """Digest authorization, of all but /shelly."""
 
     def reply(path: str, headers: Any) -> Answer:

@@ -48,7 +48,9 @@ def recorded(meter: Asked | Told, seconds: float) -> tuple[list[tuple[int, int, 
 
 def test_one_that_keeps_printing(tmp_path: Path) -> None:
     start_ns = time.monotonic_ns()
-    meter = opened(program(tmp_path, KEEPS.format(line="f'# nonsense\\n{n / 2}'")), averaging_s=0.02, rail="12V")
+    meter = opened(
+        program(tmp_path, KEEPS.format(line="f'# nonsense\\n{n / 2}'")), averaging_s=0.02, rail="12V"
+    )
     assert meter.first() == 0.0
     kept, summary = recorded(meter, 0.5)
     assert [watts for _, _, watts in kept] == [n / 2 for n in range(len(kept))]
@@ -77,7 +79,9 @@ def test_times_of_another_clock_are_found_out(tmp_path: Path, hours: int) -> Non
     line = f"time.time() + {hours * 3600}, n"
     meter = opened(program(tmp_path, KEEPS.format(line=line)), timestamps="unix")
     command_s = r"3(600|599)\.\d s " + ("ahead of" if hours > 0 else "behind")
-    with pytest.raises(Unreadable, match=command_s + r" this machine's clock; seconds since 1970, UTC are wanted"):
+    with pytest.raises(
+        Unreadable, match=command_s + r" this machine's clock; seconds since 1970, UTC are wanted"
+    ):
         _first(meter, 0.3)
     meter.close()
 
@@ -100,7 +104,9 @@ def test_lines_that_make_no_sense_are_readings_that_failed(tmp_path: Path) -> No
 
 
 def test_a_burst_has_one_time_so_that_the_hole_before_it_shows(tmp_path: Path) -> None:
-    text = "import time\nwhile True:\n    print('1\\n2\\n3\\n' * 5, end='', flush=True)\n    time.sleep(0.1)\n"
+    text = (
+        "import time\nwhile True:\n    print('1\\n2\\n3\\n' * 5, end='', flush=True)\n    time.sleep(0.1)\n"
+    )
     meter = opened(program(tmp_path, text))
     meter.first()
     kept, summary = recorded(meter, 0.5)
@@ -114,7 +120,7 @@ def test_one_that_ends_says_so(tmp_path: Path) -> None:
     assert meter.first() == 3
     kept, summary = recorded(meter, 5)
     assert len(kept) == 1
-    assert summary.error.endswith("meter.py` ended with exit code 1: the instrument was unplugged")
+    assert summary.error.endswith("` ended with exit code 1: the instrument was unplugged")
     assert summary.wall_s < 2
 
 
@@ -152,7 +158,7 @@ def test_it_ends_with_all_it_started(tmp_path: Path) -> None:
         meter.close()
     finally:
         command.END_S = command_end_s
-    gone, alive = psutil.wait_procs([child], timeout=5)
+    _, alive = psutil.wait_procs([child], timeout=5)
     assert alive == [] or alive[0].status() == psutil.STATUS_ZOMBIE
 
 

@@ -41,7 +41,9 @@ def test_a_number_at_a_pointer(more: str, watts: float) -> None:
         assert plug.asked == ["/power?key=s3cret"]
 
 
-@pytest.mark.parametrize("pointer", ["/b", "/a/b~1c/2", "/a/b~1c/00", "/a/b~1c/-1", "/on", "/a", "/nan", "/0/0"])
+@pytest.mark.parametrize(
+    "pointer", ["/b", "/a/b~1c/2", "/a/b~1c/00", "/a/b~1c/-1", "/on", "/a", "/nan", "/0/0"]
+)
 def test_no_number_at_a_pointer(pointer: str) -> None:
     with serving(lambda *_: plugs.told(ANSWER)) as plug, pytest.raises(Unreadable) as no:
         read(plug.address, f"pointer: {pointer}")
@@ -62,7 +64,9 @@ def test_every_key_can_be_pointed_at(path: list[str], value: int) -> None:
 
 
 def test_about() -> None:
-    meter = opened("{meter: http, url: 'http://h.example:81/p?key=s', pointer: /p, averaging_s: 0.5, every_s: 2}")
+    meter = opened(
+        "{meter: http, url: 'http://h.example:81/p?key=s', pointer: /p, averaging_s: 0.5, every_s: 2}"
+    )
     assert (meter.about.source, meter.about.rail, meter.about.scope) == ("h.example:81/p", "/p", "board")
     assert meter.about.averaging_s == 0.5
 
@@ -131,7 +135,8 @@ def test_the_digest_of_rfc_7616(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(web.secrets, "token_hex", lambda _n: cnonce)
     common = (
         'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={}, '
-        'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
+        'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", '
+        'opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
     )
     responses = {
         "MD5": "8ca523f5e9506fed4657c9700eebdbec",

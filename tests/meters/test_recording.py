@@ -14,6 +14,7 @@ import pytest
 from edgegreen.agent.meters.base import About
 from edgegreen.agent.meters.tree import Unreadable
 from edgegreen.agent.sampler import Summary
+from edgegreen.errors import UnreachableError
 from edgegreen.meterkeys import Command, Http
 from edgegreen.meters import recording
 from edgegreen.meters.base import Keep, Wait
@@ -53,7 +54,10 @@ def test_readings_are_on_the_boards_clock_within_the_bound() -> None:
     assert found.why.startswith(f"http, as asked: {plug.address}/, the whole answer (board); ")
     assert found.why.endswith(" W at the start")
     shown_ns = found.readings["value"] * 1e9 + AHEAD_NS
-    assert np.abs(found.readings["t_ns"] - shown_ns).max() < found.alignment_s * 1e9 + found.readings["took_ns"].max()
+    assert (
+        np.abs(found.readings["t_ns"] - shown_ns).max()
+        < found.alignment_s * 1e9 + found.readings["took_ns"].max()
+    )
     assert 0.0005 < found.alignment_s < 0.05
     assert found.summary
     assert found.summary.n == len(found.readings) >= 8
@@ -94,6 +98,23 @@ def test_a_wall_clock_that_is_set_meanwhile_leaves_no_figure(tmp_path: Path, mon
     assert found.why.startswith("this machine's wall clock cannot be followed: it went -2.00")
 
 
+def test_a_board_that_has_gone_after_the_trial_costs_the_energy_alone() -> None:
+    asked = []
+
+    def gone() -> Exchange:
+        asked.append(1)
+        if len(asked) > recording.EXCHANGES:
+            raise UnreachableError("the link to b broke")
+        return board()
+
+    with serving(lambda *_: plugs.told(3.0)) as plug:
+        running = Recording(page(plug.address), gone)
+        running.start()
+        found = running.finish()
+    assert found.why == "the board did not tell its clock after the trial: the link to b broke"
+    assert found.about is None
+
+
 def test_a_meter_that_is_not_there_is_a_reason() -> None:
     with serving(lambda *_: plugs.NOT_FOUND) as plug:
         found = record(page(plug.address), 0.0)
@@ -113,7 +134,9 @@ def test_readings_that_fail_and_a_gap_are_told() -> None:
     assert found.summary.failed == int(np.isnan(found.readings["value"]).sum()) >= 3
     assert found.summary.gap_count == 1
     (gap,) = found.summary.gaps
-    assert found.readings["t_ns"][0] < gap[0] < gap[1] <= found.readings["t_ns"][-1]  # on the board's clock as well
+    assert (
+        found.readings["t_ns"][0] < gap[0] < gap[1] <= found.readings["t_ns"][-1]
+    )  # on the board's clock as well
     assert found.troubles == (f"{plug.address} answered 404 Not Found",)
 
 
@@ -173,7 +196,10 @@ def test_a_meter_that_hangs_at_the_start_does_not_begin_later() -> None:
 
 @pytest.mark.parametrize(
     ("at", "why"),
-    [("first", "it is asleep; wake it"), ("foreign", "the meter failed: KeyError: 'what a package of others may raise'")],
+    [
+        ("first", "it is asleep; wake it"),
+        ("foreign", "the meter failed: KeyError: 'what a package of others may raise'"),
+    ],
 )
 def test_what_a_meter_raises_is_the_reason(at: str, why: str) -> None:
     meter = Stuck(at)

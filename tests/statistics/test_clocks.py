@@ -1,4 +1,4 @@
-"""Two clocks side by side: whatever they do within what is assumed of them, the truth lies within the bound."""
+"""Two clocks side by side: whatever they do that is assumed of them, the truth lies within the bound."""
 
 from __future__ import annotations
 
@@ -68,12 +68,16 @@ def test_the_shortest_round_trip_is_taken() -> None:
 @pytest.mark.parametrize("step_s", [3600.0, -3600.0, 0.5, -40.0])
 def test_a_clock_that_was_set_meanwhile_is_not_followed(step_s: float) -> None:
     first, last = Exchange(0, 7 * S, 1000), Exchange(60 * S, 67 * S + int(step_s * 1e9), 60 * S + 1000)
-    with pytest.raises(Unusable, match=r"the wall clock cannot be followed: it went [+-][\d.]+ s against") as no:
+    with pytest.raises(
+        Unusable, match=r"the wall clock cannot be followed: it went [+-][\d.]+ s against"
+    ) as no:
         align(first, last, "the wall")
     assert f"{step_s:+.3f} s" in str(no.value)
 
 
 def test_wall_clocks_keep_their_nanoseconds() -> None:
     """1.8e18 ns since 1970 do not fit a float."""
-    wall = align(Exchange(0, 1_800_000_000_123_456_789, 2), Exchange(S, 1_800_000_001_123_456_789, S + 2), "the")
+    wall = align(
+        Exchange(0, 1_800_000_000_123_456_789, 2), Exchange(S, 1_800_000_001_123_456_789, S + 2), "the"
+    )
     assert wall.ours(np.array([1_800_000_000_623_456_789])).tolist() == [S // 2 + 1]
