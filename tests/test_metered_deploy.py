@@ -109,7 +109,7 @@ def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
     (tmp_path / "relay.py").write_text(RELAY)
     words = json.dumps([sys.executable, "relay.py", str(tmp_path / "board" / CHIP / "power1_input")])
     target = f"power: {{meter: command, command: {words}, timestamps: unix}}"
-    result, _ = deploy(tmp_path, target, "{duration_s: 5, idle_s: 3}")
+    result, _ = deploy(tmp_path, target, "{duration_s: 3, idle_s: 2}")
 
     assert result["energy_absent"] is None
     energy, mj_per_w = result["energy"], 1e3 / result["throughput_ips"]
@@ -124,14 +124,14 @@ def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
     assert (meter["read_on"], meter["about"]["kind"], meter["about"]["scope"]) == ("host", "command", "board")
     assert 0.02 < meter["period_s"] < 0.2
     assert 0 < meter["alignment_s"] < 0.1
-    assert result["conditions"]["sampler"]["n"] > 300
-    assert result["conditions"]["during"]["polls"] >= 2  # the board's own sampler goes on watching
+    assert result["conditions"]["sampler"]["n"] > 150
+    assert result["conditions"]["during"]["polls"] >= 1  # the board's own sampler goes on watching
 
 
 def test_a_plug_needs_more_time_and_says_how_much(tmp_path: Path) -> None:
     with serving(gen2(lambda: round(random.uniform(2, 4), 1))) as plug:
         target = f"power: {{meter: shelly, address: '{plug.address}'}}"
-        result, table = deploy(tmp_path, target, "{duration_s: 1.5, idle_s: 1.5}")
+        result, table = deploy(tmp_path, target, "{duration_s: 0.5, idle_s: 1}")
     assert result["power"] is None
     why = r"too few readings of the idle time before the model ran: \d that speak of nothing else"
     assert re.fullmatch(why, result["energy_absent"])

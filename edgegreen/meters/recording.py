@@ -44,7 +44,7 @@ class Recording:
         self._before = self._exchanges()
 
     def finish(self) -> Record:
-        """End, and give the record on the board's clock; a board that has gone by now costs the energy alone."""
+        """End, and give the record on the board's clock; a board gone by now costs the energy alone."""
         assert self._before
         try:
             after = self._exchanges()
