@@ -1,7 +1,7 @@
 """Power meters that the host reads while a board runs. A new kind is one file and one line in METERS.
 
-`open_meter` makes a meter from a target's `power:`; `recording` reads it during a trial and puts its record
-on the board's clock. Meters on the board are in `agent/meters`; both sides give a `Record`.
+Each kind makes a meter from its keys; `recording` reads it during a trial and puts its record on the board's
+clock. Meters on the board are in `agent/meters`; both sides give a `Record`.
 """
 
 from __future__ import annotations
