@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from edgegreen import results
+from edgegreen import metering, results
 from edgegreen.artifact import Artifact
 from edgegreen.client import Agent, Board, Job
 from edgegreen.client.readings import OnProgress
@@ -65,13 +65,16 @@ def measure(at: Station, attempt: Attempt, keep: Callable[[Measurement], None]) 
 
 
 def _once(at: Station, attempt: Attempt, job: Job) -> Result:
-    raw = at.agent.measure(job, attempt.progress, attempt.evaluation.update)
+    with metering.recording(attempt.trial.target, at.agent.clock) as recorded:
+        raw = at.agent.measure(job, attempt.progress, attempt.evaluation.update)
+        record = recorded(raw.observed)
     return results.measurement(
         attempt.trial,
         attempt.artifact,
         at.board,
         raw,
         attempt.evaluation,
+        record=record,
         cool_to_c=attempt.benchmark.cool_to_c,
     )
 

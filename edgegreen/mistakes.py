@@ -118,7 +118,7 @@ def _text(mistake: Mistake, model: type[BaseModel]) -> str:
     name = f"`{dotted(place)}`: " if place else ""
     match item["type"]:
         case "extra_forbidden":
-            known = _keys_at(model, place[:-1])
+            known = _keys_at(model, place[:-1], mistake.branch)
             nearest = _did_you_mean(str(place[-1]), known) or f" (known here: {', '.join(sorted(known))})"
             return f"unknown key `{dotted(place)}`{nearest}"
         case "missing":
@@ -147,7 +147,7 @@ def _kind(mistake: Mistake, model: type[BaseModel]) -> str:
         case "literal_error":
             return "one of " + ", ".join(_literals(mistake.item))
         case "model_type":
-            return f"`key: value` lines ({', '.join(_keys_at(model, mistake.place))})"
+            return f"`key: value` lines ({', '.join(_keys_at(model, mistake.place, mistake.branch))})"
         case "string_type" if "path" in mistake.branch:
             return "a path"
         case kind:
@@ -177,17 +177,20 @@ def dotted(place: Place) -> str:
     return text.removeprefix(".")
 
 
-def _keys_at(model: type[BaseModel], place: Place) -> list[str]:
-    """Keys allowed at `place`, found by walking the types' annotations."""
+def _keys_at(model: type[BaseModel], place: Place, branch: str) -> list[str]:
+    """Keys allowed at `place`, found by walking the types' annotations.
+
+    Where the value can be of several types, those of the one called `branch`, if one is.
+    """
     types: list[Any] = [model]
     for part in place:
         models = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]
         inner = [t.model_fields[part].annotation for t in models if part in t.model_fields]
         # Not a field of a model: a key of a dict or an index of a list, whose values' types follow.
         types = [leaf for t in inner for leaf in _leaves(t)] if inner else types
-    return [
-        name for t in types if isinstance(t, type) and issubclass(t, BaseModel) for name in t.model_fields
-    ]
+    models = [t for t in types if isinstance(t, type) and issubclass(t, BaseModel)]
+    named = [t for t in models if t.__name__ == branch] or models
+    return [name for t in named for name in t.model_fields]
 
 
 def _leaves(annotation: Any) -> list[Any]:

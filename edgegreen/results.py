@@ -20,6 +20,7 @@ from edgegreen.measurement import (
     Profile,
     RuntimeUsed,
 )
+from edgegreen.meters.record import Record
 from edgegreen.plan import Trial
 
 
@@ -38,11 +39,12 @@ def measurement(
     raw: RawResult,
     evaluation: Evaluation,
     *,
+    record: Record,
     cool_to_c: float | None = None,
 ) -> Result:
-    """What a trial measured, what that says, and whether it can be trusted."""
+    """What a trial measured, what that says, and whether it can be trusted. `record` is its meter's."""
     accuracy = evaluation.accuracy()
-    metered = metering.measure(trial.target, raw.observed, raw.windows, raw.runs)
+    metered = metering.measure(trial.target, record, raw.windows, raw.runs)
     executed = _execution(raw)
     lasting = (*evaluation.reasons(), *execution.reasons(artifact.precision, executed))
     passing = (
@@ -82,7 +84,7 @@ def measurement(
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
             "agreement_on_host": _agreement(artifact),
-            **verdict.conditions(raw.observed, raw.windows, metered=trial.target.is_metered),
+            **verdict.conditions(raw.observed, raw.windows, record if trial.target.is_metered else None),
         },
         verdict="invalid" if lasting or passing else "valid",
         reasons=(*lasting, *passing),

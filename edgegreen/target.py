@@ -11,15 +11,16 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote
 
 import platformdirs
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator
 
-from edgegreen import yamlfile
+from edgegreen import meterkeys, yamlfile
 from edgegreen.errors import InputError
 from edgegreen.home import home
+from edgegreen.meterkeys import HostMeter, Scope
 from edgegreen.yamlfile import Frozen, Matching
 
 Family = Literal[
@@ -36,7 +37,6 @@ RUNTIMES: dict[str, tuple[RuntimeName, ...]] = {
     "openvino": ("openvino",),
 }
 MeterKind = Literal["auto", "ina3221", "ina238", "pmic", "hwmon", "rapl", "power_supply", "none"]
-Scope = Literal["module", "rail sum", "package", "board", "wall"]
 # One colon is a port, which has a key of its own; several are IPv6.
 Host = Annotated[
     str,
@@ -60,6 +60,24 @@ class PowerMeter(Frozen):
     scope: Scope | None = None
     """What the meter sees, where you know it and the board cannot tell."""
 
+    @field_validator("meter", mode="before")
+    @classmethod
+    def _some_meter(cls, kind: object) -> object:
+        """Of a name that no meter has, not even one the host reads, say so here: this is where it ends up."""
+        known = (*get_args(MeterKind), *meterkeys.KINDS)
+        if isinstance(kind, str) and kind not in known:
+            close = difflib.get_close_matches(kind, known, n=1, cutoff=0.5)
+            nearest = f"; did you mean `{close[0]}`?" if close else ""
+            raise ValueError(f"should be one of {', '.join(known)}, not `{kind[:60]}`{nearest}")
+        return kind
+
+
+def _kind(power: Any) -> str:
+    """The name of the type that `meter` means: one for each that the host reads, one for the board's."""
+    kind = power.get("meter") if isinstance(power, dict) else getattr(power, "meter", None)
+    host = meterkeys.KINDS.get(kind) if isinstance(kind, str) else None
+    return host.__name__ if host else PowerMeter.__name__
+
 
 class Target(Frozen):
     """One board and how to reach it."""
@@ -78,7 +96,7 @@ class Target(Frozen):
     """Left out: the best one present for each format. Given: one trial for each that fits."""
     root: Annotated[str, Field(min_length=1)] = "~/.edgegreen"
     """The one folder edgegreen uses on the board."""
-    power: PowerMeter | None = None
+    power: Annotated[Annotated[PowerMeter, Tag("PowerMeter")] | HostMeter, Discriminator(_kind)] | None = None
     """Left out: no meter is read, and no energy measured."""
     patience_s: Annotated[float, Field(ge=0, le=86400)] = 180.0
     """How long to go on trying when the link breaks or the board reboots."""

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edgegreen.agent import watcher
 from edgegreen.client.observed import Observed, Poll
+from edgegreen.meters.record import Record
 from edgegreen.statistics import stability
 
 CLOCK_CHANGE_MAX = 0.10  # of the highest clock of the board, while the model ran
@@ -69,19 +70,29 @@ def during(observed: Observed, window_ns: tuple[int, int]) -> tuple[Poll, ...]:
 
 
 def conditions(
-    observed: Observed | None, edges: Mapping[str, tuple[int, int]], *, metered: bool
+    observed: Observed | None, edges: Mapping[str, tuple[int, int]], record: Record | None
 ) -> dict[str, Any]:
     """The board before, while and after the model ran, and the meter if one was wanted, as JSON."""
     if observed is None:
         return {}
-    meter = asdict(observed.meter) if observed.meter and metered else None
     return {
         "before": observed.before.told() if observed.before else None,
         "during": summary(observed, edges["active"]),
         "after": observed.after.told() if observed.after else None,
         "windows_ns": dict(edges),
-        "meter": {name: meter[name] for name in ("about", "why", "period_s")} if meter else None,
-        "sampler": asdict(observed.summary) if observed.summary else None,
+        "meter": _meter(record) if record else None,
+        "sampler": asdict(record.summary) if record and record.summary else None,
+    }
+
+
+def _meter(record: Record) -> dict[str, Any]:
+    """What was read, where, why, how often, and how far its clock may be from that of the windows."""
+    return {
+        "about": asdict(record.about) if record.about else None,
+        "why": record.why,
+        "read_on": record.read_on,
+        "period_s": record.period_s,
+        "alignment_s": record.alignment_s if record.about else None,
     }
 
 

@@ -130,6 +130,8 @@ def test_each_foreign_library_has_its_seam() -> None:
     assert {path.partition("/")[0] for path in importers("paramiko")} == {"transport"}
     assert importers("ruamel") == {"yamlfile.py"}
     assert {path.partition("/")[0] for path in importers("rich")} == {"report"}
+    assert importers("pyjoulescope_driver") == {"meters/joulescope.py"}
+    assert importers("ppk2_api") == {"meters/ppk2.py"}
     for library in ("tensorflow", "keras", "nncf", "ai_edge_quantizer", "onnx"):
         assert {path.partition("/")[0] for path in importers(library)} <= {"sources", "convert", "compress"}
 
@@ -155,6 +157,17 @@ class TestRegistries:
         assert set(get_args(target.MeterKind)) == {*meters.METERS, meters.AUTO, sampler.NO_METER}
         assert set(get_args(target.Scope)) == set(SCOPES)
         assert set(meters.FAMILIES) == set(target.FAMILIES)
+
+    def test_meters_that_the_host_reads(self) -> None:
+        from edgegreen import meterkeys, meters
+
+        assert set(meters.METERS) == set(meterkeys.KINDS)
+        assert not set(meters.METERS) & set(get_args(target.MeterKind))
+        tags = [(kind, tag.tag) for kind, tag in map(get_args, get_args(meterkeys.HostMeter))]
+        assert tags == [(kind, kind.__name__) for kind in meterkeys.KINDS.values()]
+        assert [get_args(kind.model_fields["meter"].annotation) for kind, _ in tags] == [
+            (name,) for name in meterkeys.KINDS
+        ]
 
     def test_the_host_takes_what_the_sampler_says(self) -> None:
         from edgegreen.agent import sampler

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import subprocess
 import sys
 import time
@@ -13,6 +15,8 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import REPO
+from meter_simulator import CHIP
+from meters.plugs import gen2, serving
 
 IDLE_W, ADDED_W = 3.0, 2.0
 MODEL = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
@@ -87,6 +91,63 @@ def test_the_energy_that_was_played_comes_back(tmp_path: Path, played: Path) -> 
     assert "Power W" in heading
     assert "mJ/inference" in heading
     assert "±" in row
+
+
+# What a bench instrument's program may look like: it prints what the simulator plays, and when.
+RELAY = """
+import sys, time
+while True:
+    with open(sys.argv[1]) as power:
+        print(time.time(), int(power.read()) / 1e6, flush=True)
+    time.sleep(0.02)
+"""
+
+
+def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
+    tmp_path: Path, played: Path
+) -> None:
+    (tmp_path / "relay.py").write_text(RELAY)
+    words = json.dumps([sys.executable, "relay.py", str(tmp_path / "board" / CHIP / "power1_input")])
+    target = f"power: {{meter: command, command: {words}, timestamps: unix}}"
+    result, _ = deploy(tmp_path, target, "{duration_s: 3, idle_s: 2}")
+
+    assert result["energy_absent"] is None
+    energy, mj_per_w = result["energy"], 1e3 / result["throughput_ips"]
+    added_w = mean_w(played, result["conditions"]["windows_ns"]["active"]) - IDLE_W
+    assert added_w > 0.2 * ADDED_W
+    low, high = energy["ci95_mj"]
+    half = (high - low) / 2
+    assert energy["per_inference_mj"] == pytest.approx(added_w * mj_per_w, abs=2 * half)  # as above
+    assert half < 0.25 * energy["per_inference_mj"]
+
+    meter = result["conditions"]["meter"]
+    assert (meter["read_on"], meter["about"]["kind"], meter["about"]["scope"]) == ("host", "command", "board")
+    assert 0.02 < meter["period_s"] < 0.2
+    assert 0 < meter["alignment_s"] < 0.1
+    assert result["conditions"]["sampler"]["n"] > 150
+    assert result["conditions"]["during"]["polls"] >= 1  # the board's own sampler goes on watching
+
+
+def test_a_plug_needs_more_time_and_says_how_much(tmp_path: Path) -> None:
+    with serving(gen2(lambda: round(random.uniform(2, 4), 1))) as plug:
+        target = f"power: {{meter: shelly, address: '{plug.address}'}}"
+        result, table = deploy(tmp_path, target, "{duration_s: 0.5, idle_s: 1}")
+    assert result["power"] is None
+    why = r"too few readings of the idle time before the model ran: \d that speak of nothing else"
+    assert re.fullmatch(why, result["energy_absent"])
+    assert f"– energy: {result['energy_absent']}" in table
+    assert result["conditions"]["meter"]["period_s"] == 1.0
+    assert result["latency_ms"]["n"] > 50
+
+
+def test_a_plug_that_is_off_costs_the_energy_and_nothing_else(tmp_path: Path) -> None:
+    with serving(gen2(lambda: 3.0)) as plug:
+        pass
+    target = f"power: {{meter: shelly, address: '{plug.address}'}}"
+    result, _ = deploy(tmp_path, target, "{duration_s: 0.2, idle_s: 0.2}")
+    assert result["energy_absent"] == f"{plug.address} cannot be asked: Connection refused"
+    assert result["conditions"]["meter"]["about"] is None
+    assert result["latency_ms"]["n"] >= 50
 
 
 def test_a_meter_that_is_not_there_leaves_a_dash_and_its_reason(tmp_path: Path) -> None:

@@ -10,6 +10,10 @@ import pytest
 from edgegreen import metering
 from edgegreen.agent import sampler
 from edgegreen.client.observed import RECORD, About, MeterFound, Observed, Summary
+from edgegreen.meterkeys import Shelly
+from edgegreen.meters.record import Record
+from edgegreen.statistics.clocks import Exchange
+from edgegreen.statistics.energy import EnergyReading
 from edgegreen.target import PowerMeter, Target
 
 S = 10**9
@@ -38,10 +42,15 @@ def observed(about: About | None = ABOUT, *, power: bool = True, took_ms: float 
     )  # fmt: skip
 
 
+def measure(target: Target, heard: Observed | None, edges: metering.Edges, inferences: int) -> EnergyReading:
+    """As of a meter on the board."""
+    return metering.measure(target, metering.of_board(heard), edges, inferences)
+
+
 @pytest.mark.parametrize("quantity", ["power", "energy"])
 def test_the_energy_of_an_inference(quantity: str) -> None:
     about = replace(ABOUT, quantity=quantity)
-    found = metering.measure(METERED, observed(about), EDGES, 3000)
+    found = measure(METERED, observed(about), EDGES, 3000)
     assert found.absent is None
     assert found.power
     assert found.energy
@@ -53,26 +62,26 @@ def test_the_energy_of_an_inference(quantity: str) -> None:
 
 
 def test_without_a_meter_in_the_target_the_line_to_add_is_told() -> None:
-    found = metering.measure(Target(host="b").called("pi"), observed(None), EDGES, 10)
+    found = measure(Target(host="b").called("pi"), observed(None), EDGES, 10)
     assert (
         found.absent
         == "target `pi` names no meter; `power: {meter: auto}` in its file has the board's own read"
     )
     none = Target(host="b", power=PowerMeter(meter="none")).called("pi")
-    assert "`meter: none`" in str(metering.measure(none, observed(None), EDGES, 10).absent)
+    assert "`meter: none`" in str(measure(none, observed(None), EDGES, 10).absent)
 
 
 def test_a_meter_the_board_does_not_have() -> None:
-    assert metering.measure(METERED, observed(None), EDGES, 10).absent == "no such luck"
-    assert "said nothing" in str(metering.measure(METERED, None, EDGES, 10).absent)
+    assert measure(METERED, observed(None), EDGES, 10).absent == "no such luck"
+    assert "said nothing" in str(measure(METERED, None, EDGES, 10).absent)
     gone = replace(observed(), meter=None, error="the power sampler ended early: SyntaxError")
-    assert metering.measure(METERED, gone, EDGES, 10).absent == gone.error
+    assert measure(METERED, gone, EDGES, 10).absent == gone.error
 
 
 def test_a_sampler_that_died_is_the_reason_beside_the_gap_it_left() -> None:
     whole = observed()
     cut = replace(whole, records=whole.records[:300], error="the power sampler ended early: exit code -9")
-    absent = str(metering.measure(METERED, cut, EDGES, 10).absent)
+    absent = str(measure(METERED, cut, EDGES, 10).absent)
     assert "has no readings" in absent
     assert absent.endswith("; the power sampler ended early: exit code -9")
 
@@ -80,13 +89,13 @@ def test_a_sampler_that_died_is_the_reason_beside_the_gap_it_left() -> None:
 def test_what_the_meter_said_of_its_failures_is_told_with_them() -> None:
     said = Summary(0.1, 620, 620, 0, 0, 0.0, 0.1, 0.1, 0.1, 60.0, "power1_input: Input/output error", [])
     failed = replace(observed(power=False), summary=said)
-    assert metering.measure(METERED, failed, EDGES, 10).absent == (
+    assert measure(METERED, failed, EDGES, 10).absent == (
         "the meter gave no readings; power1_input: Input/output error"
     )
 
 
 def test_a_slow_reading_is_no_better_known_in_time_than_it_took() -> None:
-    at_once, slow = (metering.measure(METERED, observed(took_ms=ms), EDGES, 3000) for ms in (0.1, 800.0))
+    at_once, slow = (measure(METERED, observed(took_ms=ms), EDGES, 3000) for ms in (0.1, 800.0))
     assert at_once.power
     assert slow.power
     assert at_once.power.n - slow.power.n == pytest.approx(8, abs=1)  # 0.4 s are left out at either end
@@ -100,3 +109,62 @@ def test_what_a_sampler_is_asked() -> None:
     )
     assert (asked.root, asked.family, asked.meter) == ("/host", "coral-usb", "hwmon")
     assert (asked.rail, asked.scope, asked.watch) == ("5V", "board", True)
+
+
+def test_of_a_meter_that_the_host_reads_the_board_is_asked_nothing_but_to_watch() -> None:
+    plug = Target(host="b", power=Shelly(meter="shelly", address="plug.invalid"), sysfs_root="/host").called(
+        "b"
+    )
+    asked = sampler.Spec(**metering.spec(plug))
+    assert (asked.meter, asked.rail, asked.scope, asked.root, asked.watch) == (
+        "none",
+        None,
+        None,
+        "/host",
+        True,
+    )
+
+
+def host_record(board: Record, **changes: object) -> Record:
+    return replace(board, read_on="host", **changes)
+
+
+def test_a_record_is_the_same_whoever_has_read_it() -> None:
+    board = metering.of_board(observed())
+    one, other = (metering.measure(METERED, of, EDGES, 3000) for of in (board, host_record(board)))
+    assert one == other
+
+
+def test_what_the_clocks_may_be_off_by_is_left_out_of_the_windows() -> None:
+    board = metering.of_board(observed())
+    near, far = (
+        metering.measure(METERED, host_record(board, alignment_s=bound_s), EDGES, 3000)
+        for bound_s in (0.0, 1.0)
+    )
+    assert near.power
+    assert far.power
+    assert near.power.n - far.power.n == pytest.approx(20, abs=1)
+
+
+def test_what_went_wrong_meanwhile_stands_beside_the_reason() -> None:
+    board = metering.of_board(observed(power=False))
+    found = metering.measure(METERED, host_record(board, troubles=("`m` ended with exit code 1",)), EDGES, 10)
+    assert found.absent == "the meter gave no readings; `m` ended with exit code 1"
+
+
+def test_the_recording_of_a_target_is_its_own_meters() -> None:
+    asked = []
+
+    def clock() -> Exchange:
+        asked.append(1)
+        return Exchange(0, 0, 0)
+
+    with metering.recording(METERED, clock) as recorded:
+        assert recorded(observed()).read_on == "board"
+    assert asked == []
+    plug = Target(host="b", power=Shelly(meter="shelly", address="plug.invalid")).called("b")
+    with metering.recording(plug, clock) as recorded:
+        record = recorded(observed())
+    assert (record.read_on, record.about) == ("host", None)
+    assert record.why.startswith("plug.invalid cannot be asked: ")
+    assert len(asked) == 20  # right before, right after

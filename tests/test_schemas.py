@@ -82,10 +82,11 @@ def test_a_mistake_in_a_recipe_is_one_to_an_editor(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["famly: linux", "allow_tuning: 1", "family: pi", "port: 0", "runtimes: []", "host: a b", "host: pi@b"],
-)
+    ["famly: linux", "allow_tuning: 1", "family: pi", "port: 0", "runtimes: []", "host: a b", "host: pi@b",
+     "power: {meter: shelly}", "power: {meter: tasmota, address: a, rail: b}", "power: {meter: shely}"],
+)  # fmt: skip
 def test_a_mistake_in_a_target_is_one_to_an_editor(text: str) -> None:
-    validator("target").validate(tree("host: '::1'\nport: 22"))
+    validator("target").validate(tree("host: '::1'\nport: 22\npower: {meter: shelly, address: a}"))
     assert not validator("target").is_valid(tree(text))
 
 

@@ -213,6 +213,23 @@ def test_no_hosts(host: str) -> None:
         ("power: {meter: ina3222}", "did you mean `ina3221`?"),
         ("power: {scope: house}", "should be one of module, rail sum, package, board, wall"),
         ("power: {rails: VDD_IN}", "did you mean `rail`?"),
+        ("power: {meter: shely}", "did you mean `shelly`?"),
+        ("power: {meter: shelly}", "`address` is missing in `power`"),
+        ("power: {meter: shelly, adress: plug}", "unknown key `power.adress`; did you mean `address`?"),
+        ("power: {meter: shelly, address: plug, rail: A}", "(known here: address, channel, meter, scope)"),
+        ("power: {meter: shelly, address: 'a b'}", "should be host, host:port or http://host:port"),
+        ("power: {meter: tasmota, address: 'plug:70000'}", "is no address"),
+        ("power: {meter: shelly, address: 'admin:hunter2@plug'}", "a password does not belong here"),
+        ("power: {meter: http, url: 'file:///etc/passwd', pointer: /a}", "should be http://host[:port]/path"),
+        ("power: {meter: http, url: 'http://u:hunter2@h/', pointer: /a}", "a password does not belong here"),
+        ("power: {meter: http, url: 'http://h/', pointer: a}", "should be a JSON pointer (RFC 6901)"),
+        ("power: {meter: http, url: 'http://h/', pointer: /~2}", "should be a JSON pointer (RFC 6901)"),
+        ("power: {meter: command, command: watts -w}", "`power.command`: should be a list"),
+        ("power: {meter: command, command: []}", "`power.command`: should not be empty"),
+        ("power: {meter: command, comand: [watts]}", "did you mean `command`?"),
+        ("power: {meter: command, command: [w], timestamps: unx}", "did you mean `unix`?"),
+        ("power: {meter: command, command: [w], every_s: 1, timestamps: unix}", "leave out `every_s`"),
+        ("power: {meter: ppk2}", "`supply_v` is missing in `power`"),
         ("sysfs_root: ''", "should not be empty"),
         ("password: hunter2", "unknown key `password`"),
         ("name: pi", "unknown key `name`"),
@@ -228,7 +245,13 @@ def test_what_a_target_may_not_say(line: str, reason: str) -> None:
 
 @pytest.mark.parametrize(
     ("line", "metered"),
-    [("", False), ("power: {meter: none}", False), ("power: {}", True), ("power: {rail: VDD_IN}", True)],
+    [
+        ("", False),
+        ("power: {meter: none}", False),
+        ("power: {}", True),
+        ("power: {rail: VDD_IN}", True),
+        ("power: {meter: shelly, address: 10.0.0.9}", True),
+    ],
 )
 def test_a_target_is_metered_when_it_says_so(line: str, metered: bool) -> None:
     assert yamlfile.parse(f"host: b\n{line}\n", Target, "t.yaml").is_metered == metered

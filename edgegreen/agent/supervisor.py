@@ -71,6 +71,8 @@ class Supervisor:
                 self.say("probed", **system.facts())
             elif verb == "hold" and isinstance(request.get("owner"), str):
                 self.say("holding", **self.lock.take(request["owner"]))
+            elif verb == "clock":
+                self.say("clock", t_ns=time.monotonic_ns())  # what a trial stamps its windows with
             elif verb == "measure" and isinstance(request.get("id"), str):
                 TrialProcess(self, request["id"], wire.Job.parse(request.get("job"))).run(line)
             elif verb == "tune":

@@ -6,19 +6,21 @@ that hung, or broke the conversation, costs itself only: the agent is started an
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any, Self, TypeVar
 
 from edgegreen.agent import wire
 from edgegreen.agent.tuning import Order
 from edgegreen.client import diagnosis, messages
-from edgegreen.client.messages import Board, Event, Holding, Measured, Refusal, Tuned
+from edgegreen.client.messages import Board, Clock, Event, Holding, Measured, Refusal, Tuned
 from edgegreen.client.readings import Job, OnOutputs, OnProgress, RawResult, Readings
 from edgegreen.client.wirefields import senseless
 from edgegreen.errors import DeviceError
+from edgegreen.statistics.clocks import Exchange
 from edgegreen.transport import Process, Transport
 
-Answer = TypeVar("Answer", Board, Holding, Tuned)
+Answer = TypeVar("Answer", Board, Clock, Holding, Tuned)
 IDLE_TIMEOUT_S = 60.0
 MAX_NOISE_LINES = 200
 
@@ -62,6 +64,12 @@ class Agent:
     def probe(self) -> Board:
         """Facts about the board. Raises DeviceError, UnreachableError."""
         return self._ask(Board, "probe")
+
+    def clock(self) -> Exchange:
+        """The board's monotonic clock beside ours. Raises DeviceError, UnreachableError."""
+        before_ns = time.monotonic_ns()
+        there_ns = self._ask(Clock, "clock").t_ns
+        return Exchange(before_ns, there_ns, time.monotonic_ns())
 
     def hold(self, owner: str) -> Holding:
         """Ask for the board in the name of `owner`, unless it is ours. Raises DeviceError, UnreachableError.

@@ -59,6 +59,15 @@ class Board:
 
 
 @dataclass(frozen=True)
+class Clock:
+    """What the board's monotonic clock showed."""
+
+    __pydantic_config__ = CLOSED
+
+    t_ns: Count
+
+
+@dataclass(frozen=True)
 class Holding:
     """Who has the board: we do when `holder` is None. `without` says why there is no lock, if so."""
 
@@ -272,9 +281,10 @@ class Tuned:
 
 FromSampler = MeterFound | PowerRecords | Poll | Snapshot | Sampled
 FromTrial = Progress | TrialWindow | Latencies | Outputs | Measured | Failed
-Event = Board | Holding | Tuned | Refusal | FromTrial | FromSampler
+Event = Board | Clock | Holding | Tuned | Refusal | FromTrial | FromSampler
 EVENTS: dict[str, TypeAdapter[Event]] = {
     "probed": TypeAdapter(Board),
+    "clock": TypeAdapter(Clock),
     "holding": TypeAdapter(Holding),
     "tuned": TypeAdapter(Tuned),
     "progress": TypeAdapter(Progress),

@@ -15,11 +15,11 @@ from pydantic import Field
 
 from edgegreen.agent import sampler
 from edgegreen.client.wirefields import CLOSED, Count, Data, Line, NotNegative, Number, senseless
+from edgegreen.meters.record import RECORD
 
 MAX_NAMES = 1000  # clocks, zones, devices of one board
 MAX_RECORDS = 10_000_000  # of one trial, 200 MB: a day at a hundred readings a second
 MAX_POLLS = 200_000
-RECORD = np.dtype([("t_ns", "<i8"), ("took_ns", "<u4"), ("value", "<f8")])  # as sampler.RECORD packs it
 
 By = Annotated[dict[Line, Number | None], Field(max_length=MAX_NAMES)]
 Few = Annotated[list[Line], Field(max_length=100)]

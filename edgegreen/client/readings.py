@@ -17,6 +17,7 @@ from edgegreen.agent import wire
 from edgegreen.artifact import TensorSpec
 from edgegreen.client.messages import (
     Board,
+    Clock,
     Event,
     ExecutedOperators,
     Failed,
@@ -123,7 +124,7 @@ class Readings:
 
     def take(self, event: Event) -> None:
         """Take the next event. Raises DeviceError when it cannot follow, and what the callbacks raise."""
-        if isinstance(event, Board | Holding | Tuned | Refusal) or event.id != self.id:
+        if isinstance(event, Board | Clock | Holding | Tuned | Refusal) or event.id != self.id:
             raise senseless(f"{type(event).__name__.lower()} came instead of news of trial {self.id}")
         if event != self._progress and not isinstance(event, FROM_SAMPLER):  # which lives when a trial hangs
             self._news_at = time.monotonic()

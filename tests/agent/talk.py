@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import psutil
 
-LAST = ("measured", "failed", "error", "probed", "holding", "tuned")
+LAST = ("measured", "failed", "error", "probed", "holding", "tuned", "clock")
 
 # Enough of ai-edge-litert for the agent: one float input and output of shape (1, 2); `{load}` is run when
 # the model is loaded, `{invoke}` at each call.

@@ -282,7 +282,7 @@ def test_readings_integrate_to_the_energy_that_was_played(tmp_path: Path) -> Non
     board = boards.lay_out("jetson-orin-nano-jp6", tmp_path)
     board.path("/sys/class/hwmon/hwmon1/in1_input").write_text("5000\n")
     played = Signal(board, "/sys/class/hwmon/hwmon1/curr1_input", 200, 5.0, 15.0)  # mA at 5 V
-    meter, _ = meters.auto(board.root, "jetson-orin", board.run)
+    meter, _ = meters.choose(board.root, "jetson-orin", board.run)
     assert meter
     events: list[dict[str, Any]] = []
     with played.playing():
@@ -315,7 +315,7 @@ def test_readings_integrate_to_the_energy_that_was_played(tmp_path: Path) -> Non
 def test_a_counter_that_starts_over_gives_the_energy_exactly(tmp_path: Path) -> None:
     board = boards.lay_out("x86-rapl", tmp_path)
     path, range_uj = board.path("/sys/class/powercap/intel-rapl:0/energy_uj"), 262143328850
-    meter, _ = meters.auto(board.root, "x86", board.run)
+    meter, _ = meters.choose(board.root, "x86", board.run)
     assert meter
     events: list[dict[str, Any]] = []
     written = [0]

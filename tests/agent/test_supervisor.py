@@ -29,6 +29,14 @@ def test_probe_tells_of_this_machine(talk: Talk) -> None:
     assert {"litert", "openvino"} <= set(facts["runtimes"])
 
 
+def test_clock_is_the_one_that_windows_are_stamped_with(talk: Talk) -> None:
+    before_ns = time.monotonic_ns()
+    talk.send({"verb": "clock"})
+    (told,) = talk.answer()
+    assert told["event"] == "clock"
+    assert before_ns < told["t_ns"] < time.monotonic_ns()
+
+
 @pytest.mark.parametrize(
     ("request_", "words"),
     [

@@ -21,6 +21,7 @@ from edgegreen import bundle
 from edgegreen.agent import wire
 from edgegreen.client import Agent, Job, RawResult, messages
 from edgegreen.errors import DeviceError, UnreachableError
+from edgegreen.statistics import clocks
 from edgegreen.transport.local import LocalTransport
 from edgegreen.transport.ssh import SSHTransport
 
@@ -563,3 +564,28 @@ def test_made_up_events_raise_device_errors_only(name: str, fields: dict[str, An
     content = json.dumps({**fields, "v": 1, "event": name}).encode()
     with contextlib.suppress(DeviceError):
         messages.parse(content)
+
+
+def test_the_boards_clock_lies_between_question_and_answer(link: LocalTransport, pyz: str) -> None:
+    with Agent.start(link, sys.executable, pyz) as agent:
+        agent.probe()
+        asked = [agent.clock() for _ in range(5)]
+    for exchange in asked:  # on this machine, the clocks are one
+        assert exchange.before_ns < exchange.there_ns < exchange.after_ns
+
+
+def test_the_boards_clock_over_ssh(board: Sshd, pyz: str) -> None:
+    with over_ssh(board) as link, Agent.start(link, sys.executable, pyz) as agent:
+        agent.probe()
+        first = clocks.closest(agent.clock() for _ in range(10))
+        time.sleep(0.2)
+        line = clocks.align(first, clocks.closest(agent.clock() for _ in range(10)), "the board's")
+    now = np.array([first.middle_ns + 100_000_000])
+    off_ns = int(line.there(now)[0] - now[0])  # it is the same machine
+    assert abs(off_ns) <= line.bound_ns < 100_000_000
+
+
+def test_a_clock_that_is_no_clock() -> None:
+    for line in (b'{"v":1,"event":"clock","t_ns":-1}', b'{"v":1,"event":"clock","t_ns":"1"}'):
+        with pytest.raises(DeviceError, match="makes no sense"):
+            messages.parse(line)

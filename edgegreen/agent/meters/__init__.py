@@ -1,7 +1,7 @@
 """Power meters on the board. A new kind is one file with a `find` and one line in METERS.
 
-`choose` finds the meter a target asks for, `auto` the best one of a family; both say in words what they
-took, or why there is none. A number is never made up.
+`choose` finds the meter a target asks for, or the best one of its family; it says in words what it took, or
+why there is none. A number is never made up.
 """
 
 from __future__ import annotations
@@ -67,13 +67,8 @@ class Choice(NamedTuple):
     why: str
 
 
-def auto(root: str, family: str, run_: Run = run) -> Choice:
-    """The best meter of a board of this family."""
-    return choose(root, family, run_)
-
-
 def choose(root: str, family: str, run_: Run = run, kind: str = AUTO, rail: str | None = None) -> Choice:
-    """The meter of this kind and rail; a rail of the form "A + B" is the sum of both."""
+    """The meter of this kind (AUTO: the family's best) and rail; the rail "A + B" is the sum of both."""
     kinds = FAMILIES.get(family, FAMILIES["linux"]) if kind == AUTO else (kind,)
     reasons = [NOTES[family]] if kind == AUTO and family in NOTES else []
     absent = []

@@ -88,7 +88,7 @@ def test_what_is_negotiated_is_not_measured(tmp_path: Path) -> None:
 def test_of_several_monitors_none_is_taken_unasked(tmp_path: Path) -> None:
     text = "".join(chip(n, "ina219", label="5V", power1_input=f"{n}000000") for n in (1, 2))
     recorded = boards.lay_out_text(text, tmp_path)
-    meter, why = meters.auto(recorded.root, "raspberry-pi-4", recorded.run)
+    meter, why = meters.choose(recorded.root, "raspberry-pi-4", recorded.run)
     assert meter is None
     assert "hwmon has the rails 5V@hwmon1, 5V@hwmon2" in why
     second, _ = meters.choose(recorded.root, "raspberry-pi-4", recorded.run, rail="5V@hwmon2")

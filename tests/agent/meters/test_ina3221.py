@@ -106,7 +106,7 @@ def test_a_nano_as_it_comes_asks_for_root(open_folder: Path, denied: str) -> Non
     for path in folder.glob(denied):
         path.chmod(0o400 if path.owner() == "root" else 0)
     with nobody():
-        meter, why = meters.auto(recorded.root, "jetson-nano", recorded.run)
+        meter, why = meters.choose(recorded.root, "jetson-nano", recorded.run)
     assert meter is None
     assert "Permission denied; until the next boot: sudo chmod o+r " in why
     assert f"{folder}/" in why

@@ -56,7 +56,7 @@ def test_auto_reads_the_known_watts(board: Lay, name: str) -> None:
     family, kind, rail, scope, watts = KNOWN[name]
     recorded = board(name)
     for asked in (family, "linux"):
-        meter, why = meters.auto(recorded.root, asked, recorded.run)
+        meter, why = meters.choose(recorded.root, asked, recorded.run)
         assert meter
         assert (meter.about.kind, meter.about.rail, meter.about.scope) == (kind, rail, scope)
         assert why.startswith(f"{kind}, found by `auto` for family {asked}: {rail} ({scope}")
@@ -71,15 +71,15 @@ def test_auto_reads_the_known_watts(board: Lay, name: str) -> None:
 def test_where_there_is_nothing_there_is_a_reason(board: Lay, name: str) -> None:
     recorded = board(name)
     reason = f"{NOTHING[name]} has no power sensor of its own; found no power sensor in hwmon"
-    assert meters.auto(recorded.root, name, recorded.run) == (None, reason)
-    meter, why = meters.auto(recorded.root, "linux", recorded.run)
+    assert meters.choose(recorded.root, name, recorded.run) == (None, reason)
+    meter, why = meters.choose(recorded.root, "linux", recorded.run)
     assert meter is None
     assert why.startswith("found no INA238 power monitor, no INA3221 power monitor, no answer to `vcgencmd")
 
 
 def test_a_meter_that_does_not_see_the_stick_is_not_taken_for_it(board: Lay) -> None:
     recorded = board("raspberry-pi-5")
-    meter, why = meters.auto(recorded.root, "coral-usb", recorded.run)
+    meter, why = meters.choose(recorded.root, "coral-usb", recorded.run)
     assert meter is None
     assert why.startswith("RAPL and a Raspberry Pi 5's power chip do not see a USB stick")
     asked, _ = meters.choose(recorded.root, "coral-usb", recorded.run, kind="pmic")
@@ -88,7 +88,7 @@ def test_a_meter_that_does_not_see_the_stick_is_not_taken_for_it(board: Lay) -> 
 
 def test_a_counter_starts_at_zero(board: Lay) -> None:
     recorded = board("x86-rapl")
-    meter, _ = meters.auto(recorded.root, "x86", recorded.run)
+    meter, _ = meters.choose(recorded.root, "x86", recorded.run)
     assert meter
     assert (meter.about.kind, meter.about.rail, meter.about.scope) == ("rapl", "package-0", "package")
     assert (meter.about.quantity, meter.read()) == ("energy", 0.0)
@@ -97,7 +97,7 @@ def test_a_counter_starts_at_zero(board: Lay) -> None:
 
 def test_what_may_not_be_asked_is_said_with_the_way_out(board: Lay) -> None:
     recorded = board("raspberry-pi-cm5")
-    meter, why = meters.auto(recorded.root, "raspberry-pi-5", recorded.run)
+    meter, why = meters.choose(recorded.root, "raspberry-pi-5", recorded.run)
     assert meter is None
     assert "/dev/vcio; add the user to the group of /dev/vcio: sudo usermod -aG video $USER" in why
 
@@ -152,7 +152,7 @@ def test_unknown_rails_have_no_total(tmp_path: Path) -> None:
         ),
         tmp_path,
     )
-    meter, why = meters.auto(xavier.root, "jetson-orin", xavier.run)
+    meter, why = meters.choose(xavier.root, "jetson-orin", xavier.run)
     assert meter is None
     assert why == (
         "ina3221 has the rails GPU, CPU, SOC; which of them contain others is not known; "
@@ -166,7 +166,7 @@ def test_unknown_rails_have_no_total(tmp_path: Path) -> None:
 
 def test_the_user_may_know_the_scope(board: Lay) -> None:
     recorded = board("raspberry-pi-4-ina219")
-    meter, _ = meters.auto(recorded.root, "raspberry-pi-4", recorded.run)
+    meter, _ = meters.choose(recorded.root, "raspberry-pi-4", recorded.run)
     assert meter
     assert meters.with_scope(meter, "board").about.scope == "board"
     with pytest.raises(ValueError, match="no scope is called `everything`; there are module, rail sum"):
@@ -177,14 +177,14 @@ def test_the_user_may_know_the_scope(board: Lay) -> None:
 def test_a_meter_that_is_there_and_fails_is_not_taken(board: Lay) -> None:
     recorded = board("jetson-orin-nano-jp6")
     recorded.path("/sys/class/hwmon/hwmon1/curr1_input").unlink()
-    meter, why = meters.auto(recorded.root, "jetson-orin", recorded.run)
+    meter, why = meters.choose(recorded.root, "jetson-orin", recorded.run)
     assert meter is None
     assert "curr1_input: No such file or directory" in why
 
 
 def test_a_sum_that_lacks_a_part_is_none(board: Lay) -> None:
     recorded = board("jetson-agx-orin")
-    meter, _ = meters.auto(recorded.root, "jetson-agx-orin", recorded.run)
+    meter, _ = meters.choose(recorded.root, "jetson-agx-orin", recorded.run)
     assert meter
     recorded.path("/sys/devices/platform/c240000.i2c/i2c-1/1-0040/hwmon/hwmon3/curr2_input").write_text("-\n")
     with pytest.raises(Unreadable, match="curr2_input: no number"):

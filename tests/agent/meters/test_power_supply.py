@@ -30,7 +30,7 @@ def test_a_battery_on_the_charger_is_no_meter(board: Lay) -> None:
     with pytest.raises(Unreadable, match="battery BAT0 is charging; unplug the charger"):
         meter.read()
     recorded.path(f"{SUPPLIES}/BAT0/status").write_text("Full\n")
-    why = meters.auto(recorded.root, "x86", recorded.run).why
+    why = meters.choose(recorded.root, "x86", recorded.run).why
     assert why == (
         "no battery discharges (BAT0 is full, BAT1 is not charging); "
         "unplug the charger to measure by the battery; found no RAPL counter"

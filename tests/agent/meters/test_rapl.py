@@ -91,7 +91,7 @@ def test_a_user_is_told_what_root_can_do(open_folder: Path) -> None:
     recorded = boards.lay_out("x86-rapl", open_folder)
     recorded.path(ENERGY).chmod(0o400 if recorded.path(ENERGY).owner() == "root" else 0)
     with nobody():
-        meter, why = meters.auto(recorded.root, "x86", recorded.run)
+        meter, why = meters.choose(recorded.root, "x86", recorded.run)
     assert meter is None
     assert f"{recorded.root}{ENERGY}: Permission denied; only root may since Linux 5.10" in why
     assert "sudo chmod o+r /sys/class/powercap/intel-rapl:*/energy_uj" in why
