@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgegreen.measurement import Measurement
+from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Budgets
 
 
@@ -40,8 +40,17 @@ COLUMNS: dict[str, Callable[[Measurement, bool], float | None]] = {
 }
 
 
+def of(run: Run) -> list[Row]:
+    """A run's measurements compared as its recipe wants it, in their order."""
+    return rows(run.results, run.baseline, run.budgets, higher_is_better=run.higher_is_better)
+
+
 def rows(
-    measurements: Iterable[Measurement], baseline: str, budgets: Budgets, *, higher_is_better: bool = True
+    measurements: Iterable[Measurement],
+    baseline: str | None,
+    budgets: Budgets,
+    *,
+    higher_is_better: bool = True,
 ) -> list[Row]:
     """Compare measurements; the order is kept."""
     items = list(measurements)
@@ -122,7 +131,7 @@ def _accuracy_change(item: Measurement) -> float | None:
     return item.accuracy.value - item.accuracy.baseline
 
 
-def _speedup(item: Measurement, items: list[Measurement], baseline: str) -> float | None:
+def _speedup(item: Measurement, items: list[Measurement], baseline: str | None) -> float | None:
     peers = [
         other
         for other in items

@@ -93,7 +93,7 @@ def show_failures(failures: Sequence[Failure], out: Console) -> None:
     for (target, stage, error), alike in _by_reason(failures).items():
         variants = ", ".join(failure.variant or "all variants" for failure in alike)
         where = variants if target is None else f"{target} · {variants}" if alike[0].variant else target
-        out.print(_line("✗", f"{where} ({stage}): {error}", "red"))
+        out.print(note("✗", f"{where} ({stage}): {error}", "red"))
 
 
 def _by_reason(failures: Sequence[Failure]) -> dict[tuple[str | None, str, str], list[Failure]]:
@@ -112,7 +112,7 @@ def _show_target(target: str, rows: Sequence[Row], failures: Sequence[Failure], 
             break
     out.print(table)
     for mark, text, style in _notes(columns, rows, failures):
-        out.print(_line(mark, text, style))
+        out.print(note(mark, text, style))
     out.print()
 
 
@@ -212,7 +212,7 @@ def _what(failure: Failure) -> str:
     return failure.variant or ("all variants" if failure.target is None else "the rest")
 
 
-def _line(mark: str, text: str, style: str) -> Padding:
+def note(mark: str, text: str, style: str) -> Padding:
     """A marked note; long ones wrap under themselves."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)

@@ -1,0 +1,208 @@
+"""The small tables below the main ones: efficiency of variants and boards, battery life, carbon dioxide.
+
+The figures are those of `edgegreen.green`; what they assume stands in words below them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from edgegreen import green
+from edgegreen.comparison import Row
+from edgegreen.green import Absent, Estimate, Figure, Standing
+from edgegreen.measurement import Measurement, Run
+from edgegreen.recipe import Footprint
+from edgegreen.report import words
+from edgegreen.report.terminal import note
+
+# Units: name, how many base units it has, from which value on it is used.
+HOURS = (("d", 24.0, 48.0), ("h", 1.0, 0.0))
+GRAMS = (("t", 1e6, 1e6), ("kg", 1e3, 1e3), ("g", 1.0, 0.1), ("mg", 1e-3, 0.0))
+
+PARTS = ("module", "rail sum", "package")  # scopes that leave out some of the board
+
+
+def show(run: Run, rows: Sequence[Row], out: Console, *, full: bool = False) -> None:
+    """Print how efficient every row is, and what it means for the run's footprint, if there is one.
+
+    Nothing where there is none and no choice between boards to make; `full`: wherever energy was measured.
+    """
+    metered = {row.measurement.target for row in rows if row.measurement.energy}
+    if rows and (run.footprint or len(metered) > (0 if full else 1)):
+        _efficiency(rows).show(out)
+        if run.footprint:
+            _in_use(rows, run.footprint).show(out)
+
+
+class _Section:
+    """A titled table with marked notes below it. A note says for which rows it holds, if not for all."""
+
+    def __init__(self, title: str, rows: Sequence[Row], *headings: str) -> None:
+        self.title, self.rows = title, rows
+        self.items = [row.measurement for row in rows]
+        self.targets = list(dict.fromkeys(item.target for item in self.items))
+        self._notes: dict[tuple[str, str], list[str]] = {}
+        self.table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for name in ("Variant", "Target")[: 1 + self.is_wide]:
+            self.table.add_column(name, overflow="fold")
+        for heading in headings:
+            self.table.add_column(heading, justify="right", no_wrap=True)
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are several targets, which need a column."""
+        return len(self.targets) > 1
+
+    def note(self, mark: str, text: str, item: Measurement | None = None) -> None:
+        """Say something below the table: of a row, or of all."""
+        named = self._notes.setdefault((mark, text), [])
+        if item is not None:
+            name = words.trial(item, self.rows)
+            named.append(f"{name} on {item.target}" if self.is_wide else name)
+
+    def add(self, item: Measurement, *cells: Text) -> None:
+        """A row, with the marks of its reading."""
+        name = Text(words.trial(item, self.rows))
+        if item.verdict == "invalid":
+            name.append(" ?", "bold yellow")
+        self.table.add_row(name, *[item.target][: self.is_wide], *cells)
+
+    def cell(self, item: Measurement, figure: Figure, shown: Callable[[Estimate], str]) -> Text:
+        """A figure, or a dash whose reason is noted."""
+        if isinstance(figure, Absent):
+            self.note(words.ABSENT, figure.why, item)
+            return Text(words.ABSENT, style="dim")
+        return Text(shown(figure))
+
+    def note_meters(self) -> None:
+        """What each board's meter sees, and what it does not."""
+        for item in self.items:
+            if item.power:
+                self.note("·", f"{item.target}: {words.scope(item)}")
+
+    def show(self, out: Console) -> None:
+        """Print it all."""
+        out.print(Text(self.title, style="bold"))
+        out.print(self.table)
+        every = len(self.items)
+        for (mark, text), named in self._notes.items():
+            who = list(dict.fromkeys(named))
+            out.print(note(mark, f"{', '.join(who)}: {text}" if 0 < len(who) < every else text, "dim"))
+        out.print()
+
+
+def _efficiency(rows: Sequence[Row]) -> _Section:
+    """Energy, inferences a joule, and the choice by them: of variants on one board, or of boards."""
+    section = _Section("Efficiency", rows, "mJ/inference", "Inferences/J", "gross/J", "To best")
+    for standing in _standings(section):
+        _add_standing(section, standing)
+    best = green.best_of_each(row.measurement for row in rows if not row.missed)
+    if section.is_wide and best:
+        section.table.add_row(Text("the best variant of each:", style="dim"))
+        for standing in best:
+            _add_standing(section, standing)
+    section.note("·", "± is a 95 % interval, without the meter's calibration; gross/J has idle power in it")
+    section.note_meters()
+    scopes = {item.target: item.power.scope for item in section.items if item.power}
+    if len(set(scopes.values())) > 1:
+        told = ", ".join(f"{target} {scope}" for target, scope in scopes.items())
+        section.note(
+            "≠",
+            f"scopes differ ({told}): these meters count different things; none is compared with another's",
+        )
+    return section
+
+
+def _standings(section: _Section) -> list[Standing]:
+    if not section.is_wide:
+        return green.ranking(section.items)
+    return [
+        standing
+        for variant in dict.fromkeys(item.variant for item in section.items)
+        for standing in green.ranking(item for item in section.items if item.variant == variant)
+    ]
+
+
+def _add_standing(section: _Section, standing: Standing) -> None:
+    item = standing.measurement
+    figures = green.energy_mj(item), green.per_joule(item), green.per_joule_gross(item)
+    cells = [section.cell(item, figure, _plain) for figure in figures]
+    place = section.cell(item, standing.to_best, lambda ratio: f"{_plain(ratio)}×")
+    if standing.is_best:
+        place.append("*", "green")
+        section.note("*", "the least energy an inference among those that can be compared")
+    elif standing.ties:
+        place.append("≈", "yellow")
+        section.note("≈", "cannot be told from the best")
+    else:
+        place.append(" ")  # keeps the figures in line
+    section.add(item, *cells, place)
+
+
+def _in_use(rows: Sequence[Row], footprint: Footprint) -> _Section:
+    """Average power, battery life, emissions: the columns that the footprint asks for."""
+    battery, grid = footprint.capacity_wh is not None, footprint.grid_gco2e_per_kwh is not None
+    headings = ["Average W", *["Battery"] * battery, *["CO2e/10⁶", "CO2e/year"] * grid]
+    section = _Section("In use", rows, *headings)
+    for item in section.items:
+        use = green.in_use(item, footprint)
+        columns = (
+            (use.average_w, _plain),
+            (use.battery_h, _duration),
+            (use.gco2e_per_million, _mass),
+            (use.gco2e_per_year, _mass),
+        )
+        section.add(item, *(section.cell(item, figure, shown) for figure, shown in columns if figure))
+    for assumption in assumptions(footprint):
+        section.note("·", assumption)
+    partly = dict.fromkeys(item.target for item in section.items if item.power and item.power.scope in PARTS)
+    if partly:
+        section.note(
+            "!", f"{', '.join(partly)}: the meter does not see all of the board, which draws more than this"
+        )
+    return section
+
+
+def assumptions(footprint: Footprint) -> list[str]:
+    """What the figures of a footprint take for granted, a line each."""
+    rate, capacity, grid = footprint.inferences_per_hour, footprint.capacity_wh, footprint.grid_gco2e_per_kwh
+    said = []
+    if rate == "continuous":
+        said.append("average power: one inference right after another, as measured")
+    elif rate is not None:
+        said.append(
+            f"average power: idle power as measured, and {rate:,.10g} inferences an hour at their energy "
+            "above idle; the board does not sleep in between"
+        )
+    if capacity is not None:
+        share = footprint.battery_usable
+        used = "all of it used" if share == 1 else f"{100 * share:.4g} % of it used"
+        said.append(f"battery: {capacity:.6g} Wh, {used} (`battery_usable: {share:g}`)")
+    if grid is not None:
+        said.append(
+            f"CO2e: {grid:.6g} g/kWh as you gave it; of a million inferences above idle; of a year of "
+            f"{green.HOURS_A_YEAR:.0f} h with idle power; nothing of making the board"
+        )
+    return said
+
+
+def _plain(figure: Estimate) -> str:
+    return words.estimate(figure.value, figure.low, figure.high)
+
+
+def _duration(hours: Estimate) -> str:
+    return _scaled(hours, HOURS)
+
+
+def _mass(grams: Estimate) -> str:
+    return _scaled(grams, GRAMS)
+
+
+def _scaled(figure: Estimate, units: Sequence[tuple[str, float, float]]) -> str:
+    """In the unit that suits the value: `14.2 ± 0.2 h`."""
+    name, size, _ = next(unit for unit in units if figure.value >= unit[2] or unit is units[-1])
+    return f"{_plain(figure.times(1 / size))} {name}"
