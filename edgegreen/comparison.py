@@ -102,7 +102,8 @@ def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True
         if limit is None:
             continue
         if value is None:
-            words.append(f"{what} was not measured, and the budget wants ≤ {_plain(limit, 16)}{unit}")
+            why = f": {item.energy_absent}" if what == "energy" and item.energy_absent else ""
+            words.append(f"{what} was not measured, and the budget wants ≤ {_plain(limit, 16)}{unit}{why}")
         # A drop of 0.01 in floats is a hair more than 0.01; a budget means what it prints.
         elif value > limit * (1 + 1e-9) + 1e-12:
             shown, allowed = _told_apart(value, limit)

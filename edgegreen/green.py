@@ -250,8 +250,8 @@ def _rankable(item: Measurement) -> Figure:
 def _within(rows: list[tuple[Estimate, Measurement]], scope: str, scopes: Iterable[str]) -> list[Standing]:
     """The ranking of rows of one scope."""
     if len(rows) == 1:
-        others = ", ".join(other for other in scopes if other != scope)
-        why = f"its meter sees a {scope}, the others' a {others}" if others else "no other to compare it with"
+        lone = any(other != scope for other in scopes)
+        why = f"no other meter to compare sees a {scope}" if lone else "no other to compare it with"
         return [Standing(rows[0][1], Absent(why))]
     ordered = sorted(rows, key=lambda row: row[0].value)
     best, item = ordered[0]

@@ -58,10 +58,15 @@ def during(observed: Observed, window_ns: tuple[int, int]) -> tuple[Poll, ...]:
 def conditions(
     observed: Observed | None, edges: Mapping[str, tuple[int, int]], *, metered: bool
 ) -> dict[str, Any]:
-    """The board before, while and after the model ran, and the meter if one was wanted, as JSON."""
+    """The board before, while and after the model ran, and the meter if one was wanted, as JSON.
+
+    A meter that was wanted is there even when nothing was heard of it: its reason is what a reader looks for.
+    """
+    heard = observed.meter if observed else None
+    silent = {"about": None, "why": observed and observed.error, "period_s": None}
+    meter = (asdict(heard) if heard else silent) if metered else None
     if observed is None:
-        return {}
-    meter = asdict(observed.meter) if observed.meter and metered else None
+        return {"meter": meter} if meter else {}
     return {
         "before": observed.before.told() if observed.before else None,
         "during": summary(observed, edges["active"]),

@@ -56,6 +56,22 @@ def test_a_calm_board_gives_no_reason() -> None:
 
 
 @pytest.mark.parametrize(
+    ("heard", "why"),
+    [
+        (None, None),
+        (replace(observed(), error="the power sampler ended early"), "the power sampler ended early"),
+    ],
+)
+def test_a_meter_that_was_wanted_is_there_to_ask_why_it_is_silent(
+    heard: Observed | None, why: str | None
+) -> None:
+    edges = {"active": WINDOW}
+    found = verdict.conditions(heard, edges, metered=True)
+    assert found["meter"] == {"about": None, "why": why, "period_s": None}
+    assert verdict.conditions(heard, edges, metered=False).get("meter") is None
+
+
+@pytest.mark.parametrize(
     ("fields", "words"),
     [
         ({"throttled_bits": 0b0001}, "the board was undervolted while the model ran (1 of 10 looks)"),

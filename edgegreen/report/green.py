@@ -5,7 +5,7 @@ The figures are those of `edgegreen.green`; what they assume stands in words bel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -32,44 +32,46 @@ def show(run: Run, rows: Sequence[Row], out: Console, *, full: bool = False) -> 
     Nothing where there is none and no choice between boards to make; `full`: wherever energy was measured.
     """
     metered = {row.measurement.target for row in rows if row.measurement.energy}
-    if rows and (run.footprint or len(metered) > (0 if full else 1)):
+    if len(metered) > (0 if full or run.footprint else 1):
         _efficiency(rows).show(out)
         if run.footprint:
             _in_use(rows, run.footprint).show(out)
+    elif run.footprint:
+        for why in dict.fromkeys(row.measurement.energy_absent for row in rows):
+            out.print(note(words.ABSENT, f"battery life, CO2e: there is no energy; {why}", "dim"))
 
 
 class _Section:
     """A titled table with marked notes below it. A note says for which rows it holds, if not for all."""
 
-    def __init__(self, title: str, rows: Sequence[Row], *headings: str) -> None:
-        self.title, self.rows = title, rows
+    def __init__(self, title: str, rows: Sequence[Row], *headings: str, target_column: bool = False) -> None:
+        self.title, self.rows, self._target_column = title, rows, target_column
         self.items = [row.measurement for row in rows]
         self.targets = list(dict.fromkeys(item.target for item in self.items))
         self._notes: dict[tuple[str, str], list[str]] = {}
         self.table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for name in ("Variant", "Target")[: 1 + self.is_wide]:
+        for name in ("Variant", *["Target"] * target_column):
             self.table.add_column(name, overflow="fold")
         for heading in headings:
             self.table.add_column(heading, justify="right", no_wrap=True)
-
-    @property
-    def is_wide(self) -> bool:
-        """Whether there are several targets, which need a column."""
-        return len(self.targets) > 1
 
     def note(self, mark: str, text: str, item: Measurement | None = None) -> None:
         """Say something below the table: of a row, or of all."""
         named = self._notes.setdefault((mark, text), [])
         if item is not None:
             name = words.trial(item, self.rows)
-            named.append(f"{name} on {item.target}" if self.is_wide else name)
+            named.append(f"{name} on {item.target}" if len(self.targets) > 1 else name)
 
     def add(self, item: Measurement, *cells: Text) -> None:
         """A row, with the marks of its reading."""
         name = Text(words.trial(item, self.rows))
         if item.verdict == "invalid":
             name.append(" ?", "bold yellow")
-        self.table.add_row(name, *[item.target][: self.is_wide], *cells)
+        self.table.add_row(name, *[item.target] * self._target_column, *cells)
+
+    def group(self, name: str) -> None:
+        """A line above rows that belong together."""
+        self.table.add_row(Text(f"{name}:", style="dim"))
 
     def cell(self, item: Measurement, figure: Figure, shown: Callable[[Estimate], str]) -> Text:
         """A figure, or a dash whose reason is noted."""
@@ -79,10 +81,11 @@ class _Section:
         return Text(shown(figure))
 
     def note_meters(self) -> None:
-        """What each board's meter sees, and what it does not."""
-        for item in self.items:
-            if item.power:
-                self.note("·", f"{item.target}: {words.scope(item)}")
+        """What the boards' meters see, and what they do not."""
+        seen: dict[str, str] = {item.target: words.scope(item) for item in self.items if item.power}
+        for scope in dict.fromkeys(seen.values()):
+            who = ", ".join(target for target, its in seen.items() if its == scope)
+            self.note("·", f"{who}: {scope}")
 
     def show(self, out: Console) -> None:
         """Print it all."""
@@ -97,34 +100,29 @@ class _Section:
 
 def _efficiency(rows: Sequence[Row]) -> _Section:
     """Energy, inferences a joule, and the choice by them: of variants on one board, or of boards."""
-    section = _Section("Efficiency", rows, "mJ/inference", "Inferences/J", "gross/J", "To best")
-    for standing in _standings(section):
+    several = len({row.measurement.target for row in rows}) > 1
+    headings = ("mJ/inference", "Inferences/J", "gross/J", "To best")
+    section = _Section("Efficiency", rows, *headings, target_column=several)
+    for standing in _standings(section.items, by_variant=several):
         _add_standing(section, standing)
     best = green.best_of_each(row.measurement for row in rows if not row.missed)
-    if section.is_wide and best:
-        section.table.add_row(Text("the best variant of each:", style="dim"))
+    if several and best:
+        section.group("best")
         for standing in best:
             _add_standing(section, standing)
     section.note("·", "± is a 95 % interval, without the meter's calibration; gross/J has idle power in it")
     section.note_meters()
-    scopes = {item.target: item.power.scope for item in section.items if item.power}
-    if len(set(scopes.values())) > 1:
-        told = ", ".join(f"{target} {scope}" for target, scope in scopes.items())
-        section.note(
-            "≠",
-            f"scopes differ ({told}): these meters count different things; none is compared with another's",
-        )
+    if len({item.power.scope for item in section.items if item.power}) > 1:
+        section.note("≠", "scopes differ: meters that see different things are not compared")
     return section
 
 
-def _standings(section: _Section) -> list[Standing]:
-    if not section.is_wide:
-        return green.ranking(section.items)
-    return [
-        standing
-        for variant in dict.fromkeys(item.variant for item in section.items)
-        for standing in green.ranking(item for item in section.items if item.variant == variant)
-    ]
+def _standings(items: Sequence[Measurement], *, by_variant: bool) -> Iterator[Standing]:
+    if not by_variant:
+        yield from green.ranking(items)
+        return
+    for variant in dict.fromkeys(item.variant for item in items):
+        yield from green.ranking(item for item in items if item.variant == variant)
 
 
 def _add_standing(section: _Section, standing: Standing) -> None:
@@ -148,15 +146,12 @@ def _in_use(rows: Sequence[Row], footprint: Footprint) -> _Section:
     battery, grid = footprint.capacity_wh is not None, footprint.grid_gco2e_per_kwh is not None
     headings = ["Average W", *["Battery"] * battery, *["CO2e/10⁶", "CO2e/year"] * grid]
     section = _Section("In use", rows, *headings)
-    for item in section.items:
-        use = green.in_use(item, footprint)
-        columns = (
-            (use.average_w, _plain),
-            (use.battery_h, _duration),
-            (use.gco2e_per_million, _mass),
-            (use.gco2e_per_year, _mass),
-        )
-        section.add(item, *(section.cell(item, figure, shown) for figure, shown in columns if figure))
+    for target in section.targets:
+        if len(section.targets) > 1:
+            section.group(target)
+        for item in section.items:
+            if item.target == target:
+                section.add(item, *_used(section, item, footprint))
     for assumption in assumptions(footprint):
         section.note("·", assumption)
     partly = dict.fromkeys(item.target for item in section.items if item.power and item.power.scope in PARTS)
@@ -165,6 +160,17 @@ def _in_use(rows: Sequence[Row], footprint: Footprint) -> _Section:
             "!", f"{', '.join(partly)}: the meter does not see all of the board, which draws more than this"
         )
     return section
+
+
+def _used(section: _Section, item: Measurement, footprint: Footprint) -> list[Text]:
+    use = green.in_use(item, footprint)
+    columns = (
+        (use.average_w, _plain),
+        (use.battery_h, _duration),
+        (use.gco2e_per_million, _mass),
+        (use.gco2e_per_year, _mass),
+    )
+    return [section.cell(item, figure, shown) for figure, shown in columns if figure]
 
 
 def assumptions(footprint: Footprint) -> list[str]:

@@ -47,7 +47,7 @@ def _facts(item: Measurement) -> dict[str, Iterator[str]]:
         "verdict": _verdict(item),
         "energy": _energy(item),
         "power": _power(item),
-        "meter": _meter(item.conditions.get("meter")),
+        "meter": _meter(item.conditions.get("meter"), item.energy_absent),
         "sampler": _sampler(item.conditions.get("sampler")),
     }
 
@@ -72,9 +72,9 @@ def _power(item: Measurement) -> Iterator[str]:
         yield f"{idle} idle, {active} running; {item.power.n} readings, worth {worth} independent ones"
 
 
-def _meter(told: Any) -> Iterator[str]:
-    """What was read, why it was chosen, what it sees, and how often."""
-    if not isinstance(told, Mapping):
+def _meter(told: Any, absent: str | None) -> Iterator[str]:
+    """What was read, why it was chosen, what it sees, and how often; nothing that `absent` says already."""
+    if not isinstance(told, Mapping) or told.get("why") == absent:
         return
     about = told.get("about")
     if isinstance(about, Mapping):
@@ -92,27 +92,29 @@ def _pace(told: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:
         yield "a counter, which misses no time"
     else:
         yield f"a reading is the mean over {_seconds(about.get('averaging_s'))}"
-    yield f"updated every {_seconds(about.get('update_s'))}"
-    steps = [
-        f"in steps of {words.number(about[key] * 1000)} {unit}"
-        for key, unit in (("resolution_w", "mW"), ("resolution_j", "mJ"))
-        if isinstance(about.get(key), int | float)
-    ]
-    yield steps[0] if steps else "steps not known"
+    if _is_number(about.get("update_s")):
+        yield f"a new one every {_seconds(about['update_s'])}"
+    for key, unit in (("resolution_w", "mW"), ("resolution_j", "mJ")):
+        if _is_number(about.get(key)):
+            yield f"in steps of {words.number(about[key] * 1000)} {unit}"
 
 
 def _seconds(value: Any) -> str:
-    return f"{value:.3g} s" if isinstance(value, int | float) else "an unknown time"
+    return f"{value:.3g} s" if _is_number(value) else "an unknown time"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
 
 
 def _sampler(told: Any) -> Iterator[str]:
     """The sampler's own account of its work."""
     if not isinstance(told, Mapping):
         return
-    count = {name: told.get(name) for name in ("n", "failed", "missed", "gap_count")}
-    yield "{n} readings, {failed} failed, {missed} missed, {gap_count} gaps".format(**count) + (
-        f", the longest {_seconds(told.get('longest_gap_s'))}" if told.get("gap_count") else ""
-    )
+    gaps = told.get("gap_count")
+    longest = f" (the longest {_seconds(told.get('longest_gap_s'))})" if gaps else ""
+    failed, missed = told.get("failed"), told.get("missed")
+    yield f"readings {told.get('n')}, failed {failed}, missed {missed}, gaps {gaps}{longest}"
     match [told.get(name) for name in ("read_ms_mean", "read_ms_max", "cpu_s", "wall_s")]:
         case [float(mean), float(longest), float(cpu_s), float(wall_s)] if wall_s:
             share = f"{100 * cpu_s / wall_s:.2g} % of a core"

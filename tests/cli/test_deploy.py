@@ -27,7 +27,10 @@ RESULT = {
     "power": None, "energy": None, "energy_absent": None,
     "conditions": None, "verdict": None, "reasons": None,
 }  # fmt: skip
-RUN = dict.fromkeys(("schema", "run_id", "recipe", "started_at", "edgegreen", "results", "failures"))
+RUN = dict.fromkeys(
+    ("schema", "run_id", "recipe", "started_at", "edgegreen", "results", "failures", "baseline",
+     "higher_is_better", "budgets", "footprint")
+)  # fmt: skip
 FAILURE = dict.fromkeys(("target", "variant", "stage", "error"))
 
 

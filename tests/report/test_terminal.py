@@ -212,6 +212,13 @@ class TestWidth:
         assert re.search(r" – +– +", line_of(text, "a "))
         assert text.count("– energy: gaps in the record") == 1
 
+    def test_a_meter_nothing_was_heard_of_leaves_a_dash_and_its_reason(self) -> None:
+        silent = {"meter": {"about": None, "why": None, "period_s": None}}
+        why = "the board said nothing of its meter"
+        text = shown(run(measurement("int8-tflite", energy_absent=why, conditions=silent)))
+        assert "mJ/inference" in line_of(text, "Variant")
+        assert f"– energy: {why}" in text.splitlines()
+
     def test_energy_outlives_most_columns(self) -> None:
         metered = measurement("int8-tflite", power=POWER, energy=ENERGY, energy_absent=None)
         narrow = shown(run(metered), 60)
