@@ -112,9 +112,9 @@ def _sampler(told: Any) -> Iterator[str]:
     if not isinstance(told, Mapping):
         return
     gaps = told.get("gap_count")
-    longest = f" (the longest {_seconds(told.get('longest_gap_s'))})" if gaps else ""
+    the_longest = f" (the longest {_seconds(told.get('longest_gap_s'))})" if gaps else ""
     failed, missed = told.get("failed"), told.get("missed")
-    yield f"readings {told.get('n')}, failed {failed}, missed {missed}, gaps {gaps}{longest}"
+    yield f"readings {told.get('n')}, failed {failed}, missed {missed}, gaps {gaps}{the_longest}"
     match [told.get(name) for name in ("read_ms_mean", "read_ms_max", "cpu_s", "wall_s")]:
         case [float(mean), float(longest), float(cpu_s), float(wall_s)] if wall_s:
             share = f"{100 * cpu_s / wall_s:.2g} % of a core"
