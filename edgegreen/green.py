@@ -41,7 +41,7 @@ class Estimate:
     def into(self, numerator: float) -> Estimate | Absent:
         """`numerator` over this: exact, as dividing turns an interval round and loses nothing of it."""
         if self.value <= 0:
-            return Absent("it is divided by a reading that is not above zero")
+            return Absent("the reading that it is divided by is not above zero")
         return Estimate(
             numerator / self.value,
             numerator / self.high,

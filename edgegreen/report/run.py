@@ -32,13 +32,20 @@ def show_rows(rows: Sequence[Row], out: Console) -> None:
         for name, told in _facts(item).items():
             for number, text in enumerate(told):
                 out.print(note(f"{'' if number else name:<8}", text, ""))
-        made, untold = conditions.table(item.conditions)
-        if made.row_count:
-            out.print(made)
-        for text in conditions.notes(item.conditions):
-            out.print(note("·", text, "dim"))
-        out.print(note(words.ABSENT, f"not told by this board: {', '.join(untold)}", "dim"))
+        _show_conditions(item, out)
         out.print()
+
+
+def _show_conditions(item: Measurement, out: Console) -> None:
+    made, untold = conditions.table(item.conditions)
+    if not made.row_count:
+        out.print(note(words.ABSENT, "conditions: the board told nothing of them", "dim"))
+        return
+    out.print(made)
+    for text in conditions.notes(item.conditions):
+        out.print(note("·", text, "dim"))
+    if untold:
+        out.print(note(words.ABSENT, f"not told by this board: {', '.join(untold)}", "dim"))
 
 
 def _facts(item: Measurement) -> dict[str, Iterator[str]]:

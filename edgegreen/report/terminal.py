@@ -195,7 +195,7 @@ def _notes(
     if any(row.measurement.accuracy is None and not row.measurement.reasons for row in rows):
         notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
     if any(row.speedup is None for row in rows):
-        notes.append((words.ABSENT, "speed: the baseline has no row with as many threads here", "dim"))
+        notes.append((words.ABSENT, "speed: no row of a baseline with as many threads here", "dim"))
     unmetered = [row.measurement for row in rows if words.is_metered(row.measurement)]
     absent = dict.fromkeys(item.energy_absent for item in unmetered if item.energy_absent)
     notes += [(words.ABSENT, f"energy: {why}", "dim") for why in absent]

@@ -58,7 +58,7 @@ def test_the_first_deploy_builds_deploys_and_measures(cold: tuple[Path, Done]) -
     assert all(float(row.split(" %")[0].split()[-1].strip("*")) > 97 for row in rows)
     if not re.search(r"^\? fp32: ", "\n".join(notes), re.MULTILINE):  # a calm machine
         assert rows[0].endswith("1.00×")
-    legend = ("* best of its column", "– speed: the baseline has no row with as many threads here", "")
+    legend = ("* best of its column", "– speed: no row of a baseline with as many threads here", "")
     assert but_for_noise(note.partition(": ")[2] for note in notes if note not in legend) == []
     assert "models: 2 built\n" in done.err
     assert done.err.endswith("local: done\n")

@@ -97,7 +97,18 @@ def test_a_meter_that_failed_later_is_still_told() -> None:
 def test_conditions_of_the_wrong_shape_are_left_out() -> None:
     lines = shown(measurement(conditions={"meter": 3, "sampler": [1], "before": "x", "board": None}))
     assert lines[1:3] == ["verdict  valid", "energy   – no meter"]
-    assert lines[3].startswith("– not told by this board: governor, clock MHz, power mode")
+    assert lines[3] == "– conditions: the board told nothing of them"
+
+
+def test_what_a_board_does_not_tell_is_named() -> None:
+    lines = shown(
+        measurement(**with_conditions(before={"governor": {"policy0": "ondemand"}, "notes": ["a hint"]}))
+    )
+    assert [line.split() for line in lines[3:5]] == [
+        ["Conditions", "before", "during", "after"], ["governor", "ondemand"],
+    ]  # fmt: skip
+    assert lines[5] == "· a hint"
+    assert lines[6].startswith("– not told by this board: clock MHz, power mode, °C, throttled")
 
 
 def heading(of: Run) -> str:
