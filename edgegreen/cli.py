@@ -16,8 +16,8 @@ import click
 from edgegreen.errors import EdgegreenError, InputError, Interrupted
 
 if TYPE_CHECKING:
+    from edgegreen.comparison import Row
     from edgegreen.measurement import Run
-    from edgegreen.plan import Plan
 
 OK, BUDGET_MISSED = 0, 1
 
@@ -66,6 +66,10 @@ VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME",
     "--retry-invalid", type=click.IntRange(0, 100), metavar="N",
     help="Repeat a trial whose reading cannot be trusted up to N times; the best is kept.",
 )  # fmt: skip
+@click.option(
+    "--resume", metavar="RUN",
+    help="Take up a kept run again: what it has measured of the same models stays.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
 @click.option(
@@ -77,6 +81,7 @@ def deploy(
     targets: tuple[str, ...],
     only: tuple[str, ...],
     retry_invalid: int | None,
+    resume: str | None,
     dry_run: bool,
     profile: bool,
     json_to: str | None,
@@ -95,19 +100,24 @@ def deploy(
         return
     if json_to not in (None, "-"):
         _check_place(Path(json_to))
-    from edgegreen import session
+    from edgegreen import runs, session
     from edgegreen.report.progress import progress
 
+    earlier = runs.load(resume) if resume else None
     with progress(terminal.console(stderr=True)) as shown:
-        one = session.Session(plan, shown)
+        one = session.Session(plan, shown, earlier)
         run = one.run()
-    code = _present(run, plan, json_to)
+    code = _present(run, json_to, profiled=profile)
     if one.not_kept:
         _complain(one.not_kept)
         code = max(code, one.not_kept.exit_code)
     if one.interrupted:
         done = f"{len(run.results)} of {len(plan.trials)} trials measured"
-        raise Interrupted(f"interrupted; {done}" + (f", kept in {one.file}" if one.file.exists() else ""))
+        kept = one.file.exists()
+        raise Interrupted(
+            f"interrupted; {done}" + (f", kept in {one.file}" if kept else ""),
+            hint=f"the same command with `--resume {one.run_id}` measures the rest" if kept else None,
+        )
     sys.exit(code)
 
 
@@ -127,6 +137,59 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
         built, failed = session.build_only(plan, shown, output)
     listings.show_artifacts(built, failed, terminal.console(), output)
     sys.exit(max((error.exit_code for error in failed.values()), default=OK))
+
+
+@cli.command("runs", short_help="List the runs that are kept.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="As many at most.")
+def list_runs(limit: int) -> None:
+    """List the runs that are kept, the newest first."""
+    from edgegreen import runs
+    from edgegreen.report import listings, terminal
+
+    listings.show_runs(runs.kept(limit), terminal.console())
+
+
+@cli.command(short_help="Show a run again, and what stands behind it.")
+@click.argument("run")
+@click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
+@VARIANT
+@click.option("--brief", is_flag=True, help="The tables alone.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--battery-wh", type=float, metavar="WH", help="What the battery holds.")
+@click.option("--battery-mah", type=float, metavar="MAH", help="The same, together with --battery-v.")
+@click.option("--battery-v", type=float, metavar="V", help="The battery's nominal voltage.")
+@click.option("--battery-usable", type=float, metavar="SHARE", help="The share of it that is used (0 to 1).")
+@click.option(
+    "--per-hour", "inferences_per_hour", metavar="N|continuous", help="How often the model runs.",
+    callback=lambda _ctx, _option, value: _number_or_text(value),
+)  # fmt: skip
+@click.option("--grid", "grid_gco2e_per_kwh", type=float, metavar="G", help="Your grid's gCO2e a kWh.")
+def show(
+    run: str, targets: tuple[str, ...], only: tuple[str, ...], brief: bool, as_json: bool, **footprint: Any
+) -> None:
+    """Show a kept RUN: its table, and behind each row conditions, meter and verdict.
+
+    RUN is a run's id or the beginning of one, `latest`, or a JSON file. Battery life and emissions are shown
+    for the recipe's `footprint`; what is given here takes its place.
+    """
+    from edgegreen import comparison, green, runs
+    from edgegreen.report import run as details
+    from edgegreen.report import terminal
+
+    whole = runs.load(run)
+    chosen = runs.only(whole, targets, only)
+    chosen = chosen.model_copy(update={"footprint": green.footprint(whole.footprint, footprint)})
+    if as_json:
+        click.echo(chosen.to_json())
+        return
+    rows = [row for row in comparison.of(whole) if row.measurement in chosen.results]
+    profiled = any(row.measurement.profile for row in rows)
+    if brief:
+        _show_tables(chosen, rows, profiled=profiled)
+        return
+    details.show_heading(chosen, terminal.console())
+    _show_tables(chosen, rows, profiled=profiled, full=True)
+    details.show_rows(rows, terminal.console())
 
 
 @cli.command(short_help="Show what a model is.")
@@ -211,29 +274,37 @@ def clear_cache() -> None:
     click.echo(f"{words.size(Cache.default().clear())} freed")
 
 
-def _present(run: Run, plan: Plan, json_to: str | None) -> int:
+def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     """Write the result where it is wanted; the exit code is the highest of all that happened."""
-    from edgegreen import comparison, metrics
-    from edgegreen.report import profile, terminal
+    from edgegreen import comparison
+    from edgegreen.report import terminal
 
-    rows = comparison.rows(
-        run.results,
-        plan.baseline,
-        plan.recipe.budgets,
-        higher_is_better=metrics.higher_is_better(plan.recipe.data.metric),
-    )
+    rows = comparison.of(run)
     if json_to == "-":
         click.echo(run.to_json())
         terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
-        # First: whatever becomes of the file, this is seen.
-        terminal.show(run, rows, terminal.console(), plan.recipe.budgets)
-        if plan.profile:
-            profile.show(run.results, terminal.console())
+        _show_tables(run, rows, profiled=profiled)  # first: whatever becomes of the file, this is seen
         if json_to:
             _write(Path(json_to), run.to_json() + "\n")
     codes = [failure.exit_code for failure in run.failures]
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
+
+
+def _show_tables(run: Run, rows: Sequence[Row], *, profiled: bool, full: bool = False) -> None:
+    from edgegreen.report import green, profile, terminal
+
+    terminal.show(run, rows, terminal.console())
+    if profiled:
+        profile.show(run.results, terminal.console())
+    green.show(run, rows, terminal.console(), full=full)
+
+
+def _number_or_text(value: str | None) -> float | str | None:
+    try:
+        return value if value is None else float(value)
+    except ValueError:
+        return value
 
 
 def _check_place(path: Path) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from edgegreen import slowdown
-from edgegreen.measurement import Measurement
+from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Budgets
 
 
@@ -42,8 +42,17 @@ COLUMNS: dict[str, Callable[[Measurement, bool], float | None]] = {
 }
 
 
+def of(run: Run) -> list[Row]:
+    """A run's measurements compared as its recipe wants it, in their order."""
+    return rows(run.results, run.baseline, run.budgets, higher_is_better=run.higher_is_better)
+
+
 def rows(
-    measurements: Iterable[Measurement], baseline: str, budgets: Budgets, *, higher_is_better: bool = True
+    measurements: Iterable[Measurement],
+    baseline: str | None,
+    budgets: Budgets,
+    *,
+    higher_is_better: bool = True,
 ) -> list[Row]:
     """Compare measurements; the order is kept."""
     items = list(measurements)
@@ -99,7 +108,8 @@ def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True
         if limit is None:
             continue
         if value is None:
-            words.append(f"{what} was not measured, and the budget wants ≤ {_plain(limit, 16)}{unit}")
+            why = f": {item.energy_absent}" if what == "energy" and item.energy_absent else ""
+            words.append(f"{what} was not measured, and the budget wants ≤ {_plain(limit, 16)}{unit}{why}")
         # A drop of 0.01 in floats is a hair more than 0.01; a budget means what it prints.
         elif value > limit * (1 + 1e-9) + 1e-12:
             shown, allowed = _told_apart(value, limit)
@@ -128,7 +138,7 @@ def _accuracy_change(item: Measurement) -> float | None:
     return item.accuracy.value - item.accuracy.baseline
 
 
-def _speedup(item: Measurement, items: list[Measurement], baseline: str) -> float | None:
+def _speedup(item: Measurement, items: list[Measurement], baseline: str | None) -> float | None:
     peers = [
         other
         for other in items

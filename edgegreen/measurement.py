@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgegreen.recipe import Budgets, Footprint
+
 BATCHES = 20
 T_975_19DF = 2.093  # Student's t, 0.975 quantile, BATCHES − 1 = 19 degrees of freedom
 Z_975 = 1.960
@@ -236,7 +238,11 @@ class Failure(Record):
 
 
 class Run(Record):
-    """One `deploy`: everything measured, everything that failed."""
+    """One `deploy`: everything measured, everything that failed, and what the recipe wanted of it.
+
+    The last four are what a table needs beside the readings; runs kept before there were such are
+    without (their `baseline` is None).
+    """
 
     schema_: Annotated[Literal[1], Field(alias="schema")] = 1
     run_id: str
@@ -245,6 +251,10 @@ class Run(Record):
     edgegreen: str
     results: tuple[Measurement, ...]
     failures: tuple[Failure, ...]
+    baseline: str | None = None
+    higher_is_better: bool = True
+    budgets: Budgets = Budgets()
+    footprint: Footprint | None = None
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 

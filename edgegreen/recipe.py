@@ -62,6 +62,7 @@ PowerMode = (
     Annotated[int, Field(ge=0, le=999)]
     | Annotated[str, Matching(r"[^\s<>]{1,64}", "the number or name of a power mode, such as `MAXN_SUPER`")]
 )
+Positive = Annotated[float, Field(gt=0)]
 Shape = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
 
 
@@ -221,6 +222,38 @@ class Budgets(Frozen):
     """A budget on a reading that is absent is not met."""
 
 
+class Footprint(Frozen):
+    """How the model will be used, and on what: from energy to battery life and carbon dioxide."""
+
+    battery_wh: Positive | None = None
+    """What the battery holds, in watt-hours."""
+    battery_mah: Positive | None = None
+    """The same in milliampere-hours, which take `battery_v`."""
+    battery_v: Positive | None = None
+    """The battery's nominal voltage."""
+    battery_usable: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """The share of it that reaches the board: depth of discharge, age, the converter's loss."""
+    inferences_per_hour: Positive | Literal["continuous"] | None = None
+    """How often the model runs; the board idles in between. `continuous`: one after another."""
+    grid_gco2e_per_kwh: Positive | None = None
+    """Grams of CO2 equivalent a kilowatt-hour of your grid. There is no default."""
+
+    @model_validator(mode="after")
+    def _one_battery(self) -> Self:
+        if (self.battery_mah is None) != (self.battery_v is None):
+            raise ValueError("`battery_mah` and `battery_v` go together")
+        if self.battery_wh is not None and self.battery_mah is not None:
+            raise ValueError("give either `battery_wh`, or `battery_mah` and `battery_v`")
+        return self
+
+    @property
+    def capacity_wh(self) -> float | None:
+        """What the battery holds, however it was told."""
+        if self.battery_mah is not None and self.battery_v is not None:
+            return self.battery_mah * self.battery_v / 1000
+        return self.battery_wh
+
+
 class Recipe(Frozen):
     """One model, its data, the variants to build, how to benchmark, the budgets."""
 
@@ -240,6 +273,7 @@ class Recipe(Frozen):
     baseline: Name | None = None
     """The variant others are compared with; the first one when left out."""
     budgets: Budgets = Budgets()
+    footprint: Footprint | None = None
 
     @field_validator("baseline")
     @classmethod

@@ -181,6 +181,10 @@ class Session:
                 edgegreen=version("edgegreen"),
                 results=tuple(results),
                 failures=tuple(self._failures),
+                baseline=self.plan.baseline,
+                higher_is_better=metrics.higher_is_better(self.plan.recipe.data.metric),
+                budgets=self.plan.recipe.budgets,
+                footprint=self.plan.recipe.footprint,
             )
 
     def result(self, measurement: Measurement) -> None:

@@ -72,15 +72,19 @@ def during(observed: Observed, window_ns: tuple[int, int]) -> tuple[Poll, ...]:
 def conditions(
     observed: Observed | None, edges: Mapping[str, tuple[int, int]], record: Record | None
 ) -> dict[str, Any]:
-    """The board before, while and after the model ran, and the meter if one was wanted, as JSON."""
+    """The board before, while and after the model ran, and the meter if one was wanted, as JSON.
+
+    A meter that was wanted is there even when nothing was heard of it: its reason is what a reader looks for.
+    """
+    meter = _meter(record) if record else None
     if observed is None:
-        return {}
+        return {"meter": meter} if meter else {}
     return {
         "before": observed.before.told() if observed.before else None,
         "during": summary(observed, edges["active"]),
         "after": observed.after.told() if observed.after else None,
         "windows_ns": dict(edges),
-        "meter": _meter(record) if record else None,
+        "meter": meter,
         "sampler": asdict(record.summary) if record and record.summary else None,
     }
 

@@ -9,11 +9,13 @@ from edgegreen import execution
 from edgegreen.measurement import (
     Accuracy,
     ArtifactUsed,
+    Energy,
     Execution,
     Failure,
     Latency,
     Measurement,
     Operators,
+    Power,
     Run,
     RuntimeUsed,
 )
@@ -80,8 +82,30 @@ def measurement(variant: str = "int8-tflite", **changes: Any) -> Measurement:
     return Measurement(**(whole | changes))
 
 
-def run(*results: Measurement, failures: tuple[Failure, ...] = ()) -> Run:
-    """A run of these results."""
+def metered(
+    variant: str = "int8-tflite",
+    mj: float = 4.0,
+    half: float = 0.2,
+    *,
+    idle_w: float = 2.0,
+    ips: float = 100.0,
+    scope: str = "module",
+    **changes: Any,
+) -> Measurement:
+    """One trial with a meter: `mj` ± `half` above idle, `ips` inferences a second; the rest follows."""
+    power = Power(
+        source="ina3221", rail="VDD_IN", scope=scope, idle_w=idle_w, active_w=idle_w + mj * ips / 1000,
+        n=600, n_effective=140.0,
+    )  # fmt: skip
+    energy = Energy(per_inference_mj=mj, gross_mj=mj + 1000 * idle_w / ips, ci95_mj=(mj - half, mj + half))
+    given: dict[str, Any] = {
+        "p50": 1000 / ips, "throughput_ips": ips, "power": power, "energy": energy, "energy_absent": None,
+    }  # fmt: skip
+    return measurement(variant, **(given | changes))
+
+
+def run(*results: Measurement, failures: tuple[Failure, ...] = (), **wanted: Any) -> Run:
+    """A run of these results; `wanted` is what the recipe wants of it."""
     return Run(
         run_id="20261122-040000-abc123",
         recipe="keyword-spotting",
@@ -89,4 +113,5 @@ def run(*results: Measurement, failures: tuple[Failure, ...] = ()) -> Run:
         edgegreen="0.1.0",
         results=results,
         failures=failures,
+        **wanted,
     )

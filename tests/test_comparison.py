@@ -87,6 +87,10 @@ class TestBudgets:
         (said,) = missed(measurement(**absent), budgets)
         assert said.startswith(f"{what} was not measured")
 
+    def test_why_there_is_no_energy_is_told_with_it(self) -> None:
+        (said,) = missed(measurement(energy_absent="the board has no meter"), Budgets(energy_mj_max=5))
+        assert said == "energy was not measured, and the budget wants ≤ 5 mJ: the board has no meter"
+
     def test_zero_is_a_reading(self) -> None:
         assert missed(measurement(peak_rss_bytes=0), Budgets(peak_rss_bytes_max=1)) == ()
         assert missed(measurement(accuracy=accuracy(0.0, 0.0)), Budgets(accuracy_drop_max=0)) == ()

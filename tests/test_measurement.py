@@ -157,6 +157,10 @@ class TestJson:
             "edgegreen",
             "results",
             "failures",
+            "baseline",
+            "higher_is_better",
+            "budgets",
+            "footprint",
         }
         assert document["schema"] == 1
         result = document["results"][0]

@@ -14,9 +14,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import REPO
 from meter_simulator import CHIP
 from meters.plugs import gen2, serving
+
+from edgegreen.cli import cli
 
 IDLE_W, ADDED_W = 3.0, 2.0
 MODEL = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
@@ -91,6 +94,15 @@ def test_the_energy_that_was_played_comes_back(tmp_path: Path, played: Path) -> 
     assert "Power W" in heading
     assert "mJ/inference" in heading
     assert "±" in row
+
+    said = CliRunner().invoke(cli, ["show", "latest", "--battery-wh", "10", "--per-hour", "60"]).output
+    assert f"hwmon: {meter['about']['source']}, ina226@hwmon0 (board)" in said
+    use = said.partition("In use")[2].splitlines()
+    assert use[1].split() == ["Variant", "Average", "W", "Battery"]
+    # An inference a minute adds next to nothing to the 3 W that were played.
+    watts, hours = re.findall(r"([\d.]+) ±", use[2])
+    assert float(watts) == pytest.approx(IDLE_W, abs=0.05)
+    assert float(hours) == pytest.approx(10 / IDLE_W, rel=0.02)
 
 
 # What a bench instrument's program may look like: it prints what the simulator plays, and when.

@@ -248,6 +248,10 @@ BOUNDS: list[tuple[str, Any, Any]] = [
     ("budgets: {size_bytes_max: %s}", 1, 0),
     ("budgets: {peak_rss_bytes_max: %s}", 1, 1.5),
     ("budgets: {energy_mj_max: %s}", 0.001, 0),
+    ("footprint: {battery_wh: %s}", 0.001, 0),
+    ("footprint: {battery_v: 5, battery_mah: %s}", 0.001, -1),
+    ("footprint: {battery_usable: %s}", 1, 1.01),
+    ("footprint: {grid_gco2e_per_kwh: %s}", 0.001, 0),
 ]
 
 
@@ -259,3 +263,30 @@ def test_bounds(line: str, good: object, bad: object) -> None:
 
 def test_each_number_of_threads_is_one_row() -> None:
     assert "twice" in said("model: m\nbenchmark: {threads: [1, 4, 1]}")
+
+
+class TestFootprint:
+    """A battery told in one way, and a rate."""
+
+    def test_one_battery_in_either_unit(self) -> None:
+        by_charge = read("model: m\nfootprint: {battery_mah: 5000, battery_v: 3.7}").footprint
+        assert by_charge
+        assert by_charge.capacity_wh == pytest.approx(18.5)
+        by_energy = read("model: m\nfootprint: {battery_wh: 18.5, inferences_per_hour: continuous}").footprint
+        assert by_energy
+        assert (by_energy.capacity_wh, by_energy.inferences_per_hour) == (18.5, "continuous")
+        assert read("model: m\nfootprint: {grid_gco2e_per_kwh: 400}").footprint != by_energy
+
+    @pytest.mark.parametrize(
+        ("keys", "reason"),
+        [
+            ("battery_mah: 5000", "`battery_mah` and `battery_v` go together"),
+            ("battery_v: 5", "`battery_mah` and `battery_v` go together"),
+            ("battery_wh: 1, battery_mah: 1, battery_v: 1", "give either `battery_wh`, or"),
+            ("inferences_per_hour: often", "should be a number, or one of continuous, not `often`"),
+            ("inferences_per_hour: 0", "should be greater than 0"),
+            ("battery_wH: 3", "did you mean `battery_wh`?"),
+        ],
+    )
+    def test_what_is_wrong(self, keys: str, reason: str) -> None:
+        assert reason in said(f"model: m\nfootprint: {{{keys}}}")

@@ -72,6 +72,9 @@ MINIMAL = "name: a\nmodel: m.keras\n"
         MINIMAL + "benchmark: {governors: ['']}",
         MINIMAL + "benchmark: {power_modes: [-1]}",
         MINIMAL + "budgets: {energy_mj_max: 0}",
+        MINIMAL + "footprint: {grid_gco2e_per_kwh: 0}",
+        MINIMAL + "footprint: {inferences_per_hour: sometimes}",
+        MINIMAL + "footprint: {battery_usable: 1.2}",
         MINIMAL + "input_shape: [1, -1]",
     ],
 )

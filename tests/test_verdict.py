@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edgegreen import verdict
+from edgegreen import metering, verdict
 from edgegreen.client.observed import RECORD, Observed, Poll, Snapshot, Throttled
 
 S = 10**9
@@ -53,6 +53,22 @@ def every(**fields: Any) -> dict[int, dict[str, Any]]:
 def test_a_calm_board_gives_no_reason() -> None:
     assert reasons() == ()
     assert verdict.of_conditions(None, WINDOW) == ()
+
+
+@pytest.mark.parametrize(
+    ("heard", "why"),
+    [
+        (None, "the board said nothing of its meter"),
+        (replace(observed(), error="the power sampler ended early"), "the power sampler ended early"),
+    ],
+)
+def test_a_meter_that_was_wanted_is_there_to_ask_why_it_is_silent(
+    heard: Observed | None, why: str | None
+) -> None:
+    edges = {"active": WINDOW}
+    found = verdict.conditions(heard, edges, metering.of_board(heard))["meter"]
+    assert (found["about"], found["why"], found["period_s"]) == (None, why, None)
+    assert verdict.conditions(heard, edges, None).get("meter") is None
 
 
 @pytest.mark.parametrize(

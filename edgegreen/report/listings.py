@@ -1,8 +1,8 @@
-"""The small tables: a plan, built models, a model's inside, known targets, the cache."""
+"""The small tables: a plan, built models, a model's inside, known targets, kept runs, the cache."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from edgegreen.target import Target
 
 if TYPE_CHECKING:
     from edgegreen.cache import Cache, Entry
+    from edgegreen.runs import Kept
     from edgegreen.sources import ModelSummary
 
 
@@ -114,6 +115,30 @@ def show_targets(targets: Mapping[Path, Target | EdgegreenError], out: Console) 
     for target in targets.values():
         if isinstance(target, EdgegreenError):
             out.print(Text.assemble(("✗", "red"), f" {target}"))
+
+
+def show_runs(found: Sequence[Kept], out: Console) -> None:
+    """Kept runs, and what is wrong with those that cannot be read."""
+    shown = table("Run", "When (UTC)", "Recipe", "Targets", "Rows", "Failed", right=("Rows", "Failed"))
+    for one in found:
+        run = one.content
+        if isinstance(run, EdgegreenError):
+            shown.add_row(Text(f"{one.path.stem} ✗", style="red"))
+            continue
+        named = [item.target for item in run.results]
+        named += [failure.target for failure in run.failures if failure.target]
+        shown.add_row(
+            one.path.stem,
+            f"{run.started_at:%Y-%m-%d %H:%M}",
+            run.recipe,
+            ", ".join(dict.fromkeys(named)),
+            str(len(run.results)),
+            str(len(run.failures)),
+        )
+    out.print(shown)
+    for one in found:
+        if isinstance(one.content, EdgegreenError):
+            out.print(Text.assemble(("✗", "red"), f" {one.content}"))
 
 
 def show_cache(cache: Cache, out: Console) -> None:

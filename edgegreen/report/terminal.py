@@ -80,11 +80,8 @@ def console(*, stderr: bool = False) -> Console:
     return made if made.is_terminal else plain(width=PIPE_WIDTH)
 
 
-def show(run: Run, rows: Sequence[Row], out: Console, budgets: Budgets | None = None) -> None:
-    """Print the whole run: a table per target, then what failed elsewhere.
-
-    `budgets` are those that `rows` were compared with.
-    """
+def show(run: Run, rows: Sequence[Row], out: Console) -> None:
+    """Print the whole run: a table per target, then what failed elsewhere."""
     targets = list(dict.fromkeys(row.measurement.target for row in rows))
     for target in targets:
         mine = [row for row in rows if row.measurement.target == target]
@@ -93,7 +90,7 @@ def show(run: Run, rows: Sequence[Row], out: Console, budgets: Budgets | None = 
             for failure in run.failures
             if failure.target in (target, None) and not _told_by_a_row(failure, mine)
         ]
-        _show_target(target, mine, failures, out, budgets or Budgets())
+        _show_target(target, mine, failures, out, run.budgets)
     elsewhere = [failure for failure in run.failures if failure.target not in targets]
     show_failures([failure for failure in elsewhere if failure.target or not targets], out)
 
@@ -109,7 +106,7 @@ def show_failures(failures: Sequence[Failure], out: Console) -> None:
     for (target, stage, error), alike in _by_reason(failures).items():
         variants = ", ".join(failure.variant or "all variants" for failure in alike)
         where = variants if target is None else f"{target} · {variants}" if alike[0].variant else target
-        out.print(_line("✗", f"{where} ({stage}): {error}", "red"))
+        out.print(note("✗", f"{where} ({stage}): {error}", "red"))
 
 
 def _by_reason(failures: Sequence[Failure]) -> dict[tuple[str | None, str, str], list[Failure]]:
@@ -130,9 +127,9 @@ def _show_target(
             break
     out.print(table)
     if chosen := least_energy(rows):
-        out.print(_line("→", words.choice(chosen, budgets, rows), "bold"))
+        out.print(note("→", words.choice(chosen, budgets, rows), "bold"))
     for mark, text, style in _notes(columns, rows, failures):
-        out.print(_line(mark, text, style))
+        out.print(note(mark, text, style))
     out.print()
 
 
@@ -220,7 +217,7 @@ def _notes(
     if any(row.measurement.accuracy is None and not row.measurement.reasons for row in rows):
         notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
     if any(row.speedup is None for row in rows):
-        notes.append((words.ABSENT, "speed: the baseline has no row with as many threads here", "dim"))
+        notes.append((words.ABSENT, "speed: no row of a baseline with as many threads here", "dim"))
     unmetered = [row.measurement for row in rows if words.is_metered(row.measurement)]
     absent = dict.fromkeys(item.energy_absent for item in unmetered if item.energy_absent)
     notes += [(words.ABSENT, f"energy: {why}", "dim") for why in absent]
@@ -237,7 +234,7 @@ def _what(failure: Failure) -> str:
     return failure.variant or ("all variants" if failure.target is None else "the rest")
 
 
-def _line(mark: str, text: str, style: str) -> Padding:
+def note(mark: str, text: str, style: str) -> Padding:
     """A marked note; long ones wrap under themselves."""
     grid = Table.grid(padding=(0, 1, 0, 0))
     grid.add_column(no_wrap=True)

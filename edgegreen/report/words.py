@@ -14,6 +14,7 @@ from edgegreen.recipe import Budgets
 ABSENT = "–"
 # Metrics that are shares; they read as per cent and change by points.
 SHARES = ("top1", "top5", "auc")
+LOPSIDED = 0.2  # an interval's middle this share of half its width away from the value
 
 
 def number(value: float | None) -> str:
@@ -89,11 +90,32 @@ def energy(item: Measurement) -> str:
     if item.energy is None:
         return ABSENT
     low, high = item.energy.ci95_mj
-    half = (high - low) / 2
+    return plus_minus(item.energy.per_inference_mj, (high - low) / 2)
+
+
+def plus_minus(value: float, half: float) -> str:
+    """`4.21 ± 0.13`: half an interval has two digits, and the value as many decimals."""
     if not half > 0:
-        return number(item.energy.per_inference_mj)
+        return number(value)
     decimals = max(0, 1 - int(f"{half:.1e}".partition("e")[2]))
-    return f"{item.energy.per_inference_mj:.{decimals}f} ± {half:.{decimals}f}"
+    return f"{value:.{decimals}f} ± {half:.{decimals}f}"
+
+
+def estimate(value: float, low: float, high: float) -> str:
+    """A value with its interval: `4.21 ± 0.13`, or its ends where they are not about as far away."""
+    half = (high - low) / 2
+    if not math.isfinite(half):
+        return f"{number(value)} (≥ {number(low)})"
+    if abs((low + high) / 2 - value) > LOPSIDED * half:
+        return f"{number(value)} ({number(low)}…{number(high)})"
+    return plus_minus(value, half)
+
+
+def scope(item: Measurement) -> str:
+    """What the meter sees and what it does not, in words; the row has a power."""
+    about = (item.conditions.get("meter") or {}).get("about") or {}
+    seen = f"the meter sees the {item.power.scope}" if item.power else "no meter"
+    return f"{seen}; not in it: {about['misses']}" if about.get("misses") else seen
 
 
 def governor(tuning: Tuning | None) -> str:

@@ -18,7 +18,7 @@ MODELS = Path(__file__).parent.parent / "fixtures" / "models"
 LATENCY = dict.fromkeys(("p50", "p90", "p95", "p99", "mean", "stdev", "min", "max", "n", "ci95"))
 # The design's JSON contract, schema 1. None stands for any value; what is inside `conditions` is free.
 RESULT = {
-    "variant": None, "target": None, "format": None, "precision": None, "threads": None,
+    "variant": None, "target": None, "format": None, "precision": None, "threads": None, "tuning": None,
     "runtime": {"name": None, "version": None, "delegate": None},
     "artifact": {"sha256": None, "size_bytes": None, "compressed_bytes": None, "built_by": None},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY,
@@ -29,7 +29,10 @@ RESULT = {
     "execution": dict.fromkeys(("operators", "delegated", "compute", "conversions", "kinds")),
     "profile": None,
 }  # fmt: skip
-RUN = dict.fromkeys(("schema", "run_id", "recipe", "started_at", "edgegreen", "results", "failures"))
+RUN = dict.fromkeys(
+    ("schema", "run_id", "recipe", "started_at", "edgegreen", "results", "failures", "baseline",
+     "higher_is_better", "budgets", "footprint")
+)  # fmt: skip
 FAILURE = dict.fromkeys(("target", "variant", "stage", "error"))
 
 
@@ -58,7 +61,7 @@ def test_the_first_deploy_builds_deploys_and_measures(cold: tuple[Path, Done]) -
     assert all(float(row.split(" %")[0].split()[-1].strip("*")) > 97 for row in rows)
     if not re.search(r"^\? fp32: ", "\n".join(notes), re.MULTILINE):  # a calm machine
         assert rows[0].endswith("1.00×")
-    legend = ("* best of its column", "– speed: the baseline has no row with as many threads here", "")
+    legend = ("* best of its column", "– speed: no row of a baseline with as many threads here", "")
     assert re.search(
         r"^~ int8: .*8 of 9 operators in XNNPACK.* left: SOFTMAX", "\n".join(notes), re.MULTILINE
     )

@@ -172,3 +172,45 @@ def test_a_lost_file_is_sent_again_alone(shell: Shell, proxy: DelayProxy, far: s
     assert size < proxy.bytes_up < size + 20_000
     shutil.rmtree(shell.folder / "far-root")
     assert shell.run("deploy", recipe, "--target", far, "--variant", "int8").code == 0
+
+
+def test_a_run_that_broke_off_is_taken_up_again(
+    shell: Shell, proxy: DelayProxy, sshd: Sshd, far: str
+) -> None:
+    recipe = shell.recipe(benchmark="{duration_s: 0.8, warmup_s: 0.02}")
+    with shell.start("deploy", recipe, "--target", far) as going:
+        going.until("far: 2/2")
+        proxy.cut()
+        assert going.end().code == 4
+    (broken,) = shell.runs
+    done = shell.run("deploy", recipe, "--target", far, "--resume", broken["run_id"])
+    assert done.code == 0, done.out
+    assert "far: 1/2" not in done.err
+    (whole,) = shell.runs  # the same one
+    assert whole["run_id"] == broken["run_id"]
+    assert whole["failures"] == []
+    assert [result["variant"] for result in whole["results"]] == ["fp32", "int8"]
+    assert whole["results"][0] == broken["results"][0]
+    add_board(shell, sshd, "far", port=1)  # nothing is there, and nobody asks
+    again = shell.run("deploy", recipe, "--target", far, "--resume", "latest")
+    assert (again.code, again.rows) == (0, done.rows)
+    other = shell.run("deploy", shell.recipe(name="other"), "--target", far, "--resume", "latest")
+    assert other.code == 2
+    assert "is of recipe `digits`, not `other`" in other.err
+
+
+def test_what_was_built_anew_is_measured_anew(shell: Shell) -> None:
+    assert shell.run("deploy", shell.recipe()).code == 0
+    done = shell.run(
+        "deploy",
+        shell.recipe(
+            variants="{fp32: {format: tflite, precision: fp32}, int8: {format: tflite, precision: dynamic}}"
+        ),
+        "--resume",
+        "latest",
+    )
+    assert done.code == 0, done.err
+    assert "local: int8 was built anew and is measured again" in done.err
+    assert "local: 1/2" not in done.err
+    (run,) = shell.runs
+    assert [result["precision"] for result in run["results"]] == ["fp32", "dynamic"]

@@ -11,7 +11,7 @@ from cli.harness import Shell
 
 COMMANDS = (
     "", "deploy", "convert", "inspect", "validate", "targets", "targets list", "targets show", "cache",
-    "cache clear",
+    "cache clear", "runs", "show",
 )  # fmt: skip
 
 

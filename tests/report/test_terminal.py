@@ -27,7 +27,7 @@ def shown(of: Run, width: int = 200, *, colour: bool = False, **budgets: Any) ->
         file=out, width=width, force_terminal=colour, highlight=False, markup=False, emoji=False
     )
     rows = comparison.rows(of.results, "fp32-tflite", Budgets(**budgets))
-    terminal.show(of, rows, console, Budgets(**budgets))
+    terminal.show(of.model_copy(update={"budgets": Budgets(**budgets)}), rows, console)
     return out.getvalue()
 
 
@@ -91,7 +91,7 @@ class TestTable:
     def test_no_speed_without_a_baseline_and_why(self) -> None:
         text = shown(run(measurement("int8-tflite")))
         assert line_of(text, "int8-tflite").endswith("–")
-        assert "– speed: the baseline has no row with as many threads here" in text.splitlines()
+        assert "– speed: no row of a baseline with as many threads here" in text.splitlines()
 
     def test_each_target_has_its_own(self) -> None:
         text = shown(run(*KWS, measurement("fp32-tflite", target="x86", conditions={})))
@@ -246,6 +246,13 @@ class TestWidth:
         assert re.search(r" \+ XNNPACK +i8 3, f32 1 +1 ", line_of(text, "int8-tflite"))
         assert re.search(r" \+ XNNPACK +– +1 ", line_of(text, "other"))
         assert "~ int8-tflite: 4 of 5 operators in XNNPACK; left: SOFTMAX" in text.splitlines()
+
+    def test_a_meter_nothing_was_heard_of_leaves_a_dash_and_its_reason(self) -> None:
+        silent = {"meter": {"about": None, "why": None, "period_s": None}}
+        why = "the board said nothing of its meter"
+        text = shown(run(measurement("int8-tflite", energy_absent=why, conditions=silent)))
+        assert "mJ/inference" in line_of(text, "Variant")
+        assert f"– energy: {why}" in text.splitlines()
 
     def test_energy_outlives_most_columns(self) -> None:
         metered = measurement("int8-tflite", power=POWER, energy=ENERGY, energy_absent=None)

@@ -1,0 +1,130 @@
+"""One run in full: below the table, what stands behind each row. Conditions, meter, sampler, verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from edgegreen import green
+from edgegreen.comparison import Row
+from edgegreen.measurement import Measurement, Run
+from edgegreen.report import conditions, words
+from edgegreen.report.terminal import note
+
+
+def show_heading(run: Run, out: Console) -> None:
+    """Which run it was."""
+    when = f"{run.started_at:%Y-%m-%d %H:%M} UTC"
+    out.print(Text.assemble((run.run_id, "bold"), f"  {run.recipe} · {when} · edgegreen {run.edgegreen}"))
+    if run.baseline is None:
+        out.print(note(words.ABSENT, "speed and budgets: this run's file does not keep them", "dim"))
+    out.print()
+
+
+def show_rows(rows: Sequence[Row], out: Console) -> None:
+    """Everything behind each row."""
+    for row in rows:
+        item = row.measurement
+        out.print(Text.assemble((words.trial(item, rows), "bold"), f" on {item.target}"))
+        for name, told in _facts(item).items():
+            for number, text in enumerate(told):
+                out.print(note(f"{'' if number else name:<8}", text, ""))
+        _show_conditions(item, out)
+        out.print()
+
+
+def _show_conditions(item: Measurement, out: Console) -> None:
+    made, untold = conditions.table(item.conditions)
+    if not made.row_count:
+        out.print(note(words.ABSENT, "conditions: the board told nothing of them", "dim"))
+        return
+    out.print(made)
+    for text in conditions.notes(item.conditions):
+        out.print(note("·", text, "dim"))
+    if untold:
+        out.print(note(words.ABSENT, f"not told by this board: {', '.join(untold)}", "dim"))
+
+
+def _facts(item: Measurement) -> dict[str, Iterator[str]]:
+    """What is no condition, in lines: the verdict, the energy and where it comes from."""
+    return {
+        "verdict": _verdict(item),
+        "energy": _energy(item),
+        "power": _power(item),
+        "meter": _meter(item.conditions.get("meter"), item.energy_absent),
+        "sampler": _sampler(item.conditions.get("sampler")),
+    }
+
+
+def _verdict(item: Measurement) -> Iterator[str]:
+    yield f"{item.verdict}, on an emulated board" if green.is_emulated(item) else item.verdict
+    yield from item.reasons
+
+
+def _energy(item: Measurement) -> Iterator[str]:
+    if item.energy is None:
+        yield f"{words.ABSENT} {item.energy_absent or 'it was not measured'}"
+    else:
+        gross = words.number(item.energy.gross_mj)
+        yield f"{words.energy(item)} mJ an inference above idle, {gross} mJ with idle"
+
+
+def _power(item: Measurement) -> Iterator[str]:
+    if item.power:
+        idle, active = (f"{watts:.4g} W" for watts in (item.power.idle_w, item.power.active_w))
+        worth = f"{item.power.n_effective:.0f}"
+        yield f"{idle} idle, {active} running; {item.power.n} readings, worth {worth} independent ones"
+
+
+def _meter(told: Any, absent: str | None) -> Iterator[str]:
+    """What was read, why it was chosen, what it sees, and how often; nothing that `absent` says already."""
+    if not isinstance(told, Mapping) or told.get("why") == absent:
+        return
+    about = told.get("about")
+    if isinstance(about, Mapping):
+        yield f"{about.get('kind')}: {about.get('source')}, {about.get('rail')} ({about.get('scope')})"
+    yield f"chosen: {told.get('why')}" if about else str(told.get("why"))
+    if isinstance(about, Mapping):
+        if about.get("misses"):
+            yield f"not in it: {about['misses']}"
+        yield "; ".join(_pace(told, about))
+
+
+def _pace(told: Mapping[str, Any], about: Mapping[str, Any]) -> Iterator[str]:
+    yield f"read every {_seconds(told.get('period_s'))}"
+    if about.get("quantity") == "energy":
+        yield "a counter, which misses no time"
+    else:
+        yield f"a reading is the mean over {_seconds(about.get('averaging_s'))}"
+    if _is_number(about.get("update_s")):
+        yield f"a new one every {_seconds(about['update_s'])}"
+    for key, unit in (("resolution_w", "mW"), ("resolution_j", "mJ")):
+        if _is_number(about.get(key)):
+            yield f"in steps of {words.number(about[key] * 1000)} {unit}"
+
+
+def _seconds(value: Any) -> str:
+    return f"{value:.3g} s" if _is_number(value) else "an unknown time"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float)
+
+
+def _sampler(told: Any) -> Iterator[str]:
+    """The sampler's own account of its work."""
+    if not isinstance(told, Mapping):
+        return
+    gaps = told.get("gap_count")
+    the_longest = f" (the longest {_seconds(told.get('longest_gap_s'))})" if gaps else ""
+    failed, missed = told.get("failed"), told.get("missed")
+    yield f"readings {told.get('n')}, failed {failed}, missed {missed}, gaps {gaps}{the_longest}"
+    match [told.get(name) for name in ("read_ms_mean", "read_ms_max", "cpu_s", "wall_s")]:
+        case [float(mean), float(longest), float(cpu_s), float(wall_s)] if wall_s:
+            share = f"{100 * cpu_s / wall_s:.2g} % of a core"
+            yield f"a reading took {mean:.3g} ms ({longest:.3g} at most); {share}"
+    if told.get("error"):
+        yield f"its last error: {told['error']}"
