@@ -81,12 +81,8 @@ def _monitor(kind: str, folder: str, name: str, files: dict[str, Attribute]) -> 
         rails = (_text(files, "label") or _text(files, "in1_label") or name or folder.rpartition("/")[2],)
     if not refused:
         return Meter(kind, rails)
-    return Meter(
-        kind,
-        rails,
-        False,
-        f"until the next boot: sudo chmod o+r {_absolute(folder)}/{{{','.join(sorted(refused))}}}",
-    )
+    names = ",".join(sorted(refused))
+    return Meter(kind, rails, False, f"until the next boot: sudo chmod o+r {_absolute(folder)}/{{{names}}}")
 
 
 def _absolute(folder: str) -> str:
@@ -100,8 +96,10 @@ def _text(files: dict[str, Attribute], name: str) -> str:
 def _firmware(told: Reply) -> Iterator[Meter]:
     """The power chip of a Raspberry Pi 5, where the firmware knows the question."""
     said = "\n".join(told.lines("firmware"))
-    if "/dev/vcio" in said.partition("+")[2] or "open device file" in said:
-        yield Meter(pmic.KIND, (), False, vcgencmd.ACCESS)
+    closed = any(a.name == "vcio" and not a.readable for a in told.attributes("firmware"))
+    if closed or "Can't open device file" in said:
+        if "brcm,bcm2712" in told.fields("board").get("compatible", ""):  # the others have none to refuse
+            yield Meter(pmic.KIND, (), False, vcgencmd.ACCESS)
         return
     try:
         rails = pmic.parse(said)
@@ -123,20 +121,14 @@ def _counters(told: Reply) -> Iterator[Meter]:
 
 def _supplies(told: Reply) -> Iterator[Meter]:
     """Batteries; they tell only while they discharge."""
-    batteries, why_not = [], power_supply.UNPLUG
+    batteries = {}
     for folder, files in _folders(told.attributes("supplies")):
         measured = "power_now" in files or {"voltage_now", "current_now"} <= files.keys()
-        if _text(files, "type") != "Battery" or _text(files, "scope") == "Device" or not measured:
-            continue
-        batteries.append((folder.rpartition("/")[2], _text(files, "status")))
+        if _text(files, "type") == "Battery" and _text(files, "scope") != "Device" and measured:
+            batteries[folder.rpartition("/")[2]] = _text(files, "status")
     if batteries:
-        discharges = any(status == "Discharging" for _, status in batteries)
-        yield Meter(
-            power_supply.KIND,
-            tuple(name for name, _ in batteries),
-            discharges,
-            None if discharges else why_not,
-        )
+        tells = "Discharging" in batteries.values()
+        yield Meter(power_supply.KIND, tuple(batteries), tells, None if tells else power_supply.UNPLUG)
 
 
 def accelerators(told: Reply) -> tuple[Accelerator, ...]:

@@ -21,7 +21,7 @@ class Package:
 
 @dataclass(frozen=True)
 class Python:
-    """One interpreter. `path` is how it was called; `abi` is its SOABI, such as cpython-311-aarch64-linux-gnu.
+    """One interpreter. `path`: how it was called; `abi`: its SOABI, such as cpython-311-aarch64-linux-gnu.
 
     Without a `version` it was there and did not answer. `lacks` are modules of the standard library that a
     stripped-down system left out.
@@ -43,7 +43,7 @@ class Python:
 
 @dataclass(frozen=True)
 class System:
-    """Kernel, user, and how long it has been up. `bits` is the userland's: a 64-bit kernel may run a 32-bit one."""
+    """Kernel, user, load. `bits` is the userland's: a 64-bit kernel may run a 32-bit one."""
 
     hostname: str | None = None
     kernel: str | None = None
@@ -212,7 +212,7 @@ class PowerMode:
 
 @dataclass(frozen=True)
 class Meter:
-    """A kind of power meter that is there, as edgegreen.agent.meters names it. `why_not`: how to get at it."""
+    """A kind of power meter that is there, as edgegreen.agent.meters names it. `why_not`: what to do."""
 
     kind: str
     rails: tuple[str, ...] = ()

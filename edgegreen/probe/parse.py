@@ -42,7 +42,7 @@ _ARM_PARTS = {
 
 
 def parse(output: bytes, host_s: float | None = None) -> BoardFacts:
-    """What the script printed, as facts. `host_s`: this machine's clock (since 1970) when the script began."""
+    """What the script printed, as facts. `host_s`: this machine's clock (since 1970) when it began."""
     told = reply.read(output)
     clock_s = number(next(iter(told.lines("clock")), None))
     home, root = _disk(told, 1), _disk(told, 0)

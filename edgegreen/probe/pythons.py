@@ -15,7 +15,8 @@ RUNTIMES = {"ai_edge_litert": "litert", "tflite_runtime": "tflite-runtime", "ope
 
 def parse(told: Reply) -> tuple[str | None, Python | None, tuple[Python, ...]]:
     """What the target calls its Python, that Python, and all that are there, each once."""
-    asked, first, found = None, None, {}
+    asked, first = None, None
+    found: dict[str, Python] = {}
     for python, is_asked in _each(told):
         found.setdefault(python.executable or python.path, python)
         if is_asked:

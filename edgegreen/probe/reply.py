@@ -1,4 +1,4 @@
-"""The script's reply, cut into sections of clean text. It is data from a machine: whatever comes, nothing raises.
+"""The script's reply, cut into sections of clean text. It is data: whatever comes, nothing raises.
 
 A section that is missing, cut short or garbled costs itself only.
 """
@@ -15,9 +15,9 @@ from edgegreen.agent.wire import printable
 
 # The sections of script.sh, in its order.
 SECTIONS = (
-    "clock", "system", "board", "release", "tegra", "libc", "machine", "cpu", "clocks", "memory", "disk", "heat",
-    "throttled", "power_mode", "monitors", "counters", "supplies", "firmware", "accelerators", "libraries",
-    "pythons",
+    "clock", "system", "board", "release", "tegra", "libc", "machine", "cpu", "clocks", "memory", "disk",
+    "heat", "throttled", "power_mode", "monitors", "counters", "supplies", "firmware", "accelerators",
+    "libraries", "pythons",
 )  # fmt: skip
 END = "end"
 MAX_BYTES = 1_000_000
