@@ -64,6 +64,7 @@ JETSON_BY_MODEL: tuple[tuple[str, Family], ...] = (
     ("Orin N", "jetson-orin"),
     ("Jetson Nano", "jetson-nano"),
 )
+_FILLER = re.compile(r"o\.e\.m\.|default string|system manufacturer|system product", re.IGNORECASE)
 _X86 = re.compile(r"x86_64|amd64|i[3-6]86")
 # Hypervisors as systemd-detect-virt names them, that run guests on the processor itself.
 _QEMU = re.compile(r"qemu|bochs", re.IGNORECASE)
@@ -80,9 +81,8 @@ def identify(facts: BoardFacts) -> Identity:
 
 def _pi(facts: BoardFacts) -> Family | None:
     model = facts.model or ""
-    if not model.startswith("Raspberry Pi") and not any(
-        c.startswith("raspberrypi,") for c in facts.compatible
-    ):
+    ours = any(text.startswith("raspberrypi,") for text in facts.compatible)
+    if not ours and not model.startswith("Raspberry Pi"):
         return None
     if "Zero 2" in model or "raspberrypi,model-zero-2-w" in facts.compatible:
         return "raspberry-pi-zero-2w"
@@ -103,9 +103,8 @@ def _jetson(facts: BoardFacts) -> Family | None:
     if found:
         return found[0]
     model = facts.model or ""
-    if "nvidia" not in model.lower() and not any(
-        text.startswith("nvidia,tegra") for text in facts.compatible
-    ):
+    tegra = any(text.startswith("nvidia,tegra") for text in facts.compatible)
+    if not tegra and not model.startswith("NVIDIA"):
         return None
     if "nvidia,tegra264" in facts.compatible:
         return "jetson-thor"
@@ -125,23 +124,15 @@ def _pc(facts: BoardFacts) -> Family | None:
 
 
 def _name(facts: BoardFacts) -> str:
-    found = module(facts)
-    if facts.model:
-        # A vendor's carrier says who built it, not which module is in it.
+    found, dmi = module(facts), facts.dmi
+    if facts.model and found and found[1].split()[0] not in facts.model:
         return (
-            f"{facts.model} ({found[1]})" if found and found[1].split()[0] not in facts.model else facts.model
+            f"{facts.model} ({found[1]})"  # a vendor's carrier says who built it, not which module is in it
         )
-    if found:
-        return f"Jetson {found[1]}"
-    dmi = facts.dmi
-    parts = [
-        text
-        for text in (dmi.vendor, dmi.product)
-        if text and not re.search("o\\.e\\.m|default", text.lower())
-    ]
-    if parts:
-        return " ".join(dict.fromkeys(parts))
-    return f"{facts.system.machine or 'unknown'} machine"
+    if facts.model or found:
+        return facts.model or f"Jetson {found[1] if found else ''}"
+    parts = [text for text in (dmi.vendor, dmi.product) if text and not _FILLER.search(text)]
+    return " ".join(dict.fromkeys(parts)) or f"{facts.system.machine or 'unknown'} machine"
 
 
 def _is_emulated(facts: BoardFacts) -> bool:
