@@ -1,4 +1,4 @@
-"""A target file of what the probe found: YAML text, with comments that say where each line comes from. Pure.
+"""A target file of what the probe found: YAML, with comments that say where each line comes from.
 
 What was given to reach the board is kept as it was given.
 """
@@ -8,28 +8,55 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
+from pathlib import Path
 
-from edgegreen import yamlfile
+from edgegreen import target, yamlfile
 from edgegreen.agent import meters
 from edgegreen.agent.wire import one_line
+from edgegreen.errors import InputError
 from edgegreen.probe import Probed, pythons
 from edgegreen.probe.facts import Meter
 from edgegreen.target import Target
 
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,62}", re.ASCII)
 # Text that YAML reads as this very text, and nothing else would.
-_PLAIN = re.compile(r"[A-Za-z~/][\w./~-]*")
+_PLAIN = re.compile(r"[A-Za-z~/][\w./~-]*|\d+\.\d+\.\d+[\w.-]*", re.ASCII)
 _NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "null", "~", "y", "n"}
 _KEPT = ("host", "port", "user", "identity_file", "proxy_jump")
 _KEPT_BELOW = ("root", "sysfs_root")
-_WIDTH = 108
 
 
-def text(probed: Probed, name: str, today: date) -> str:
-    """The file's text; checked to be a valid target. `name` is what the target will be called."""
-    lines = [*_heading(probed, today), *_board(probed), *_python(probed), *_meter(probed), *_rest(probed)]
+def place(name: str, folder: Path, force: bool = False) -> Path:
+    """Where the file of that name goes. Raises InputError: a name that cannot be one, a file that is there."""
+    if not _NAME.fullmatch(name):
+        raise InputError(
+            f"`{name}` cannot be a target's name", hint="letters, digits, - and _, such as pi5-kitchen"
+        )
+    path = folder / f"{name}.yaml"
+    if path.exists() and not force:
+        raise InputError(f"{path}: is there already", hint="take another name, or --force to overwrite it")
+    return path
+
+
+def write(path: Path, probed: Probed) -> Target:
+    """Write the target file, and read it back. Raises InputError when it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(text(probed), encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None
+    return target.load(path)
+
+
+def text(probed: Probed, today: date | None = None) -> str:
+    """The file's text, checked to be a valid target."""
+    day = today or datetime.now(tz=UTC).date()
+    lines = [*_heading(probed, day), *_board(probed), *_python(probed), *_meter(probed), *_rest(probed)]
     made = "".join(f"{line}\n" for line in lines)
-    yamlfile.parse(made, Target, f"{name}.yaml")
+    yamlfile.parse(made, Target, "the target file")
     return made
 
 
@@ -59,17 +86,17 @@ def _bits(probed: Probed) -> str | None:
 
 
 def _board(probed: Probed) -> Iterator[str]:
-    target, board = probed.target, probed.identity
+    asked, board = probed.target, probed.identity
     source = "the device tree" if probed.facts.model or probed.facts.compatible else "uname and DMI"
     yield f"family: {board.family}  # from {source}"
     for key in _KEPT:
-        if key in target.model_fields_set and getattr(target, key) is not None:
-            yield f"{key}: {_scalar(getattr(target, key))}"
+        if key in asked.model_fields_set and getattr(asked, key) is not None:
+            yield f"{key}: {_scalar(getattr(asked, key))}"
 
 
 def _python(probed: Probed) -> Iterator[str]:
     """`python`, where another than python3 is the right one; what it has in any case."""
-    facts, target = probed.facts, probed.target
+    facts, asked = probed.facts, probed.target
     given = (
         "python" in target.model_fields_set and facts.python is not None and pythons.is_usable(facts.python)
     )
@@ -83,14 +110,18 @@ def _python(probed: Probed) -> Iterator[str]:
         told += " `edgegreen targets doctor` says what could be brought."
     yield _comment(told)
     if given:
-        yield f"python: {_scalar(target.python)}"
+        yield f"python: {_scalar(asked.python)}"
     elif facts.python is None or chosen != facts.python:
         yield f"python: {_scalar(chosen.path)}"
 
 
 def _meter(probed: Probed) -> Iterator[str]:
-    """`power`, where a meter of this board can be read; the reason where there is one that cannot."""
+    """`power`, where this board has a meter, with what it takes to read it; as it was given, if it was."""
     family, facts = probed.identity.family, probed.facts
+    if probed.target.power:
+        given = probed.target.power.model_dump(exclude_unset=True, exclude_none=True)
+        yield f"power: {{{', '.join(f'{key}: {_scalar(value)}' for key, value in given.items())}}}"
+        return
     mine = [meter for kind in meters.FAMILIES[family] for meter in facts.meters if meter.kind == kind]
     readable = [meter for meter in mine if meter.readable]
     others = [meter for meter in facts.meters if meter not in mine]
@@ -115,12 +146,12 @@ def _told(meter: Meter) -> str:
 
 
 def _rest(probed: Probed) -> Iterator[str]:
-    target = probed.target
+    asked = probed.target
     for key in _KEPT_BELOW:
-        if key in target.model_fields_set:
-            yield f"{key}: {_scalar(getattr(target, key))}"
-    if target.runtimes:
-        yield f"runtimes: [{', '.join(target.runtimes)}]"
+        if key in asked.model_fields_set:
+            yield f"{key}: {_scalar(getattr(asked, key))}"
+    if asked.runtimes:
+        yield f"runtimes: [{', '.join(asked.runtimes)}]"
 
 
 def _scalar(value: object) -> str:

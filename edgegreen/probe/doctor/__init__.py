@@ -1,18 +1,19 @@
-"""What would spoil a run on this board, in words, with what to do about it. Pure: facts in, findings out.
+"""What would spoil a run on a board, in words, with what to do about it.
 
-A new check is one function and one line in CHECKS.
+`examine` is pure: facts in, findings out. A new check is one function and one line in CHECKS.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from edgegreen.errors import DeviceError, EdgegreenError
+from edgegreen import probe
+from edgegreen.errors import DeviceError, UnreachableError
 from edgegreen.probe.doctor import hardware, software, state
 from edgegreen.probe.doctor.finding import Case, Finding, Gravity, Look, Trouble, spoils
 from edgegreen.probe.facts import BoardFacts
-from edgegreen.probe.identity import identify
+from edgegreen.probe.identity import Identity, identify
 from edgegreen.target import Target
 
 GRAVITIES: tuple[Gravity, ...] = ("stops", "spoils", "unknown", "fine")
@@ -93,14 +94,33 @@ def examine(facts: BoardFacts, target: Target) -> list[Finding]:
             found += (Finding(check.name, *trouble) for trouble in troubles)
         else:
             found.append(Finding(check.name, "unknown" if troubles is None else "fine"))
-    return sorted(found, key=lambda finding: GRAVITIES.index(finding.gravity))
+    return sorted(found, key=_gravity)
 
 
-def not_reached(error: EdgegreenError) -> list[Finding]:
-    """The one finding about a board that did not answer: what the connection's error says."""
-    return [Finding(LINK, "stops", error.message, error.hint)]
+@dataclass(frozen=True)
+class Checkup:
+    """A target's findings. `identity` is None when the board was not reached."""
+
+    name: str
+    identity: Identity | None
+    findings: tuple[Finding, ...]
+    exit_code: int
+    """0; 5 when something stops a run; 4 when the board was not reached."""
 
 
-def exit_code(findings: Sequence[Finding]) -> int:
-    """0, or a DeviceError's when something stops a run."""
-    return DeviceError.exit_code if any(finding.gravity == "stops" for finding in findings) else 0
+def visit(target: Target) -> Checkup:
+    """Probe the board and examine it. A board that does not answer is a finding too, in the error's words."""
+    try:
+        probed = probe.probe(target)
+    except (UnreachableError, DeviceError) as error:
+        return Checkup(
+            target.name, None, (Finding(LINK, "stops", error.message, error.hint),), error.exit_code
+        )
+    findings = (Finding(LINK, "fine"), *examine(probed.facts, target))
+    stopped = any(finding.gravity == "stops" for finding in findings)
+    ordered = tuple(sorted(findings, key=_gravity))
+    return Checkup(target.name, probed.identity, ordered, DeviceError.exit_code if stopped else 0)
+
+
+def _gravity(finding: Finding) -> int:
+    return GRAVITIES.index(finding.gravity)
