@@ -53,6 +53,8 @@ MODULES: dict[str, tuple[Family, str]] = {
     "p3701": ("jetson-agx-orin", "AGX Orin"),
     "p3834": ("jetson-thor", "Thor"),
     "p3448": ("jetson-nano", "Nano"),
+    "p3450": ("jetson-nano", "Nano"),
+    "jetson-nano": ("jetson-nano", "Nano"),
 }
 PI_BY_SOC: dict[str, Family] = {"brcm,bcm2712": "raspberry-pi-5", "brcm,bcm2711": "raspberry-pi-4"}
 PI_BY_NUMBER: dict[str, Family] = {"3": "raspberry-pi-3", "4": "raspberry-pi-4", "5": "raspberry-pi-5"}

@@ -13,7 +13,7 @@ sys=$root/sys
 if ! [ -d "$sys" ] && { [ -d "$root/class" ] || [ -d "$root/bus" ]; }; then sys=$root root=; fi
 
 limit() { timeout 5 "$@"; }
-timeout 5 true 2>/dev/null || limit() { "$@"; }
+timeout 5 cat </dev/null 2>/dev/null || limit() { "$@"; }
 cut_off() { head -c 16384; }
 [ "$(echo ok | head -c 2)" = ok ] 2>/dev/null || cut_off() { cat; }
 

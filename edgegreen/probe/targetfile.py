@@ -28,7 +28,7 @@ _KEPT_BELOW = ("root", "sysfs_root")
 
 
 def place(name: str, folder: Path, force: bool = False) -> Path:
-    """Where the file of that name goes. Raises InputError: a name that cannot be one, a file that is there."""
+    """Where the file of that name goes. Raises InputError: no name for a target, or a file that is there."""
     if not _NAME.fullmatch(name):
         raise InputError(
             f"`{name}` cannot be a target's name", hint="letters, digits, - and _, such as pi5-kitchen"
@@ -78,7 +78,7 @@ def _heading(probed: Probed, today: date) -> Iterator[str]:
     if board.emulated:
         yield _comment("An emulator: what it measures says nothing of a board.")
     for accelerator in facts.accelerators:
-        yield _comment(f"Beside the CPU there is: {accelerator.name}. It is not used yet.")
+        yield _comment(f"Beside the CPU there is: {accelerator.name}")
 
 
 def _bits(probed: Probed) -> str | None:
@@ -97,9 +97,8 @@ def _board(probed: Probed) -> Iterator[str]:
 def _python(probed: Probed) -> Iterator[str]:
     """`python`, where another than python3 is the right one; what it has in any case."""
     facts, asked = probed.facts, probed.target
-    given = (
-        "python" in target.model_fields_set and facts.python is not None and pythons.is_usable(facts.python)
-    )
+    works = facts.python is not None and pythons.is_usable(facts.python)
+    given = works and "python" in asked.model_fields_set
     chosen = facts.python if given else pythons.best(facts.pythons)
     if chosen is None:
         yield _comment("No Python 3.7 or newer was found. With one installed: python: /path/to/python3")
@@ -142,7 +141,7 @@ def _meter(probed: Probed) -> Iterator[str]:
 
 def _told(meter: Meter) -> str:
     rails = f" ({', '.join(meter.rails)})" if meter.rails else ""
-    return f"the {meters.WORDS[meter.kind]}, meter `{meter.kind}`{rails}"
+    return f"the meter `{meter.kind}`{rails}"
 
 
 def _rest(probed: Probed) -> Iterator[str]:

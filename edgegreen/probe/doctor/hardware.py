@@ -19,9 +19,7 @@ def meter(case: Case) -> list[Trouble] | None:
     if there:
         found = there[0]
         user = facts.system.user or "this user"
-        return [
-            spoils(f"the {meters.WORDS[found.kind]} may not be read by {user}; {no_energy}", found.why_not)
-        ]
+        return [spoils(f"the meter `{found.kind}` may not be read by {user}; {no_energy}", found.why_not)]
     words = " and no ".join(meters.WORDS[kind] for kind in kinds)
     others = ", ".join(found.kind for found in facts.meters if found.readable)
     advice = (
