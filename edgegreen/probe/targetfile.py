@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edgegreen import target, yamlfile
 from edgegreen.agent import meters
-from edgegreen.agent.wire import one_line
+from edgegreen.agent.wire import one_line, printable
 from edgegreen.errors import InputError
 from edgegreen.probe import Probed, pythons
 from edgegreen.probe.facts import Meter
@@ -164,4 +164,4 @@ def _scalar(value: object) -> str:
 
 def _comment(words: str) -> str:
     """One line: what a board says of itself must not become a line of YAML."""
-    return f"# {one_line(words, 400)}"
+    return f"# {one_line(printable(words), 400)}"
