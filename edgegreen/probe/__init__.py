@@ -19,7 +19,7 @@ from edgegreen.target import Target
 from edgegreen.transport import Transport, shell
 
 SCRIPT = Path(__file__).with_name("script.sh")
-TIMEOUT_S = 90.0  # each command in it has 5 s, and a Pi Zero needs a second for a Python
+TIMEOUT_S = 120.0  # each command in it has 10 s; few boards have more than two that hang
 
 
 @dataclass(frozen=True)

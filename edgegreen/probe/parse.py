@@ -1,6 +1,6 @@
-"""The reply of script.sh → BoardFacts: system, processor, memory, disks, heat. Pure; nothing raises.
+"""The reply of script.sh → BoardFacts: system, processor, memory, disks. Pure; nothing raises.
 
-Meters, accelerators and native libraries are in `devices`, Pythons in `pythons`.
+Heat and throttling: `conditions`. Meters, accelerators, native libraries: `devices`. Pythons: `pythons`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,7 @@ from __future__ import annotations
 import re
 from itertools import groupby
 
-from edgegreen.agent import conditions
-from edgegreen.probe import devices, pythons, reply
+from edgegreen.probe import conditions, devices, pythons, reply
 from edgegreen.probe.facts import (
     BoardFacts,
     Cpu,
@@ -19,19 +18,14 @@ from edgegreen.probe.facts import (
     Machine,
     Memory,
     Policy,
-    PowerMode,
     Release,
-    Supply,
     System,
     Tegra,
-    Trip,
-    Zone,
 )
 from edgegreen.probe.reply import Reply, number, version, whole
 
 _TEGRA = re.compile(r"# R(\d{1,3}) \(release\), REVISION: ([\d.]{1,20})")
 _COUNTED = re.compile(r"\s*(\d+)\s+([\w ]+?)\s*: ?(.*)")
-_TRIP = re.compile(r"trip_point_(\d+)_(type|temp)")
 # Arm's part numbers, as /proc/cpuinfo has them (implementer 0x41); the cores of boards that edgegreen knows.
 _ARM_PARTS = {
     "0xd03": "Cortex-A53", "0xd04": "Cortex-A35", "0xd05": "Cortex-A55", "0xd07": "Cortex-A57",
@@ -62,10 +56,10 @@ def parse(output: bytes, host_s: float | None = None) -> BoardFacts:
         memory=_memory(told),
         root=root,
         home=home,
-        zones=_zones(told),
-        alerts=_alerts(told),
-        supply=_supply(told),
-        power_mode=_power_mode(told),
+        zones=conditions.zones(told),
+        alerts=conditions.alerts(told),
+        supply=conditions.supply(told),
+        power_mode=conditions.power_mode(told),
         meters=devices.meters(told),
         accelerators=devices.accelerators(told),
         libedgetpu=devices.libedgetpu(told),
@@ -148,7 +142,7 @@ def _machine(told: Reply) -> Machine:
         hypervisor = detected
     flags = whole(told.fields("cpu").get("hypervisor_flags"))
     if hypervisor is None and (flags or "hypervisor" in there):
-        hypervisor = "a hypervisor"
+        hypervisor = "unnamed hypervisor"
     return Machine(hypervisor, container, "qemu_fw_cfg" in there)
 
 
@@ -208,66 +202,3 @@ def _disk(told: Reply, place: int) -> Disk | None:
         filesystem=kind or None,
         options=tuple(filter(None, options.split(","))),
     )
-
-
-def _zones(told: Reply) -> tuple[Zone, ...]:
-    zones = []
-    for folder, group in groupby(told.attributes("heat"), key=lambda attribute: attribute.folder):
-        texts = {attribute.name: attribute.text for attribute in group}
-        name = folder.rpartition("/")[2]
-        if name.startswith("apex"):
-            trips = [
-                Trip("throttle", at)
-                for key, text in texts.items()
-                if "trip" in key and (at := _celsius(text))
-            ]
-            zones.append(Zone(f"Edge TPU {name}", _celsius(texts.get("temp")), tuple(trips)))
-        elif name.startswith("thermal_zone"):
-            zones.append(Zone(texts.get("type") or name, _celsius(texts.get("temp")), _trips(texts)))
-    return tuple(zones)
-
-
-def _trips(texts: dict[str, str | None]) -> tuple[Trip, ...]:
-    found = [match for match in map(_TRIP.fullmatch, texts) if match and match[2] == "type"]
-    kinds = {match[1]: texts[match[0]] or "trip" for match in found}
-    celsius = {number_: _celsius(texts.get(f"trip_point_{number_}_temp")) for number_ in kinds}
-    return tuple(Trip(kinds[key], at) for key, at in celsius.items() if at is not None and at > 0)
-
-
-def _celsius(millidegrees: str | None) -> float | None:
-    value = number(millidegrees)
-    return value / 1000 if value is not None and abs(value) < 1e6 else None
-
-
-def _alerts(told: Reply) -> tuple[str, ...]:
-    """The parts that a Jetson throttles now: `cpu-throttle-alert` with a state above 0."""
-    alerts = []
-    for folder, group in groupby(told.attributes("heat"), key=lambda attribute: attribute.folder):
-        texts = {attribute.name: attribute.text for attribute in group}
-        if "/cooling_device" in folder and (number(texts.get("cur_state")) or 0) > 0:
-            alerts.append((texts.get("type") or "a part").removesuffix("-throttle-alert"))
-    return tuple(alerts)
-
-
-def _supply(told: Reply) -> Supply:
-    asked = told.fields("throttled").get("vcgencmd", "")
-    files = {attribute.name: attribute for attribute in told.attributes("throttled")}
-    alarm = files.get("in0_lcrit_alarm")
-    there = files.get("get_throttled")
-    alarmed = None if alarm is None or not alarm.text else alarm.text != "0"
-    for text in (asked, there.text if there else None):
-        found = conditions.THROTTLED.match(text or "")
-        if found:
-            bits = int(found[1], 16)
-            now, before = _names(bits), _names(bits >> conditions.OCCURRED_SHIFT)
-            return Supply(now, before, alarmed)
-    return Supply(alarm=alarmed, refused="/dev/vcio" in asked)
-
-
-def _names(bits: int) -> tuple[str, ...]:
-    return tuple(name for place, name in conditions.THROTTLED_BITS.items() if bits >> place & 1)
-
-
-def _power_mode(told: Reply) -> PowerMode | None:
-    found = conditions.POWER_MODE.search("\n".join(told.lines("power_mode")))
-    return PowerMode(found[1], whole(found[2], 1000)) if found else None

@@ -12,8 +12,8 @@ root=${1%/} asked=$2 folder=$3
 sys=$root/sys
 if ! [ -d "$sys" ] && { [ -d "$root/class" ] || [ -d "$root/bus" ]; }; then sys=$root root=; fi
 
-limit() { timeout 5 "$@"; }
-timeout 5 cat </dev/null 2>/dev/null || limit() { "$@"; }
+limit() { timeout 10 "$@"; }  # a cold Python on an SD card takes a few seconds
+timeout 10 cat </dev/null 2>/dev/null || limit() { "$@"; }
 cut_off() { head -c 16384; }
 [ "$(echo ok | head -c 2)" = ok ] 2>/dev/null || cut_off() { cat; }
 
@@ -114,7 +114,7 @@ disk() {
     near=${near:-/}
     printf 'place=%s\nnear=%s\n' "$place" "$near"
     if [ -w "$near" ]; then echo writable=1; else echo writable=0; fi
-    free=$(df -Pk "$near" | sed -n '$p')
+    free=$(limit df -Pk "$near" | sed -n '$p')
     printf 'df=%s\n' "$free"
     mount=$(printf '%s\n' "$free" | sed 's/.*% *//')
     while read -r device on type options rest; do

@@ -67,7 +67,7 @@ def _lines(facts: BoardFacts) -> Iterator[tuple[str, list[str]]]:
     mode = f"power mode {facts.power_mode.name}" if facts.power_mode else None
     yield "Processor", _joined(cores, clock, governor, mode)
     yield "Memory", _memory(facts)
-    yield "Disk", [_disk(facts.root)] if facts.root else []
+    yield "Disk", _disks(facts)
     yield "Python", [_python(python, facts) for python in facts.pythons]
     yield "Meters", [_meter(meter) for meter in facts.meters]
     yield "Accelerators", [device.name + _closed(device.readable) for device in facts.accelerators]
@@ -91,6 +91,12 @@ def _memory(facts: BoardFacts) -> list[str]:
     swap = f"swap {words.size(memory.swap_used_bytes)} of {words.size(memory.swap_total_bytes)} used"
     free = f"{words.size(memory.available_bytes)} of {words.size(memory.total_bytes)} available"
     return _joined(free, swap if memory.swap_total_bytes else "no swap")
+
+
+def _disks(facts: BoardFacts) -> list[str]:
+    """The folder for edgegreen, and the home folder where that is on another disk."""
+    told = [disk for disk in (facts.root, facts.home) if disk]
+    return [_disk(disk) for disk in told[: 1 if len({disk.mount for disk in told}) == 1 else 2]]
 
 
 def _disk(disk: Disk) -> str:

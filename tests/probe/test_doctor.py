@@ -180,7 +180,8 @@ SPOILS: dict[str, tuple[str, BoardFacts, str, str]] = {
         "the clock is capped now, the soft temperature limit", "cool down",
     ),
     "hot": (
-        "heat", replace(PI, zones=(Zone("cpu-thermal", 74.0),)), "cpu-thermal is at 74 °C, its limit is 80", "cool",
+        "heat", replace(PI, zones=(Zone("cpu-thermal", 74.0),)), "cpu-thermal is at 74 °C, its limit is 80",
+        "cool",
     ),
     "loaded": (
         "load", changed("system", load_1min=2.5), "load 2.50 over the last minute, on 4 cores", "`top`",

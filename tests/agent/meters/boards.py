@@ -4,7 +4,8 @@
 /proc/loadavg = 0.08 0.03 0.01          a file; \\0 and \\n as in Python, a newline is added
 /sys/…/energy_uj [0400] = 1234          … that only its owner may read
 /sys/class/hwmon/hwmon1 -> ../../x      a symbolic link
-$ vcgencmd get_throttled                a command, with `(255)` behind it if it fails so (a last `*`: whatever comes);
+$ vcgencmd get_throttled                a command, with `(255)` behind it if it fails so;
+                                        a last `*` stands for any arguments
 | throttled=0x0                         what it prints
 """
 
