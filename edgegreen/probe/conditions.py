@@ -14,7 +14,7 @@ _TRIP = re.compile(r"trip_point_(\d+)_(type|temp)")
 
 def zones(told: Reply) -> tuple[Zone, ...]:
     """Thermal zones and Edge TPUs on PCIe, with the temperatures at which something happens."""
-    zones = []
+    found = []
     for folder, group in groupby(told.attributes("heat"), key=lambda attribute: attribute.folder):
         texts = {attribute.name: attribute.text for attribute in group}
         name = folder.rpartition("/")[2]
@@ -24,10 +24,10 @@ def zones(told: Reply) -> tuple[Zone, ...]:
                 for key, text in texts.items()
                 if "trip" in key and (at := _celsius(text))
             ]
-            zones.append(Zone(f"Edge TPU {name}", _celsius(texts.get("temp")), tuple(trips)))
+            found.append(Zone(f"Edge TPU {name}", _celsius(texts.get("temp")), tuple(trips)))
         elif name.startswith("thermal_zone"):
-            zones.append(Zone(texts.get("type") or name, _celsius(texts.get("temp")), _trips(texts)))
-    return tuple(zones)
+            found.append(Zone(texts.get("type") or name, _celsius(texts.get("temp")), _trips(texts)))
+    return tuple(found)
 
 
 def _trips(texts: dict[str, str | None]) -> tuple[Trip, ...]:
@@ -44,12 +44,12 @@ def _celsius(millidegrees: str | None) -> float | None:
 
 def alerts(told: Reply) -> tuple[str, ...]:
     """The parts that a Jetson throttles now: `cpu-throttle-alert` with a state above 0."""
-    alerts = []
+    found = []
     for folder, group in groupby(told.attributes("heat"), key=lambda attribute: attribute.folder):
         texts = {attribute.name: attribute.text for attribute in group}
         if "/cooling_device" in folder and (number(texts.get("cur_state")) or 0) > 0:
-            alerts.append((texts.get("type") or "a part").removesuffix("-throttle-alert"))
-    return tuple(alerts)
+            found.append((texts.get("type") or "a part").removesuffix("-throttle-alert"))
+    return tuple(found)
 
 
 def supply(told: Reply) -> Supply:

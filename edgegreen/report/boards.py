@@ -179,7 +179,7 @@ def show_findings(checkup: Checkup, out: Console) -> None:
     for finding in checkup.findings:
         if finding.text:
             advice = f" → {finding.advice}" if finding.advice else ""
-            out.print(_marked(*MARKS[finding.gravity], f"{finding.check}: {finding.text}{advice}"))
+            out.print(_marked(*MARKS[finding.gravity], f"{finding.text}{advice}"))
     for gravity, intro in (("unknown", "not told by this board"), ("fine", "fine")):
         names = ", ".join(finding.check for finding in checkup.findings if finding.gravity == gravity)
         if names:

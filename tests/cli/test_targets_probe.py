@@ -58,8 +58,8 @@ def test_yaml_and_json_go_to_stdout(empty: Shell, pi: str) -> None:
 def test_the_doctor_says_what_would_spoil_a_run(empty: Shell, pi: str) -> None:
     done = empty.run("targets", "doctor", pi)
     assert done.code == 0, done.out
-    assert "! governor: governor ondemand" in done.out
-    assert "! family: the target says `family: jetson-nano`" in done.out
+    assert "! governor ondemand" in done.out
+    assert "! the target says `family: jetson-nano`" in done.out
     assert "\n✓ fine: link, python" in done.out
     assert done.err == ""
 
@@ -68,7 +68,7 @@ def test_the_doctor_ends_with_5_when_a_run_would_be_stopped(empty: Shell, sshd: 
     add_board(empty, sshd, "bare", python="no-such-python")
     done = empty.run("targets", "doctor", "bare")
     assert done.code == 5
-    assert "✗ python: there is no `no-such-python` on the board → " in done.out
+    assert "✗ there is no `no-such-python` on the board → " in done.out
     told = empty.run("targets", "doctor", "bare", "--json")
     assert told.code == 5
     assert told.json["findings"][0]["check"] == "python"
@@ -78,7 +78,7 @@ def test_the_doctor_ends_with_4_when_nobody_answers(empty: Shell) -> None:
     empty.target("off", host="127.0.0.1", port=free_port())
     done = empty.run("targets", "doctor", "off")
     assert done.code == 4
-    assert "✗ link: " in done.out
+    assert "✗ " in done.out
     assert "nothing listens on port" in done.out
     assert empty.run("targets", "probe", "off").code == 4
 

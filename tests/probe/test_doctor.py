@@ -243,6 +243,12 @@ class TestMeters:
         assert "`rapl` may not be read by me" in finding.text
         assert finding.advice == RAPL_ACCESS
 
+    def test_a_board_that_has_none_is_told_so(self) -> None:
+        facts = replace(PI, model="Raspberry Pi 4 Model B Rev 1.4", compatible=("brcm,bcm2711",), meters=())
+        (finding,) = found(facts, "meter", Target(host="h", power=PowerMeter()).called("h"))
+        assert finding.text == "there is no power meter that edgegreen knows; energy will be missing"
+        assert finding.advice == "a Raspberry Pi 4 has no power sensor of its own"
+
     def test_the_next_best_one_is_taken(self) -> None:
         facts = replace(PI, meters=(Meter("pmic", (), False, "fix"), Meter("hwmon", ("ina219",))))
         assert found(facts, "meter") == [Finding("meter", "fine")]

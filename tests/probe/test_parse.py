@@ -184,7 +184,7 @@ class TestBrokenReplies:
     """Whatever comes, nothing raises, and what did arrive is known."""
 
     @given(cut=st.floats(0, 1), name=st.sampled_from(NAMES))
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_cut_short(self, replies: Callable[[str], bytes], cut: float, name: str) -> None:
         whole = replies(name)
         shorter = whole[: int(len(whole) * cut)]
@@ -196,7 +196,7 @@ class TestBrokenReplies:
             assert told.model == parse(whole).model
 
     @given(data=st.data(), name=st.sampled_from(NAMES))
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     def test_garbled(self, replies: Callable[[str], bytes], data: st.DataObject, name: str) -> None:
         text = bytearray(replies(name))
         for _ in range(data.draw(st.integers(1, 8))):
@@ -205,7 +205,7 @@ class TestBrokenReplies:
         everything_works(parse(bytes(text), NOW_S))
 
     @given(data=st.data())
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=100, deadline=None)
     def test_values_that_make_no_sense(self, data: st.DataObject) -> None:
         lines = []
         odd = st.sampled_from(

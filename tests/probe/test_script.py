@@ -28,7 +28,7 @@ def lasting(facts: BoardFacts) -> BoardFacts:
 
 
 @pytest.mark.skipif(len(SHELLS) < 2, reason=f"there is only {SHELLS}")
-@pytest.mark.parametrize("name", ["raspberry-pi-5", "jetson-nano-jp4", "coral-dev"])
+@pytest.mark.parametrize("name", ["raspberry-pi-5", "jetson-nano-jp4"])
 def test_every_shell_gives_the_same_facts(recorded: Callable[[str], Recorded], name: str) -> None:
     board = recorded(name)
     told = {shell: lasting(parse(board.ask(shell))) for shell in SHELLS}

@@ -145,8 +145,8 @@ def findings(checkup: Checkup) -> list[str]:
 def test_findings_are_a_line_each_and_the_rest_one() -> None:
     assert findings(CHECKUP) == [
         "orin  Orin",
-        "✗ python: there is no `python3` on the board → sudo apt install python3",
-        "! load: load 3.00 over the last minute [red]",
+        "✗ there is no `python3` on the board → sudo apt install python3",
+        "! load 3.00 over the last minute [red]",
         "– not told by this board: heat",
         "✓ fine: disk, clock",
     ]
@@ -159,4 +159,4 @@ def test_findings_as_json() -> None:
     }  # fmt: skip
     unreached = Checkup("off", None, (Finding("link", "stops", "nothing listens", "is it on?"),), 4)
     assert json.loads(boards.findings_json(unreached))["identity"] is None
-    assert findings(unreached) == ["off", "✗ link: nothing listens → is it on?"]
+    assert findings(unreached) == ["off", "✗ nothing listens → is it on?"]

@@ -20,13 +20,11 @@ def meter(case: Case) -> list[Trouble] | None:
         found = there[0]
         user = facts.system.user or "this user"
         return [spoils(f"the meter `{found.kind}` may not be read by {user}; {no_energy}", found.why_not)]
-    words = " and no ".join(meters.WORDS[kind] for kind in kinds)
+    named = " and no ".join(meters.WORDS[kind] for kind in kinds)
+    words = named if len(kinds) <= 2 else "power meter that edgegreen knows"
     others = ", ".join(found.kind for found in facts.meters if found.readable)
-    advice = (
-        f"there is {others}: name it as `power: {{meter: …}}`"
-        if others
-        else meters.NOTES.get(case.target.family)
-    )
+    note = meters.NOTES.get(case.identity.family)
+    advice = f"there is {others}: name it as `power: {{meter: …}}`" if others else note
     return [spoils(f"there is no {words}; {no_energy}", advice)]
 
 
