@@ -254,6 +254,73 @@ def show_target(name: str) -> None:
     click.echo(path.read_text(encoding="utf-8"), nl=False)
 
 
+SPEC = click.argument("spec", metavar="NAME|FILE|ssh://user@host[:port]|local")
+
+
+@targets.command("probe")
+@SPEC
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="As a target file.")
+def probe_target(spec: str, as_json: bool, as_yaml: bool) -> None:
+    """Ask a board what it is, in one round trip; nothing has to be installed there."""
+    if as_json and as_yaml:
+        raise InputError("--json or --yaml, not both")
+    from edgegreen import probe, target
+
+    probed = probe.probe(target.find(spec))
+    if as_yaml:
+        from edgegreen.probe import targetfile
+
+        click.echo(targetfile.text(probed), nl=False)
+        return
+    from edgegreen.report import boards, terminal
+
+    if as_json:
+        click.echo(boards.board_json(probed))
+    else:
+        boards.show_board(probed, terminal.console())
+
+
+@targets.command("add")
+@click.argument("name")
+@SPEC
+@click.option(
+    "--output", "-o", "folder", type=click.Path(path_type=Path), default=Path("targets"), show_default=True,
+    help="The folder to write it to.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def add_target(name: str, spec: str, folder: Path, force: bool) -> None:
+    """Ask a board what it is, and write the target file NAME.yaml of it."""
+    from edgegreen import probe, target
+    from edgegreen.probe import targetfile
+
+    path = targetfile.place(name, folder, force)
+    probed = probe.probe(target.find(spec))
+    targetfile.write(path, probed)
+    click.echo(f"{path}: {probed.identity.name}, family {probed.identity.family}")
+
+
+@targets.command("doctor")
+@SPEC
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def doctor_target(spec: str, as_json: bool) -> None:
+    """Say what would spoil a run on a board, and what to do about it.
+
+    ✗ stops a run, ! spoils its readings. Exit code 5 when something stops a run, 4 when the board could not
+    be reached.
+    """
+    from edgegreen import target
+    from edgegreen.probe import doctor
+    from edgegreen.report import boards, terminal
+
+    checkup = doctor.visit(target.find(spec))
+    if as_json:
+        click.echo(boards.findings_json(checkup))
+    else:
+        boards.show_findings(checkup, terminal.console())
+    sys.exit(checkup.exit_code)
+
+
 @cli.group(invoke_without_command=True, short_help="Look at the built models, or clear them.")
 @click.pass_context
 def cache(ctx: click.Context) -> None:

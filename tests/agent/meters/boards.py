@@ -5,6 +5,7 @@
 /sys/…/energy_uj [0400] = 1234          … that only its owner may read
 /sys/class/hwmon/hwmon1 -> ../../x      a symbolic link
 $ vcgencmd get_throttled                a command, with `(255)` behind it if it fails so;
+                                        a last `*` stands for any arguments
 | throttled=0x0                         what it prints
 """
 
@@ -46,12 +47,18 @@ class Board:
         """The commands as programs in `folder`, for a PATH."""
         for program in {argv[0] for argv in self.commands}:
             cases = [
-                f"'{' '.join(argv[1:])}') printf %s {shlex.quote(output.text)}; exit {output.code};;"
+                f"{_pattern(argv[1:])}) printf %s {shlex.quote(output.text)}; exit {output.code};;"
                 for argv, output in self.commands.items()
                 if argv[0] == program
             ]
             (folder / program).write_text("#!/bin/sh\ncase $* in\n" + "\n".join(cases) + "\nesac\nexit 9\n")
             (folder / program).chmod(0o755)
+
+
+def _pattern(arguments: Sequence[str]) -> str:
+    """What `case` matches them with."""
+    rest = arguments[-1:] == ("*",)
+    return f"'{' '.join(arguments[:-1] if rest else arguments)}'" + "*" * rest
 
 
 def lay_out(name: str, folder: Path) -> Board:

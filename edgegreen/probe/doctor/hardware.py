@@ -1,0 +1,49 @@
+"""Checks of what the board is: its meter, its family in the target, whether it is a board at all."""
+
+from __future__ import annotations
+
+from edgegreen.agent import meters
+from edgegreen.probe.doctor.finding import Case, Trouble, spoils
+
+
+def meter(case: Case) -> list[Trouble] | None:
+    """Is the meter that the target wants there, and may it be read."""
+    facts, power = case.facts, case.target.power
+    if power is None or any(section in facts.untold for section in ("monitors", "counters", "firmware")):
+        return None
+    kinds = meters.FAMILIES[case.target.family] if power.meter == meters.AUTO else (power.meter,)
+    there = [found for kind in kinds for found in facts.meters if found.kind == kind]
+    if any(found.readable for found in there):
+        return []
+    no_energy = "energy will be missing"
+    if there:
+        found = there[0]
+        user = facts.system.user or "this user"
+        return [spoils(f"the meter `{found.kind}` may not be read by {user}; {no_energy}", found.why_not)]
+    named = " and no ".join(meters.WORDS[kind] for kind in kinds)
+    words = named if len(kinds) <= 2 else "power meter that edgegreen knows"
+    others = ", ".join(found.kind for found in facts.meters if found.readable)
+    note = meters.NOTES.get(case.identity.family)
+    advice = f"there is {others}: name it as `power: {{meter: …}}`" if others else note
+    return [spoils(f"there is no {words}; {no_energy}", advice)]
+
+
+def family(case: Case) -> list[Trouble] | None:
+    """Does the target say what the board says."""
+    said, found = case.target.family, case.identity.family
+    has_stick = any(accelerator.kind == "edgetpu" for accelerator in case.facts.accelerators)
+    if said in (found, "linux") or found == "linux" or (said == "coral-usb" and has_stick):
+        return []
+    told = f"the target says `family: {said}`, the board says it is {case.identity.name}"
+    return [spoils(told, f"`family: {found}` in the target: the meter goes by it")]
+
+
+def emulation(case: Case) -> list[Trouble] | None:
+    """Is there a real processor under it."""
+    if case.identity.emulated:
+        told = "this is an emulator: its latency and energy say nothing of a board's"
+        return [spoils(told, "use it to see that things work")]
+    if case.identity.virtual:
+        told = f"a virtual machine ({case.identity.virtual}): others may share its processor"
+        return [spoils(told, "expect unsteady latency; compare figures from one sitting only")]
+    return []
