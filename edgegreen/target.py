@@ -78,6 +78,8 @@ class Target(Frozen):
     """Left out: the best one present for each format. Given: one trial for each that fits."""
     root: Annotated[str, Field(min_length=1)] = "~/.edgegreen"
     """The one folder edgegreen uses on the board."""
+    provision: bool = True
+    """Whether runtimes that the board's Python lacks are brought along."""
     power: PowerMeter | None = None
     """Left out: no meter is read, and no energy measured."""
     sysfs_root: Annotated[str, Field(min_length=1)] = "/"

@@ -12,7 +12,7 @@ from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from edgegreen import metering, results, transport
+from edgegreen import metering, provision, results, transport
 from edgegreen.artifact import Artifact, File
 from edgegreen.client import Agent, Board, Job
 from edgegreen.deploy import Deployment, deploy
@@ -76,6 +76,8 @@ class TargetRun:
         self._stage: Literal["connect", "deploy", "measure"] = "connect"
         self._link: transport.Transport | None = None
         self._stopped = False
+        self._stop = threading.Event()
+        self._not_brought: dict[provision.Want, DeviceError] = {}
 
     def run(self) -> None:
         """Do it all; never raises an EdgegreenError, but notes it in the ledger."""
@@ -94,6 +96,7 @@ class TargetRun:
     def stop(self) -> None:
         """Give up from another thread: hang up, so that whatever waits returns."""
         self._stopped = True
+        self._stop.set()
         if self._link:
             self._link.close()
 
@@ -126,7 +129,7 @@ class TargetRun:
         placed = self._deploy(link, [*common, *self._files(only_done=True)])
         agent = Agent.start(link, self.target.interpreter, placed.paths[self.materials.agent.sha256])
         try:
-            board = agent.probe()
+            board = self._equipped(link, agent)
             self._check_runtimes(board)
             self._step("waiting for the models")
             wait(self.materials.artifacts.values())
@@ -159,10 +162,36 @@ class TargetRun:
         self._step("deploying")
         return deploy(link, self.target.folder, files, progress)
 
+    def _equipped(self, link: transport.Transport, agent: Agent) -> Board:
+        """The board, with the runtimes brought along that its trials want and its Python lacks."""
+        board = agent.probe()
+        wants = dict.fromkeys(
+            one.runtimes for one in self.trials if not set(one.runtimes) & set(board.runtimes)
+        )
+        if not (wants and self.target.provision):
+            return board
+        site = provision.Site(link, self.target, self.materials.agent, agent)
+        done = provision.provide(
+            site, board, list(wants), lambda stage, done: self._step("provisioning", stage, done), self._stop
+        )
+        self._not_brought = done.refused
+        return agent.probe() if done.brought else board
+
     def _check_runtimes(self, board: Board) -> None:
         """Say at once, before any model is waited for, that a board can run nothing of the plan."""
         if not any(set(trial.runtimes) & set(board.runtimes) for trial in self.trials):
-            raise _no_runtime(self.target, board, self.trials[0].runtimes)
+            raise self._no_runtime(board, self.trials[0])
+
+    def _no_runtime(self, board: Board, trial: Trial) -> DeviceError:
+        if trial.runtimes in self._not_brought:
+            return self._not_brought[trial.runtimes]
+        wanted = " or ".join(trial.runtimes)
+        present = ", ".join(f"{name} {version}" for name, version in board.runtimes.items()) or "none"
+        return DeviceError(
+            f"{self.target.name}: {board.executable} has no {wanted} (found: {present})",
+            hint="install one there, or name the Python that has one: "
+            "`python: /path/to/python` in the target",
+        )
 
     def _measure(self, at: _Station, trial: Trial, artifact: Artifact, count: str) -> None:
         def progress(stage: str, done: float) -> None:
@@ -172,7 +201,7 @@ class TargetRun:
         try:
             runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
             if runtime is None:
-                raise _no_runtime(self.target, at.board, trial.runtimes)
+                raise self._no_runtime(at.board, trial)
             evaluation = self._evaluation(trial.variant_name)
             job = self._job(trial, artifact, at.placed, runtime)
             raw = at.agent.measure(job, progress, evaluation.update)
@@ -227,11 +256,3 @@ class TargetRun:
                 exit_code=code,
             )
         )
-
-
-def _no_runtime(target: Target, board: Board, wanted: tuple[RuntimeName, ...]) -> DeviceError:
-    present = ", ".join(f"{name} {version}" for name, version in board.runtimes.items()) or "none"
-    return DeviceError(
-        f"{target.name}: {board.executable} has no {' or '.join(wanted)} (found: {present})",
-        hint="install one there, or name the Python that has one: `python: /path/to/python` in the target",
-    )
