@@ -42,11 +42,15 @@ def folder_beside(program: str) -> str:
 
 def versions(folder: str) -> dict[str, str]:
     """Runtimes and versions that this Python can use: its own, and the ready kits of others."""
-    own = runtimes.found()
-    brought = {kit.runtime: kit.version for kit in _kits(folder, (READY,))}
+    own, brought = runtimes.found(), ready(folder)
     return {
         name: own.get(name) or brought[name] for name in runtimes.RUNTIMES if name in own or name in brought
     }
+
+
+def ready(folder: str) -> dict[str, str]:
+    """Runtimes and versions of the kits that are ready for this Python."""
+    return {kit.runtime: kit.version for kit in _kits(folder, (READY,))}
 
 
 def use(name: str, folder: str) -> None:

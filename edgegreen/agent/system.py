@@ -37,6 +37,7 @@ def facts(root: str = "/", kits_folder: str = "") -> dict[str, Any]:
         "python_tag": kits.python_tag(),
         "numpy": runtimes.installed("numpy", "numpy"),
         "runtimes": kits.versions(kits_folder),
+        "brought": kits.ready(kits_folder),
     }
 
 

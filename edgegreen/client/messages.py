@@ -39,7 +39,7 @@ class Board:
     """A machine and the Python that runs the agent there. `runtimes` are names and versions.
 
     `python_tag` is what its extension modules are called by, such as `cpython-311-aarch64-linux-gnu`;
-    `numpy` the version that is installed there.
+    `numpy` the version that is installed there; `brought` the runtimes that edgegreen brought along.
     """
 
     __pydantic_config__ = CLOSED
@@ -59,6 +59,7 @@ class Board:
     python_tag: Line | None
     numpy: Line | None
     runtimes: Annotated[dict[Line, Line], Field(max_length=100)]
+    brought: Annotated[dict[Line, Line], Field(max_length=100)]
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ and keeps, `elf` looks into wheels, `lockfile` pins, `kit` sends and proves. Not
 pip, root or a network, and nothing is written outside the target's `root`.
 """
 
+from edgegreen.provision.clean import clean
+from edgegreen.provision.command import Report, on_target
 from edgegreen.provision.kit import Kit, Site
 from edgegreen.provision.provider import Outcome, Want, provide
 
-__all__ = ["Kit", "Outcome", "Site", "Want", "provide"]
+__all__ = ["Kit", "Outcome", "Report", "Site", "Want", "clean", "on_target", "provide"]

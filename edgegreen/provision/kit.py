@@ -59,6 +59,11 @@ class Kit:
         """`litert 2.3.0`."""
         return f"{self.runtime} {self.version}"
 
+    @property
+    def others(self) -> list[str]:
+        """What comes with it, such as `numpy 1.26.4`."""
+        return [f"{wheel.locked.name} {wheel.locked.version}" for wheel in self.wheels[1:]]
+
 
 @dataclass(frozen=True)
 class Site:

@@ -77,8 +77,7 @@ RELEASES: dict[RuntimeName, tuple[Release, ...]] = {
         Release("2024.4.0", 8, 12, {"aarch64": 30, "x86_64": 17}),
         # The last for aarch64 with glibc 2.27 … 2.29 (JetPack 4 with its Python 3.8).
         Release("2024.0.0", 8, 11, {"aarch64": 27, "x86_64": 17}),
-        # The last for Python 3.7; none for aarch64.
-        Release("2023.1.0", 7, 7, {"x86_64": 17}),
+        # None for Python 3.7: 2023.1 (x86-64 only) cannot be imported there, for want of a backport.
     ),
 }
 
