@@ -180,18 +180,8 @@ class TargetRun:
     def _check_runtimes(self, board: Board) -> None:
         """Say at once, before any model is waited for, that a board can run nothing of the plan."""
         if not any(set(trial.runtimes) & set(board.runtimes) for trial in self.trials):
-            raise self._no_runtime(board, self.trials[0])
-
-    def _no_runtime(self, board: Board, trial: Trial) -> DeviceError:
-        if trial.runtimes in self._not_brought:
-            return self._not_brought[trial.runtimes]
-        wanted = " or ".join(trial.runtimes)
-        present = ", ".join(f"{name} {version}" for name, version in board.runtimes.items()) or "none"
-        return DeviceError(
-            f"{self.target.name}: {board.executable} has no {wanted} (found: {present})",
-            hint="install one there, or name the Python that has one: "
-            "`python: /path/to/python` in the target",
-        )
+            wanted = self.trials[0].runtimes
+            raise self._not_brought.get(wanted) or _no_runtime(self.target, board, wanted)
 
     def _measure(self, at: _Station, trial: Trial, artifact: Artifact, count: str) -> None:
         def progress(stage: str, done: float) -> None:
@@ -201,7 +191,8 @@ class TargetRun:
         try:
             runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
             if runtime is None:
-                raise self._no_runtime(at.board, trial)
+                why = self._not_brought.get(trial.runtimes)
+                raise why or _no_runtime(self.target, at.board, trial.runtimes)
             evaluation = self._evaluation(trial.variant_name)
             job = self._job(trial, artifact, at.placed, runtime)
             raw = at.agent.measure(job, progress, evaluation.update)
@@ -256,3 +247,11 @@ class TargetRun:
                 exit_code=code,
             )
         )
+
+
+def _no_runtime(target: Target, board: Board, wanted: tuple[RuntimeName, ...]) -> DeviceError:
+    present = ", ".join(f"{name} {version}" for name, version in board.runtimes.items()) or "none"
+    return DeviceError(
+        f"{target.name}: {board.executable} has no {' or '.join(wanted)} (found: {present})",
+        hint="install one there, or name the Python that has one: `python: /path/to/python` in the target",
+    )

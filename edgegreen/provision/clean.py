@@ -21,8 +21,9 @@ OURS = {
     "store": (f"{_HEX * 64}*", ".incoming.*"),
     "runtimes": (_HEX * 12, f"{_HEX * 12}.part-*"),
 }
-LOCKS = ("lock", "lock.*")
-SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "root", "run", "sbin", "sys", "usr", "var"}
+SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys")
+# How many parts a root there has at least, the first slash counted: /home/pi/.edgegreen has four.
+PARTS = {"home": 4, "usr": 4, "var": 4, "root": 3}
 
 _CLEAN = """LC_ALL=C; export LC_ALL
 cd {root} 2>/dev/null || {{ echo absent; exit 0; }}
@@ -51,9 +52,7 @@ def clean(target: Target) -> int | None:
     root = check_root(target.folder)
     with transport.connect(target) as link:
         patterns = [f"{folder}/{pattern}" for folder, names in OURS.items() for pattern in names]
-        command = _CLEAN.format(
-            root=shell.word(root), folders=" ".join(OURS), patterns=" ".join([*patterns, *LOCKS])
-        )
+        command = _CLEAN.format(root=shell.word(root), folders=" ".join(OURS), patterns=" ".join(patterns))
         done = link.run(command, timeout_s=TIMEOUT_S)
     said = done.stdout.decode("utf-8", "replace").split()
     if done.exit_code != 0 or not said:
@@ -70,8 +69,7 @@ def check_root(root: str) -> str:
     if (
         not re.match(r"/[^/]|~/.", plain)
         or ".." in parts
-        or (absolute and parts[1] in SYSTEM and len(parts) < 4)
-        or (absolute and parts[1] == "home" and len(parts) < 4)
+        or (absolute and (parts[1] in SYSTEM or len(parts) < PARTS.get(parts[1], 2)))
     ):
         raise InputError(
             f"`root: {root}` is not a folder of edgegreen's own: nothing is removed there",

@@ -43,7 +43,7 @@ def versions_needed(library: bytes) -> list[bytes]:
         return []
     try:
         return list(_versions(library))
-    except (struct.error, IndexError, ValueError):
+    except (struct.error, IndexError, ValueError, OverflowError):
         return []
 
 

@@ -94,7 +94,7 @@ class _Provider:
             except (NotPublished, _TooNew) as unfit:
                 outcome.refused.setdefault(want, unfit)
             except DeviceError as failure:  # an index out of reach is so for every release
-                outcome.refused[want] = failure
+                outcome.refused.setdefault(want, failure)
                 break
         del pending[want]
         return None

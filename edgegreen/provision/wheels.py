@@ -159,7 +159,6 @@ def _failure(names: Sequence[str], interpreter: Interpreter, said: str) -> Devic
         f"cannot fetch {what}: {reason}",
         hint="wheels are fetched from your package index once, and kept: is it in reach from here, "
         "and does it have them for this kind of board?",
-        transient=not published_elsewhere,
     )
 
 
