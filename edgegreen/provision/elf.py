@@ -20,7 +20,10 @@ MEMBER_BYTES_MAX = 500_000_000
 
 
 def glibc_needed(wheel: Path) -> tuple[int, int] | None:
-    """(2, 34) when the newest symbol that a library in `wheel` needs is of glibc 2.34; None without any."""
+    """(2, 34) when the newest symbol that a library in `wheel` needs is of glibc 2.34; None without any.
+
+    Raises zipfile.BadZipFile.
+    """
     needed: list[tuple[int, int]] = []
     with zipfile.ZipFile(wheel) as archive:
         for member in archive.infolist():

@@ -6,6 +6,8 @@ seen to compute on a board; from then on it is what that kind of board gets, wha
 
 from __future__ import annotations
 
+import os
+import threading
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -84,7 +86,7 @@ def write(runtime: RuntimeName, interpreter: Interpreter, wheels: tuple[Locked, 
     """Lock these wheels. Raises InputError when it cannot be written."""
     lock = Lock(1, runtime, interpreter.key, datetime.now(UTC).replace(microsecond=0), wheels)
     file = path(runtime, interpreter)
-    part = file.with_suffix(".part")
+    part = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(_LOCK.dump_json(lock, indent=1) + b"\n")

@@ -5,6 +5,7 @@ What several trials want is brought together. One runtime that cannot be had cos
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event
@@ -94,6 +95,8 @@ class _Provider:
             except (NotPublished, _TooNew) as unfit:
                 outcome.refused.setdefault(want, unfit)
             except DeviceError as failure:  # an index out of reach is so for every release
+                if self.interpreter.arch in table.WITHOUT_NUMPY:
+                    failure.hint = table.OWN_NUMPY_HINT.format(arch=self.interpreter.arch)
                 outcome.refused.setdefault(want, failure)
                 break
         del pending[want]
@@ -112,7 +115,10 @@ class _Provider:
 
     def _check_glibc(self, kit: Kit) -> None:
         for wheel in kit.wheels:
-            needed = elf.glibc_needed(wheel.file.path)
+            try:
+                needed = elf.glibc_needed(wheel.file.path)
+            except zipfile.BadZipFile as error:
+                raise DeviceError(f"{wheel.locked.file} from the index is damaged: {error}") from None
             if needed and needed > self.interpreter.glibc:
                 raise _TooNew(
                     f"{wheel.locked.name} {wheel.locked.version} links glibc {dotted(needed)}, whatever its "

@@ -87,6 +87,10 @@ NUMPY = {
 }  # fmt: skip
 # No wheels among the ordinary ones: the system's own (apt) serves, or an index that has them.
 WITHOUT_NUMPY = ("armv7l",)
+OWN_NUMPY_HINT = (
+    "`sudo apt install python3-numpy` there, where that is older than 2: no numpy wheel for {arch} is among "
+    "the ordinary ones"
+)
 
 
 @dataclass(frozen=True)

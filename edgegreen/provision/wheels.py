@@ -67,10 +67,19 @@ class Wheel:
 
 
 def obtain(pins: Sequence[Pin], interpreter: Interpreter, stop: Event) -> list[Wheel]:
-    """The wheels of `pins` for `interpreter`, in that order, fetched. Raises DeviceError, NotPublished."""
-    with _at_work(stop) as folder:
-        paths = _download(pins, interpreter, folder, stop)
-        return [_kept(pin, path) for pin, path in zip(pins, paths, strict=True)]
+    """The wheels of `pins` for `interpreter`, in that order, fetched.
+
+    Raises DeviceError, NotPublished; InputError when they cannot be kept; CancelledError.
+    """
+    try:
+        with _at_work(stop) as folder:
+            paths = _download(pins, interpreter, folder, stop)
+            return [_kept(pin, path) for pin, path in zip(pins, paths, strict=True)]
+    except OSError as error:
+        raise InputError(
+            f"cannot keep wheels in {_folder()}: {error.strerror}",
+            hint="EDGEGREEN_HOME moves everything edgegreen keeps",
+        ) from None
 
 
 def obtain_locked(wheels: Sequence[Locked], interpreter: Interpreter, stop: Event) -> list[Wheel]:
@@ -119,13 +128,7 @@ def _folder() -> Path:
 @contextmanager
 def _at_work(stop: Event) -> Iterator[Path]:
     """A folder to fetch into, one process at a time: of several boards of a kind the first one fetches."""
-    try:
-        _folder().mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"cannot write to {_folder()}: {error.strerror}",
-            hint="EDGEGREEN_HOME moves everything edgegreen keeps",
-        ) from None
+    _folder().mkdir(parents=True, exist_ok=True)
     with (
         locks.held(_folder() / "fetching.lock", stop),
         tempfile.TemporaryDirectory(prefix="fetching-", dir=_folder()) as folder,

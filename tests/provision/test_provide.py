@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from edgegreen.provision import elf, lockfile, table
+from edgegreen.provision import elf, lockfile, provide, table
 from edgegreen.provision.table import Release
 from edgegreen.provision.wheels import Wheel
 from provision import makewheels
@@ -136,6 +138,22 @@ def test_what_the_index_lacks(bare: Bare, index: Path) -> None:
     refusal = bare.provide().refused[TFLITE]
     assert "cannot fetch ai-edge-litert==2.3.0 numpy==" in refusal.message
     assert "package index" in str(refusal.hint)
+
+
+def test_on_32_bits_numpy_is_the_systems_business(bare: Bare, index: Path) -> None:
+    arm = replace(
+        bare.site.agent.probe(), machine="aarch64", bits=32, python="3.11.2", libc="glibc 2.36",
+        python_tag="cpython-311-arm-linux-gnueabihf",
+    )  # fmt: skip
+    tag = "cp311-cp311-manylinux_2_34_armv7l"
+    makewheels.wheel(index, "tflite-runtime", "2.14.0", tag, {"tflite_runtime/__init__.py": ""})
+    refusal = provide(bare.site, arm, [TFLITE], lambda *_: None, Event()).refused[TFLITE]
+    assert "numpy==1.26.4" in refusal.message
+    assert "apt install python3-numpy" in str(refusal.hint)
+    # With the system's own, it gets as far as the proof, which is no Arm board's here.
+    done = provide(bare.site, replace(arm, numpy="1.24.2"), [TFLITE], lambda *_: None, Event())
+    assert "was brought and does not work there" in done.refused[TFLITE].message
+    assert len(bare.names) == 1
 
 
 def test_room_is_looked_for_before_anything_is_sent(
