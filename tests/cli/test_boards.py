@@ -173,7 +173,8 @@ class TestDevice:
 
     def test_a_python_without_a_runtime(self, shell: Shell, sshd: Sshd, tmp_path: Path) -> None:
         venv.create(tmp_path / "venv", symlinks=True)
-        add_board(shell, sshd, "bare", python=tmp_path / "venv" / "bin" / "python")
+        python = tmp_path / "venv" / "bin" / "python"
+        add_board(shell, sshd, "bare", python=python, provision="false")
         said = fails(shell, "bare", 5, "deploy")
         assert "has no litert or tflite-runtime (found: none)" in said
         assert "`python: /path/to/python` in the target" in said
