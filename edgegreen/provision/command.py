@@ -41,7 +41,7 @@ class Report:
     def failures(self) -> list[DeviceError]:
         """What could not be brought and had to be: what was asked for by name, or all there was."""
         everything = not (self.there or self.outcome.brought)
-        return list(self.outcome.refused.values()) if self.asked or everything else []
+        return list(dict.fromkeys(self.outcome.refused.values())) if self.asked or everything else []
 
     @property
     def remarks(self) -> list[str]:

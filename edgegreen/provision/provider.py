@@ -66,16 +66,26 @@ class _Provider:
                 outcome.refused[want] = refusal
         while pending:
             kits = {want: kit for want in list(pending) if (kit := self._next(want, pending, outcome))}
-            if not kits:
-                break
-            try:
-                outcome.sent_bytes += bring(self.site, list(kits.values()), self.told)
-            except DeviceError as failure:  # of the board: another release would fare no better
-                outcome.refused |= dict.fromkeys(kits, failure)
-                break
+            there = self._bring(kits, outcome)
             for want, kit in kits.items():
-                self._try(want, kit, pending, outcome)
+                if want in there:
+                    self._try(want, kit, pending, outcome)
+                else:  # the board's fault: another release would fare no better
+                    del pending[want]
         return outcome
+
+    def _bring(self, kits: dict[Want, Kit], outcome: Outcome) -> set[Want]:
+        """Bring them together, or, where that fails (too little room for all), one by one; those brought."""
+        if not kits:
+            return set()
+        try:
+            outcome.sent_bytes += bring(self.site, list(kits.values()), self.told)
+            return set(kits)
+        except DeviceError as failure:
+            if len(kits) == 1:
+                outcome.refused |= dict.fromkeys(kits, failure)
+                return set()
+        return {want for one in kits.items() for want in self._bring(dict([one]), outcome)}
 
     def _choices(self, want: Want, renew: bool) -> list[Choice | Lock]:
         """A lock decides alone; else what the table has."""

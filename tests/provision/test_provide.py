@@ -163,3 +163,15 @@ def test_room_is_looked_for_before_anything_is_sent(
     refusal = bare.provide().refused[TFLITE]
     assert "needs 2000000001.1 MB" in refusal.message
     assert bare.names == set()
+
+
+def test_too_little_room_for_one_costs_the_other_nothing(
+    bare: Bare, published: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    makewheels.wheel(published, "openvino", "2026.4.1", makewheels.own_tag(), {"openvino/__init__.py": ""})
+    size = property(lambda wheel: 10**15 if wheel.locked.name == "openvino" else 1000)
+    monkeypatch.setattr(Wheel, "unpacked_bytes", size)
+    done = bare.provide(TFLITE, ("openvino",))
+    assert set(done.brought) == {TFLITE}
+    assert "are free on" in done.refused["openvino",].message
+    assert bare.runtimes == {"litert": "2.3.0"}
