@@ -321,6 +321,52 @@ def doctor_target(spec: str, as_json: bool) -> None:
     sys.exit(checkup.exit_code)
 
 
+@targets.command("provision", short_help="Bring the runtimes that a board lacks.")
+@click.argument("name", metavar="NAME|ssh://user@host[:port]")
+@click.option(
+    "--runtime", "-r", "only", multiple=True, type=click.Choice(["litert", "tflite-runtime", "openvino"]),
+    help="Only this runtime. Default: one for each format, or those that the target names.",
+)  # fmt: skip
+@click.option("--renew", is_flag=True, help="Choose anew what was brought and locked before.")
+def provision_target(name: str, only: tuple[Any, ...], renew: bool) -> None:
+    """Bring the runtimes that the board's Python lacks: fetched here, no network needed there."""
+    import dataclasses
+
+    from edgegreen import provision, target
+    from edgegreen.report import terminal, words
+    from edgegreen.report.progress import progress
+
+    one = target.find(name)
+    with progress(terminal.console(stderr=True)) as shown:
+        told = lambda stage, done: shown.step(one.name, "provisioning", stage, done)  # noqa: E731
+        report = provision.on_target(one, only, told, renew=renew)
+    click.echo(f"{one.name}  {words.board({'board': dataclasses.asdict(report.board)})}")
+    for line in report.lines:
+        click.echo(line)
+    for remark in report.remarks:
+        click.echo(f"note: {remark}", err=True)
+    for error in report.failures:
+        _complain(error)
+    sys.exit(max((error.exit_code for error in report.failures), default=OK))
+
+
+@targets.command("clean", short_help="Remove what edgegreen put on a board.")
+@click.argument("name", metavar="NAME|ssh://user@host[:port]")
+def clean_target(name: str) -> None:
+    """Remove what edgegreen put on a board: models, data, agent, runtimes.
+
+    All of it is brought again when it is needed.
+    """
+    from edgegreen import provision, target
+    from edgegreen.report import words
+
+    one = target.find(name)
+    freed = provision.clean(one)
+    click.echo(
+        f"{one.name}: {words.size(freed)} freed" if freed is not None else f"{one.name}: nothing there"
+    )
+
+
 @cli.group(invoke_without_command=True, short_help="Look at the built models, or clear them.")
 @click.pass_context
 def cache(ctx: click.Context) -> None:

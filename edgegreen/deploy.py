@@ -36,11 +36,17 @@ class Deployment:
 
 
 def deploy(
-    transport: Transport, root: str, files: Sequence[File], progress: Callable[[int], None] = lambda _: None
+    transport: Transport,
+    root: str,
+    files: Sequence[File],
+    progress: Callable[[int], None] = lambda _: None,
+    *,
+    room_bytes: int = 0,
 ) -> Deployment:
     """Put `files` under `root` (absolute, or `~/…`) and say where they are. The one `.pyz` is the agent.
 
-    `progress` is called with the payload bytes newly sent. Raises DeviceError (no permission, disk full,
+    `progress` is called with the payload bytes newly sent; `room_bytes` is what must be free besides, for
+    what will be made of the files there. Raises DeviceError (no permission, disk full,
     or not enough room, which is checked before anything is sent), UnreachableError.
     """
     if not root.startswith(("/", "~/")):
@@ -56,7 +62,7 @@ def deploy(
     ]
     present, free = _look(transport, store, uploads)
     missing = [item for item in uploads if present.get(_base(item.remote)) != item.size_bytes]
-    _check_room(transport.name, missing, present, free)
+    _check_room(transport.name, missing, present, free, room_bytes)
     sent_bytes = transport.put(missing, progress) if missing else 0
     return Deployment(
         agent=f"{store}/{_stored_name(agent)}",
@@ -105,11 +111,15 @@ def parse_look(text: str) -> tuple[dict[str, int], tuple[int, str] | None]:
 
 
 def _check_room(
-    name: str, missing: Sequence[Upload], present: dict[str, int], free: tuple[int, str] | None
+    name: str,
+    missing: Sequence[Upload],
+    present: dict[str, int],
+    free: tuple[int, str] | None,
+    room_bytes: int,
 ) -> None:
     wanted = sum(item.size_bytes - _sent_before(item, present) for item in missing)
-    wanted += _MARGIN_BYTES
-    if free is not None and missing and wanted > free[0]:
+    wanted += room_bytes + _MARGIN_BYTES
+    if free is not None and (missing or room_bytes) and wanted > free[0]:
         raise DeviceError(
             f"{name}: needs {wanted / 1e6:.1f} MB, {free[0] / 1e6:.1f} MB are free on {free[1]}",
             hint="make room on the board, or set `root` in the target to a folder on a larger disk",

@@ -91,11 +91,13 @@ class Target(Frozen):
     proxy_jump: Annotated[str, Field(min_length=1)] | None = None
     """`[user@]host[:port]`, as ssh -J takes it."""
     python: Annotated[str, Field(min_length=1)] = "python3"
-    """The board's Python that has a runtime: a name on its PATH, an absolute path, or one below `~/`."""
+    """The board's Python, 3.7 or newer: a name on its PATH, an absolute path, or one below `~/`."""
     runtimes: Annotated[tuple[RuntimeName, ...], Field(min_length=1)] | None = None
     """Left out: the best one present for each format. Given: one trial for each that fits."""
     root: Annotated[str, Field(min_length=1)] = "~/.edgegreen"
     """The one folder edgegreen uses on the board."""
+    provision: bool = True
+    """Whether runtimes that the board's Python lacks are brought along."""
     power: Annotated[Annotated[PowerMeter, Tag("PowerMeter")] | HostMeter, Discriminator(_kind)] | None = None
     """Left out: no meter is read, and no energy measured."""
     patience_s: Annotated[float, Field(ge=0, le=86400)] = 180.0

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 from typing import Literal
 
-from edgegreen import attempts, metering, transport
+from edgegreen import attempts, metering, provision, transport
 from edgegreen.artifact import Artifact, File
 from edgegreen.attempts import Attempt, Station
 from edgegreen.client import Agent, Board, Job
@@ -44,11 +44,12 @@ class TargetRun:
         self.trials = plan.trials_of(target)
         self._stage: Literal["connect", "deploy", "measure"] = "connect"
         self._link: transport.Transport | None = None
-        self._stopped = False
         self._over: set[int] = set()  # trials with a result or a failure
         self._breaks = Counter[int]()  # how often the link or the agent went away while a trial ran
         self._patience = Patience(min(FIRST_CONTACT_S, target.patience_s))
         self._boot_id: str | None = None
+        self._stop = threading.Event()
+        self._not_brought: dict[provision.Want, DeviceError] = {}
 
     def run(self) -> None:
         """Do it all; never raises an EdgegreenError, but notes it in the ledger."""
@@ -58,13 +59,13 @@ class TargetRun:
             ending = "done"
         except (EdgegreenError, CancelledError) as error:
             ending = "failed"
-            if not self._stopped:
+            if not self._stop.is_set():
                 self._fail(error, None)
-        self.ledger.finish(self.target.name, "stopped" if self._stopped else ending)
+        self.ledger.finish(self.target.name, "stopped" if self._stop.is_set() else ending)
 
     def stop(self) -> None:
         """Give up from another thread: hang up, so that whatever waits returns."""
-        self._stopped = True
+        self._stop.set()
         if self._link:
             self._link.close()
 
@@ -74,11 +75,11 @@ class TargetRun:
             try:
                 self._step("connecting")
                 with self._connect() as self._link:
-                    if not self._stopped:
+                    if not self._stop.is_set():
                         self._run_on(self._link)
                 return
             except EdgegreenError as error:
-                wait_s = self._patience.next_wait_s() if error.transient and not self._stopped else None
+                wait_s = self._patience.next_wait_s() if error.transient and not self._stop.is_set() else None
                 if wait_s is None:
                     raise
                 self._note(f"{error.message.splitlines()[0]}; trying again in {wait_s:g} s")
@@ -96,7 +97,7 @@ class TargetRun:
                 found.set_exception(error)
                 return
             found.set_result(link)
-            if self._stopped:
+            if self._stop.is_set():
                 link.close()
 
         threading.Thread(target=work, daemon=True).start()
@@ -114,7 +115,7 @@ class TargetRun:
         placed = self._deploy(link, [*common, *self._files(only_done=True)])
         agent = Agent.start(link, self.target.interpreter, placed.paths[self.materials.agent.sha256])
         try:
-            board = agent.probe()
+            board = self._equipped(link, agent)
             self._note_reboot(board)
             self._check_runtimes(board)
             self._step("waiting for the models")
@@ -191,10 +192,26 @@ class TargetRun:
         self._step("deploying")
         return deploy(link, self.target.folder, files, progress)
 
+    def _equipped(self, link: transport.Transport, agent: Agent) -> Board:
+        """The board, with the runtimes brought along that its trials want and its Python lacks."""
+        board = agent.probe()
+        wants = dict.fromkeys(
+            one.runtimes for one in self.trials if not set(one.runtimes) & set(board.runtimes)
+        )
+        if not (wants and self.target.provision):
+            return board
+        site = provision.Site(link, self.target, self.materials.agent, agent)
+        done = provision.provide(
+            site, board, list(wants), lambda stage, done: self._step("provisioning", stage, done), self._stop
+        )
+        self._not_brought = done.refused
+        return agent.probe() if done.brought else board
+
     def _check_runtimes(self, board: Board) -> None:
         """Say at once, before any model is waited for, that a board can run nothing of the plan."""
         if not any(set(trial.runtimes) & set(board.runtimes) for trial in self.trials):
-            raise _no_runtime(self.target, board, self.trials[0].runtimes)
+            wanted = self.trials[0].runtimes
+            raise self._not_brought.get(wanted) or _no_runtime(self.target, board, wanted)
 
     def _measure(self, at: Station, number: int) -> None:
         """Measure one trial. Raises what ends the connection; the trial is then the first of the next one."""
@@ -205,7 +222,7 @@ class TargetRun:
             self._over.add(number)
         except UnreachableError as error:
             self._breaks[number] += 1
-            if error.transient and not self._stopped and self._breaks[number] == BREAKS_MAX:
+            if error.transient and not self._stop.is_set() and self._breaks[number] == BREAKS_MAX:
                 self._give_up(number, _too_often(self.trials[number], error))
             raise
         except EdgegreenError as error:
@@ -231,7 +248,8 @@ class TargetRun:
         count += f", {trial.tuning}" if trial.tuning else ""
         runtime = next((name for name in trial.runtimes if name in at.board.runtimes), None)
         if runtime is None:
-            raise _no_runtime(self.target, at.board, trial.runtimes)
+            refused = self._not_brought.get(trial.runtimes)
+            raise refused or _no_runtime(self.target, at.board, trial.runtimes)
         return Attempt(
             trial=trial,
             artifact=artifact,
@@ -281,7 +299,7 @@ class TargetRun:
         self._check_stop()
 
     def _check_stop(self) -> None:
-        if self._stopped:
+        if self._stop.is_set():
             raise CancelledError
 
     def _note(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""Entry of the packed agent: the supervisor, or with `trial`, `sampler` or `guard` the process of one.
+"""Entry of the packed agent: the supervisor, or one of its processes: `trial`, `sampler`, `guard`, `unpack`.
 
 bundle.py puts a file beside this package that calls `main`.
 """
@@ -14,7 +14,7 @@ def main(argv: Sequence[str]) -> None:
     if list(argv[1:2]) == ["trial"]:
         from . import trial
 
-        trial.main(int(argv[2]))
+        trial.main(int(argv[2]), os.path.abspath(argv[0]))
     elif list(argv[1:2]) == ["sampler"]:
         from . import sampler
 
@@ -23,6 +23,10 @@ def main(argv: Sequence[str]) -> None:
         from . import guard
 
         guard.main()
+    elif list(argv[1:2]) == ["unpack"]:
+        from . import unpack
+
+        unpack.main(argv[2])
     else:
         from . import supervisor
 

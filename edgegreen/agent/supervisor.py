@@ -16,7 +16,7 @@ import sys
 import time
 from typing import Any, BinaryIO, Callable, Sequence
 
-from . import children, conditions, guard, system, tuning, wire
+from . import children, conditions, guard, kits, system, tuning, wire
 from .children import READ_BYTES, GuardProcess, Lines, SamplerProcess
 from .lock import BoardLock
 
@@ -36,10 +36,13 @@ class HostGone(Exception):
 
 
 class Supervisor:
-    """Answers the host. `command` starts a process of the agent, by its further arguments."""
+    """Answers the host. `command` starts a process of the agent, by its further arguments.
 
-    def __init__(self, command: Sequence[str], out: BinaryIO) -> None:
-        self.command, self.out = list(command), out
+    Runtimes that the host brought along are in `kits_folder`.
+    """
+
+    def __init__(self, command: Sequence[str], out: BinaryIO, kits_folder: str = "") -> None:
+        self.command, self.out, self.kits_folder = list(command), out, kits_folder
         self.requests = Lines(0)
         self.waiting: list[bytes] = []
         self.lock = BoardLock()
@@ -68,7 +71,7 @@ class Supervisor:
             request = wire.decode(line)
             verb = request.get("verb")
             if verb == "probe":
-                self.say("probed", **system.facts())
+                self.say("probed", **system.facts(kits_folder=self.kits_folder))
             elif verb == "hold" and isinstance(request.get("owner"), str):
                 self.say("holding", **self.lock.take(request["owner"]))
             elif verb == "clock":
@@ -260,6 +263,6 @@ def main(program: str) -> None:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _go)
     out = wire.take_stdout()
-    Supervisor([sys.executable, program], out).serve()
+    Supervisor([sys.executable, program], out, kits.folder_beside(program)).serve()
     # Not through the interpreter's end: it would try a last flush to a host that is gone, and complain.
     os._exit(0)

@@ -12,7 +12,7 @@ import socket
 import sys
 from typing import Any
 
-from . import runtimes
+from . import kits, runtimes
 
 CLEAR_PEAK_RSS = "5"  # proc(5), /proc/pid/clear_refs
 PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -24,8 +24,8 @@ CPU_FEATURES = (
 )  # fmt: skip
 
 
-def facts(root: str = "/") -> dict[str, Any]:
-    """What `probe` answers. What cannot be known is None."""
+def facts(root: str = "/", kits_folder: str = "") -> dict[str, Any]:
+    """What `probe` answers. What cannot be known is None. Runtimes brought along are in `kits_folder`."""
     memory = meminfo(root)
     return {
         "hostname": socket.gethostname(),
@@ -42,7 +42,10 @@ def facts(root: str = "/") -> dict[str, Any]:
         "memory_total_bytes": memory.get("MemTotal") or _physical_memory(),
         "memory_available_bytes": memory.get("MemAvailable"),
         "load_average": load_average(root),
-        "runtimes": runtimes.found(),
+        "python_tag": kits.python_tag(),
+        "numpy": runtimes.installed("numpy", "numpy"),
+        "runtimes": kits.versions(kits_folder),
+        "brought": kits.ready(kits_folder),
     }
 
 

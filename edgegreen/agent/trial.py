@@ -16,7 +16,7 @@ from array import array
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, BinaryIO, Iterator
 
-from . import bench, execution, runtimes, system, wire
+from . import bench, execution, kits, runtimes, system, wire
 from .model import Model
 from .npz import DataError, Samples
 from .outputs import OutputChunks
@@ -30,8 +30,11 @@ END_TO_END_SHARE = 0.2
 PROGRESS_S = 0.5
 
 
-def main(parent: int) -> None:
-    """Run the one request on stdin; `parent` is the supervisor's process id. Does not return."""
+def main(parent: int, program: str) -> None:
+    """Run the one request on stdin; `parent` is the supervisor's process id. Does not return.
+
+    `program` is the file this process runs, beside which a runtime may have been brought along.
+    """
     out = wire.take_stdout()
     faulthandler.enable()  # where a crash happened, for the stderr tail
     system.die_with_parent(parent)
@@ -39,7 +42,9 @@ def main(parent: int) -> None:
     request = wire.decode(sys.stdin.buffer.readline())
     speech = Speech(out, request["id"])
     try:
-        speech.say("measured", **Trial(Job.parse(request["job"]), speech).run())
+        job = Job.parse(request["job"])
+        kits.use(job.runtime, kits.folder_beside(program))
+        speech.say("measured", **Trial(job, speech).run())
     except BaseException as error:
         failed = _as_failed(error)
         speech.say("failed", kind=failed.kind, error=failed.error, detail=failed.detail, signal=None)

@@ -19,6 +19,7 @@ HINTS = (
     ("No module named 'numpy'", "install numpy there, or name another Python: `python:` in the target"),
     ("GLIBC_", "the runtime's wheel is too new for this system: install an older version of it"),
     ("GLIBCXX_", "the runtime's wheel is too new for this system: install an older version of it"),
+    ("failed to map segment", "that disk is mounted noexec: set `root` in the target to a folder elsewhere"),
     ("invalid ELF header", "the runtime installed there is for another processor"),
     ("unresolved custom op", "the model needs an operator or a delegate that this runtime lacks"),
     ("Didn't find op for builtin opcode", "the runtime is older than the model: install a newer one"),

@@ -37,7 +37,11 @@ Stage = Literal["cooling", "load", "idle", "warmup", "latency", "end_to_end", "a
 
 @dataclass(frozen=True)
 class Board:
-    """A machine and the Python that runs the agent there. `runtimes` are names and versions."""
+    """A machine and the Python that runs the agent there. `runtimes` are names and versions.
+
+    `python_tag` is what its extension modules are called by, such as `cpython-311-aarch64-linux-gnu`;
+    `numpy` the version that is installed there; `brought` the runtimes that edgegreen brought along.
+    """
 
     __pydantic_config__ = CLOSED
 
@@ -55,7 +59,10 @@ class Board:
     memory_total_bytes: Count | None
     memory_available_bytes: Count | None
     load_average: Annotated[float, Field(strict=True, ge=0)] | None
+    python_tag: Line | None
+    numpy: Line | None
     runtimes: Annotated[dict[Line, Line], Field(max_length=100)]
+    brought: Annotated[dict[Line, Line], Field(max_length=100)]
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,9 @@ def run(command: Sequence[str], stop: Event, timeout_s: float, cwd: Path | None 
                     if stop.is_set():
                         raise CancelledError from None
                     return 1, f"gave up after {timeout_s:.0f} s"
+            except KeyboardInterrupt:
+                os.killpg(process.pid, signal.SIGKILL)  # in a session of its own, it did not hear of it
+                raise
 
 
 def _environment() -> dict[str, str]:

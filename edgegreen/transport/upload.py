@@ -189,8 +189,8 @@ def _outcome(process: Process, name: str, remote: str, size_bytes: int, first: b
     if code == _DAMAGED:
         raise _DamagedError
     if code != 0:
-        complaint = _complaint(process.stderr_tail()) or f"exit code {code}"
-        raise DeviceError(f"{name}: cannot write {remote}: {complaint}", hint=_advice(complaint, said))
+        why = complaint(process.stderr_tail()) or f"exit code {code}"
+        raise DeviceError(f"{name}: cannot write {remote}: {why}", hint=_advice(why, said))
 
 
 def _advice(complaint: str, said: Sequence[bytes]) -> str | None:
@@ -207,7 +207,7 @@ def free_space(df_line: str) -> tuple[int, str] | None:
     return (max(0, int(fields[1])) * 1024, fields[2].strip()) if fields else None
 
 
-def _complaint(stderr: str) -> str:
+def complaint(stderr: str) -> str:
     """The line of a tool's stderr that says why (dd reports its statistics there too)."""
     lines = [
         line for line in stderr.splitlines() if line and not re.search(r"records (in|out)$|copied", line)

@@ -95,17 +95,22 @@ def found() -> dict[str, str]:
 
 
 def version(name: str) -> str | None:
-    """The installed version, "unknown" when there is a package without metadata, None when there is none."""
+    """The installed version of a runtime, "unknown" when it has no metadata, None when there is none."""
     entry = RUNTIMES[name]
+    return installed(entry.package, entry.distribution)
+
+
+def installed(package: str, distribution: str) -> str | None:
+    """The version of any package, found without importing it; see `version`."""
     try:
-        spec = find_spec(entry.package)
+        spec = find_spec(package)
     except (ImportError, ValueError):
         return None
     folders = list(spec.submodule_search_locations or ()) if spec else []
     if not folders:
         return None
     # importlib.metadata came with Python 3.8; the folder's name says the same.
-    stem = entry.distribution.replace("-", "[-_]")
+    stem = distribution.replace("-", "[-_]")
     pattern = re.compile(stem + r"(?:[-_]nightly)?-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", re.IGNORECASE)
     for neighbour in sorted(_listing(os.path.dirname(folders[0]))):
         match = pattern.match(neighbour)

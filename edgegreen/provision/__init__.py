@@ -1,0 +1,14 @@
+"""Runtimes for boards that have none: chosen and fetched here, brought over the connection, proved there.
+
+`provide` is what a run calls when a board lacks what its trials want; `on_target` and `clean` are the
+commands. `table` says what goes with which Python, `interpreter` what a board's Python is, `wheels` fetches
+and keeps, `elf` looks into wheels, `lockfile` pins, `kit` sends and proves. Nothing on the board needs
+pip, root or a network, and nothing is written outside the target's `root`.
+"""
+
+from edgegreen.provision.clean import clean
+from edgegreen.provision.command import Report, on_target
+from edgegreen.provision.kit import Kit, Site
+from edgegreen.provision.provider import Outcome, Want, provide
+
+__all__ = ["Kit", "Outcome", "Report", "Site", "Want", "clean", "on_target", "provide"]
