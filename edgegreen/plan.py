@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgegreen.errors import InputError
 from edgegreen.recipe import Recipe, Variant
@@ -34,6 +35,8 @@ class Plan:
     variants: dict[str, Variant]
     baseline: str
     trials: tuple[Trial, ...]
+    record_to: Path | None = None
+    """The folder that what goes to and comes from each target is recorded in, if any."""
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
 from edgegreen.measurement import ArtifactUsed, Latency, Measurement, RuntimeUsed
 from edgegreen.plan import Trial
+from edgegreen.target import Target
 
 
 def measurement(
@@ -54,12 +55,22 @@ def measurement(
         conditions={
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
+            **_replayed(trial.target),
             "agreement_on_host": _agreement(artifact),
             **verdict.conditions(raw.observed, raw.windows, metered=trial.target.is_metered),
         },
         verdict="invalid" if reasons else "valid",
         reasons=reasons,
     )
+
+
+def _replayed(target: Target) -> dict[str, Any]:
+    """The mark of what was not measured now but played back."""
+    found = target.recording
+    if found is None:
+        return {}
+    made = {"board": found.board, "recorded_at": found.recorded_at.isoformat(), "edgegreen": found.edgegreen}
+    return {"replayed": made}
 
 
 def _agreement(artifact: Artifact) -> dict[str, Any] | None:

@@ -83,14 +83,15 @@ def deploy(
     targets: Sequence[str] = (),
     variants: Sequence[str] = (),
     progress: Progress | None = None,
+    record_to: Path | None = None,
 ) -> Run:
     """Build, deploy and measure: what `edgegreen deploy` does, for Python.
 
-    `targets` are names, files or ssh:// addresses (this machine when empty), `variants` narrows the
-    recipe's down. Failures of single variants and targets are in the Run; raises InputError for what
-    is wrong in the recipe, model, data or names.
+    `targets` are names, files, ssh:// addresses or `replay:PATH` (this machine when empty), `variants`
+    narrows the recipe's down, `record_to` is a folder for recordings. Failures of single variants and
+    targets are in the Run; raises InputError for what is wrong in the recipe, model, data or names.
     """
-    return Session(prepare(Path(recipe), targets, variants), progress or _Silence()).run()
+    return Session(prepare(Path(recipe), targets, variants, record_to), progress or _Silence()).run()
 
 
 class Session:

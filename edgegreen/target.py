@@ -10,6 +10,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 from urllib.parse import unquote
@@ -61,6 +63,16 @@ class PowerMeter(Frozen):
     """What the meter sees, where you know it and the board cannot tell."""
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What was recorded of a board, and now stands in for it. `board` is what its target was called."""
+
+    file: Path
+    board: str
+    recorded_at: datetime
+    edgegreen: str
+
+
 class Target(Frozen):
     """One board and how to reach it."""
 
@@ -84,6 +96,7 @@ class Target(Frozen):
     """Where the board's `/sys` and `/proc` are; in a container also a mounted sysfs, such as `/host/sys`."""
 
     _name: str = PrivateAttr(default="")
+    _recording: Recording | None = PrivateAttr(default=None)
 
     @field_validator("runtimes")
     @classmethod
@@ -101,6 +114,17 @@ class Target(Frozen):
         """The same target under this name (a target's name is its file's, so it is no YAML key)."""
         copy = self.model_copy()
         copy._name = name
+        return copy
+
+    @property
+    def recording(self) -> Recording | None:
+        """The recording that answers in the board's place; None for a board."""
+        return self._recording
+
+    def played_from(self, recording: Recording) -> Target:
+        """The same target, its answers taken from a recording."""
+        copy = self.called(f"replay:{recording.board}")
+        copy._recording = recording
         return copy
 
     @property

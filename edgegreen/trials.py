@@ -22,6 +22,7 @@ from edgegreen.measurement import Failure, Measurement
 from edgegreen.metrics import Outputs
 from edgegreen.plan import Plan, Trial
 from edgegreen.target import RuntimeName, Target
+from edgegreen.transport.recording import Recorder
 
 STOP_CHECK_S = 0.1
 
@@ -75,13 +76,14 @@ class TargetRun:
         self.trials = plan.trials_of(target)
         self._stage: Literal["connect", "deploy", "measure"] = "connect"
         self._link: transport.Transport | None = None
+        self._recorder = Recorder(plan.record_to, target)
         self._stopped = False
 
     def run(self) -> None:
         """Do it all; never raises an EdgegreenError, but notes it in the ledger."""
         try:
             self._step("connecting")
-            with self._connect() as self._link:
+            with self._recorder, self._connect() as self._link:
                 if not self._stopped:
                     self._run_on(self._link)
             ending = "done"
@@ -115,7 +117,7 @@ class TargetRun:
         while not wait([found], STOP_CHECK_S).done:
             if self._stopped:
                 raise CancelledError
-        return found.result()
+        return self._recorder.around(found.result())
 
     def _run_on(self, link: transport.Transport) -> None:
         self._stage = "deploy"
