@@ -17,7 +17,7 @@ from typing import Any
 
 from edgegreen.agent import wire
 
-_HOME = re.compile(r"""(?<![\w.\-/])/(home|Users)/[^/\s"'\\:]+""")
+_HOME = re.compile(r"""(?<![\w.~\-/])/(home|Users)/[^/\s"'\\:]+""")
 _DIGEST_LINE = re.compile(r"(?m)^[0-9a-f]{64}\S*\n?")
 _DIGEST = re.compile(r"[0-9a-f]{12,}")
 _NUMBER = re.compile(r"\d+")

@@ -207,5 +207,5 @@ def decode(line: bytes) -> Record:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise InputError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
-    except (ValueError, KeyError, AttributeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise InputError(f"not a line of a recording: {line[:60]!r}") from None

@@ -78,16 +78,17 @@ class _Answers(Generic[T]):
     def to(self, key: str, alike: Callable[[str], str] | None = None) -> T | None:
         """The answer to the request `key`, or to one that is `alike`; None when there is none.
 
-        Of several the first not yet given, rather one that came than one that did not for the link's sake;
-        once all were given, the last again.
+        Of several the first not yet given; once all were, the last again. One that did not come whole, for
+        the link's sake, is given only where none did.
         """
         for like in (lambda text: text, alike):
             if like is None:
                 break
             fits = [answer for answer in self._answers if like(answer.entry.key) == like(key)]
+            fits = [answer for answer in fits if not answer.entry.cut] or fits
             fresh = [answer for answer in fits if not answer.used]
-            came = [answer for answer in fresh if not answer.entry.cut]
-            for chosen in (*came[:1], *fresh[:1], *fits[-1:]):
+            if fits:
+                chosen = (fresh or fits[-1:])[0]
                 chosen.used = True
                 return chosen.entry.answer
         return None
