@@ -209,15 +209,10 @@ def clear_cache() -> None:
 
 def _present(run: Run, plan: Plan, json_to: str | None) -> int:
     """Write the result where it is wanted; the exit code is the highest of all that happened."""
-    from edgegreen import comparison, metrics
+    from edgegreen import session
     from edgegreen.report import terminal
 
-    rows = comparison.rows(
-        run.results,
-        plan.baseline,
-        plan.recipe.budgets,
-        higher_is_better=metrics.higher_is_better(plan.recipe.data.metric),
-    )
+    rows = session.compare(run, plan)
     if json_to == "-":
         click.echo(run.to_json())
         terminal.show_failures(run.failures, terminal.console(stderr=True))

@@ -39,6 +39,12 @@ class Plan:
     """The folder that what goes to and comes from each target is recorded in, if any."""
 
     @property
+    def title(self) -> str:
+        """What it is called: by the recipe, and by the variants where they are not all of the recipe's."""
+        narrowed = self.recipe.variants and set(self.variants) != set(self.recipe.variants)
+        return "+".join([self.recipe.name, *(self.variants if narrowed else ())])
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What the user may not expect of this plan, a line each."""
         said = []

@@ -21,9 +21,10 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
-from edgegreen import bundle, convert, data, metrics
+from edgegreen import bundle, comparison, convert, data, metrics
 from edgegreen.artifact import Artifact, File
 from edgegreen.cache import Cache
+from edgegreen.comparison import Row
 from edgegreen.convert import Build, BuildEvent, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
@@ -92,6 +93,16 @@ def deploy(
     targets are in the Run; raises InputError for what is wrong in the recipe, model, data or names.
     """
     return Session(prepare(Path(recipe), targets, variants, record_to), progress or _Silence()).run()
+
+
+def compare(run: Run, the_plan: Plan) -> list[Row]:
+    """The run's rows against the plan's baseline and its recipe's budgets."""
+    return comparison.rows(
+        run.results,
+        the_plan.baseline,
+        the_plan.recipe.budgets,
+        higher_is_better=metrics.higher_is_better(the_plan.recipe.data.metric),
+    )
 
 
 class Session:

@@ -67,7 +67,7 @@ class PowerMeter(Frozen):
 class Recording:
     """What was recorded of a board, and now stands in for it. `board` is what its target was called."""
 
-    file: Path
+    files: tuple[Path, ...]
     board: str
     recorded_at: datetime
     edgegreen: str

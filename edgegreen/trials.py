@@ -76,7 +76,7 @@ class TargetRun:
         self.trials = plan.trials_of(target)
         self._stage: Literal["connect", "deploy", "measure"] = "connect"
         self._link: transport.Transport | None = None
-        self._recorder = Recorder(plan.record_to, target)
+        self._recorder = Recorder(plan.record_to, target, plan.title)
         self._stopped = False
 
     def run(self) -> None:

@@ -52,7 +52,9 @@ def test_a_recorded_run_is_replayed_without_its_board(shell: Shell, passing: Ssh
         == 1
     )
 
-    only = shell.run("deploy", recipe, "-t", "replay:kept-runs/bench.jsonl.gz", "-v", "int8", "--json", "-")
+    only = shell.run(
+        "deploy", recipe, "-t", "replay:kept-runs/bench/digits.jsonl.gz", "-v", "int8", "--json", "-"
+    )
     assert only.json["results"][0]["latency_ms"] == measured[1]["latency_ms"]
     assert only.json["results"][0]["accuracy"] == measured[1]["accuracy"]
 
@@ -70,10 +72,10 @@ def test_a_recording_is_of_a_board_and_needs_a_place(shell: Shell) -> None:
     (shell.folder / "file").touch()
     done = shell.run("deploy", shell.recipe(), "-v", "int8", "--record", "file")
     assert done.code == 2
-    assert "✗ local (connect): cannot record to file/local.jsonl.gz" in done.out
+    assert "✗ local (connect): cannot record to file/local/digits+int8.jsonl.gz" in done.out
     done = shell.run("deploy", shell.recipe(), "-t", "replay:absent")
     assert (done.code, done.out) == (2, "")
-    assert "absent: no such recording or folder of recordings" in done.err
+    assert "no such recording: absent" in done.err
     assert "Traceback" not in done.err
 
 
@@ -84,8 +86,8 @@ def test_a_run_that_is_interrupted_keeps_what_was_heard(shell: Shell) -> None:
         going.child(".pyz trial")
         going.signal()
         assert going.end().code == 130
-    (part,) = (shell.folder / "kept-runs").iterdir()
-    assert part.name == "local.jsonl.gz.part"
+    (part,) = (shell.folder / "kept-runs").glob("*/*")
+    assert part.name == "digits.jsonl.gz.part"
     assert b'"probed' in gzip.decompress(part.read_bytes())
     done = shell.run("deploy", recipe, "-t", f"replay:{part}")
     assert done.code != 0

@@ -42,11 +42,11 @@ _FIELDS: dict[str, Any] = {
 class Recorder:
     """One target's recording over a whole run, however many connections that takes; a context manager.
 
-    It writes `<folder>/<target's name>.jsonl.gz`; with no folder it records nothing.
+    It writes `<folder>/<target's name>/<title>.jsonl.gz`; with no folder it records nothing.
     """
 
-    def __init__(self, folder: Path | None, target: Target) -> None:
-        self._folder, self._target = folder, target
+    def __init__(self, folder: Path | None, target: Target, title: str) -> None:
+        self._folder, self._target, self._title = folder, target, _file_name(title)
         self._tape: Tape | None = None
         self._name = board_name(target)
         self._private = Private(self._name, target.host)
@@ -56,7 +56,7 @@ class Recorder:
     def __enter__(self) -> Self:
         """Begin. Raises InputError when the file cannot be written."""
         if self._folder is not None:
-            self._tape = Tape(self._folder / f"{self._name}{tape.SUFFIX}")
+            self._tape = Tape(self._folder / self._name / f"{self._title}{tape.SUFFIX}")
             self.add(_header(self._name, self._target))
         return self
 
@@ -225,10 +225,14 @@ class RecordingProcess:
 
 
 def board_name(target: Target) -> str:
-    """What a recording and its file call the board: its target's name, or an address's digest."""
+    """What a recording and its folder call the board: its target's name, or an address's digest."""
     if ADDRESS.fullmatch(target.name):
         return f"board-{hashlib.sha256(target.name.encode()).hexdigest()[:6]}"
-    return re.sub(r"[^\w.-]+", "-", target.name).strip("-.") or "board"
+    return _file_name(target.name)
+
+
+def _file_name(text: str) -> str:
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-.") or "board"
 
 
 def _header(board: str, target: Target) -> Header:

@@ -25,42 +25,64 @@ T = TypeVar("T")
 _AGAIN = "record again with `edgegreen deploy … --record FOLDER`, or replay the recipe that was recorded"
 
 
-def recordings_in(place: Path) -> list[Path]:
-    """`place` itself when it is a file, else the recordings in that folder, by name. Raises InputError."""
-    if place.is_file():
+def boards_in(place: Path) -> list[Path]:
+    """The recorded boards: `place` when it is a recording or holds some, else each folder in it that does.
+
+    Raises InputError when there is none.
+    """
+    if place.is_file() or _files(place):
         return [place]
-    if not place.is_dir():
-        raise InputError(f"{place}: no such recording or folder of recordings")
-    found = sorted(place.glob(f"*{tape.SUFFIX}"))
+    found = sorted(folder for folder in place.glob("*") if _files(folder))
     if not found:
-        raise InputError(
-            f"no recording (*{tape.SUFFIX}) in {place}",
-            hint="`edgegreen deploy … --record FOLDER` makes one",
-        )
+        what = f"no recording (*{tape.SUFFIX}) in" if place.is_dir() else "no such recording:"
+        raise InputError(f"{what} {place}", hint="`edgegreen deploy … --record FOLDER` makes one")
     return found
 
 
 def replayed(spec: str) -> Target:
-    """The target that `replay:PATH` names, PATH a recording or a folder with just one. Raises InputError."""
-    place = Path(spec.removeprefix(PREFIX))
-    found = recordings_in(place)
-    if len(found) > 1:
-        names = " or ".join(f"{PREFIX}{path}" for path in found)
-        raise InputError(f"there are {len(found)} recordings in {place}", hint=f"name one: {names}")
-    header = next(tape.read(found[0]))
+    """The target that `replay:PATH` names: all that PATH, a file or a folder, holds of one board.
+
+    Raises InputError.
+    """
+    boards = boards_in(Path(spec.removeprefix(PREFIX)))
+    if len(boards) > 1:
+        names = " or ".join(f"{PREFIX}{board}" for board in boards)
+        raise InputError(f"{spec}: there are {len(boards)} boards", hint=f"name one: {names}")
+    files = _files(boards[0]) or [boards[0]]
+    headers = [_header(file) for file in files]
+    first = min(headers, key=lambda header: header.recorded_at)
+    for file, header in zip(files, headers, strict=True):
+        if header.target != first.target:
+            raise InputError(
+                f"{file} was recorded of a target that reads otherwise than in {files[headers.index(first)]}",
+                hint="remove one of them",
+            )
+    target = _target(files[0], first)
+    return target.played_from(Recording(tuple(files), first.board, first.recorded_at, first.edgegreen))
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f"*{tape.SUFFIX}")) if folder.is_dir() else []
+
+
+def _header(file: Path) -> Header:
+    header = next(tape.read(file))
     assert isinstance(header, Header)
-    try:
-        fields = Target.model_validate(header.target)
-    except ValueError:
-        raise InputError(
-            f"{found[0]}: this edgegreen does not understand the target in it", hint=_AGAIN
-        ) from None
     if header.wire != wire.VERSION:
         raise InputError(
-            f"{found[0]}: its agent spoke version {header.wire}, and this edgegreen's speaks {wire.VERSION}",
+            f"{file}: its agent spoke version {header.wire}, and this edgegreen's speaks {wire.VERSION}",
             hint=_AGAIN,
         )
-    return fields.played_from(Recording(found[0], header.board, header.recorded_at, header.edgegreen))
+    return header
+
+
+def _target(file: Path, header: Header) -> Target:
+    try:
+        return Target.model_validate(header.target)
+    except ValueError:
+        raise InputError(
+            f"{file}: this edgegreen does not understand the target in it", hint=_AGAIN
+        ) from None
 
 
 @dataclass
@@ -108,7 +130,7 @@ class ReplayTransport:
     def open(cls, target: Target) -> Self:
         """Read the recording of `target`. Raises InputError."""
         assert target.recording is not None
-        return cls(target.name, Transcript.of(tape.read(target.recording.file)))
+        return cls(target.name, Transcript.of(map(tape.read, target.recording.files)))
 
     @property
     def name(self) -> str:

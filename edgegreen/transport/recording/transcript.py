@@ -57,7 +57,7 @@ class Exchange:
 
 @dataclass
 class Transcript:
-    """All that was asked in a recording."""
+    """All that was asked in recordings of one board."""
 
     runs: list[Entry[Ran | Broke]] = field(default_factory=list)
     starts: list[Entry[Exchange | Broke]] = field(default_factory=list)
@@ -77,30 +77,34 @@ class Transcript:
         return Transcript.run_key(likeness.shape(command), digest)
 
     @classmethod
-    def of(cls, records: Iterable[Record]) -> Self:
-        """From a recording's records. Raises InputError when they cannot follow from one another."""
-        found, talks = cls(), dict[int, list[Exchange]]()
+    def of(cls, recordings: Iterable[Iterable[Record]]) -> Self:
+        """From recordings' records. Raises InputError when they cannot follow from one another."""
+        found = cls()
+        for records in recordings:
+            found._add(records)
+        return found
+
+    def _add(self, records: Iterable[Record]) -> None:
+        talks = dict[int, list[Exchange]]()
         for record in records:
             match record:
                 case Ran():
-                    key = cls.run_key(record.command, record.stdin_sha256)
-                    found.runs.append(Entry(key, record))
+                    self.runs.append(Entry(self.run_key(record.command, record.stdin_sha256), record))
                 case Got():
-                    found.files[record.remote] = record.data
+                    self.files[record.remote] = record.data
                 case Started():
                     talks[record.process] = [Exchange(b"")]
-                    found.starts.append(Entry("\n".join(record.argv), talks[record.process][0]))
+                    self.starts.append(Entry("\n".join(record.argv), talks[record.process][0]))
                 case Broke(process=None):
-                    found._failed(record)
+                    self._failed(record)
                 case Wrote() | Line() | Ended() | Closed() | Broke():
                     _said(record, talks.get(record.process or 0))
                 case Header() | Connected() | Put():
                     pass
         for exchange in (exchange for talk in talks.values() for exchange in talk[1:]):
-            found.exchanges.append(Entry(likeness.written(exchange.request), exchange, exchange.cut))
+            self.exchanges.append(Entry(likeness.written(exchange.request), exchange, exchange.cut))
             if (job := likeness.job_of(exchange.request)) is not None:
-                found.jobs.append(job)
-        return found
+                self.jobs.append(job)
 
     def _failed(self, record: Broke) -> None:
         match record.during:

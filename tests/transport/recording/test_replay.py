@@ -14,7 +14,7 @@ from edgegreen.errors import DeviceError, InputError, UnreachableError
 from edgegreen.target import Target
 from edgegreen.transport import Process, Transport
 from edgegreen.transport.local import LocalTransport
-from edgegreen.transport.recording import Recorder, ReplayTransport, recordings_in, replayed
+from edgegreen.transport.recording import Recorder, ReplayTransport, boards_in, replayed
 
 # Answers each line, until it is told to end: a stand-in for a program one speaks with.
 TALKER = """
@@ -64,7 +64,7 @@ def test_what_was_said_is_said_again(tmp_path: Path) -> None:
             transport.get(f"{tmp_path}/absent", tmp_path / "x", 10)
         return [*found, caught.value.message.partition(": ")[2]]
 
-    with Recorder(tmp_path, HERE) as recorder, recorder.around(LocalTransport()) as transport:
+    with Recorder(tmp_path, HERE, "r") as recorder, recorder.around(LocalTransport()) as transport:
         first = use(transport)
     assert first[2:5] == [b"to a", b"done", b"to b"]
     assert first[6:9] == [[], 3, "bad news\n"]
@@ -75,7 +75,7 @@ def test_what_was_said_is_said_again(tmp_path: Path) -> None:
 
 def test_a_fetched_file_comes_back(tmp_path: Path) -> None:
     (tmp_path / "there").write_bytes(b"\x00\xff")
-    with Recorder(tmp_path, HERE) as recorder, recorder.around(LocalTransport()) as transport:
+    with Recorder(tmp_path, HERE, "r") as recorder, recorder.around(LocalTransport()) as transport:
         transport.get(f"{tmp_path}/there", tmp_path / "first", 10)
     (tmp_path / "there").unlink()
     replay(tmp_path).get(f"{tmp_path}/there", tmp_path / "again", 10)
@@ -87,7 +87,7 @@ def test_nothing_is_sent_when_files_are_put_on_a_recording(tmp_path: Path) -> No
     agent.write_bytes(b"agent")
     model = tmp_path / "model.tflite"
     model.write_bytes(b"model")
-    with Recorder(tmp_path, HERE) as recorder, recorder.around(LocalTransport()) as transport:
+    with Recorder(tmp_path, HERE, "r") as recorder, recorder.around(LocalTransport()) as transport:
         first = deploy(transport, f"{tmp_path}/root", [File.of(agent)])
     assert first.sent_bytes == 5
     (tmp_path / "root" / "store" / Path(first.agent).name).unlink()
@@ -98,7 +98,7 @@ def test_nothing_is_sent_when_files_are_put_on_a_recording(tmp_path: Path) -> No
 
 def test_what_was_repeated_for_the_links_sake_is_answered_at_once(tmp_path: Path) -> None:
     Dropping.broke = False
-    with Recorder(tmp_path, HERE) as recorder:
+    with Recorder(tmp_path, HERE, "r") as recorder:
         with pytest.raises(UnreachableError), recorder.around(Dropping()) as transport:
             transport.run("echo 1")
         with recorder.around(Dropping()) as transport:  # as whoever takes a link up again does
@@ -109,9 +109,9 @@ def test_what_was_repeated_for_the_links_sake_is_answered_at_once(tmp_path: Path
 
 def test_a_link_that_never_came_back_breaks_again(tmp_path: Path) -> None:
     Dropping.broke = False
-    with pytest.raises(UnreachableError), Recorder(tmp_path, HERE) as recorder:
+    with pytest.raises(UnreachableError), Recorder(tmp_path, HERE, "r") as recorder:
         recorder.around(Dropping()).run("echo 1")
-    (part,) = tmp_path.glob("*.part")
+    (part,) = tmp_path.glob("bench/*.part")
     with pytest.raises(UnreachableError, match="the link broke") as caught:
         replay(part).run("echo 1")
     assert caught.value.transient
@@ -119,7 +119,7 @@ def test_a_link_that_never_came_back_breaks_again(tmp_path: Path) -> None:
 
 def test_what_was_never_asked_has_no_answer(tmp_path: Path) -> None:
     argv = [sys.executable, "-c", TALKER]
-    with Recorder(tmp_path, HERE) as recorder, recorder.around(LocalTransport()) as transport:
+    with Recorder(tmp_path, HERE, "r") as recorder, recorder.around(LocalTransport()) as transport:
         process = transport.start(argv)
         ask(process, "a\n", 1)
         process.close()
@@ -138,25 +138,35 @@ def test_what_was_never_asked_has_no_answer(tmp_path: Path) -> None:
         ask(process, "a\n", 2)
 
 
-def test_which_recording_is_meant(tmp_path: Path) -> None:
+def test_which_board_is_meant_and_all_that_was_recorded_of_it(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such recording"):
-        recordings_in(tmp_path / "absent")
+        boards_in(tmp_path / "absent")
     with pytest.raises(InputError, match="no recording"):
-        recordings_in(tmp_path)
-    for name in ("one", "two"):
-        with Recorder(tmp_path, HERE.called(name)) as recorder, recorder.around(LocalTransport()) as link:
-            link.run("true")
-    assert [path.name for path in recordings_in(tmp_path)] == ["one.jsonl.gz", "two.jsonl.gz"]
-    with pytest.raises(InputError, match="2 recordings") as caught:
+        boards_in(tmp_path)
+    for board, title in (("one", "first recipe"), ("one", "second"), ("two", "second")):
+        with Recorder(tmp_path, HERE.called(board), title) as recorder:
+            recorder.around(LocalTransport()).run(f"echo {title}")
+    assert boards_in(tmp_path) == [tmp_path / "one", tmp_path / "two"]
+    with pytest.raises(InputError, match="2 boards") as caught:
         replayed(f"replay:{tmp_path}")
-    assert f"replay:{tmp_path}/two.jsonl.gz" in str(caught.value.hint)
-    assert replayed(f"replay:{tmp_path}/two.jsonl.gz").name == "replay:two"
+    assert f"replay:{tmp_path}/two" in str(caught.value.hint)
+    both = replayed(f"replay:{tmp_path}/one")
+    assert both.name == "replay:one"
+    assert ReplayTransport.open(both).run("echo first recipe").stdout == b"first recipe\n"
+    assert ReplayTransport.open(both).run("echo second").stdout == b"second\n"
+    one = replayed(f"replay:{tmp_path}/one/first-recipe.jsonl.gz")
+    with pytest.raises(InputError, match="no command like `echo second`"):
+        ReplayTransport.open(one).run("echo second")
+    with Recorder(tmp_path, Target(family="x86", host="local").called("two"), "third") as recorder:
+        recorder.around(LocalTransport()).run("true")
+    with pytest.raises(InputError, match="recorded of a target that reads otherwise"):
+        replayed(f"replay:{tmp_path}/two")
 
 
 def test_a_board_that_was_never_reached_leaves_no_file(tmp_path: Path) -> None:
-    with pytest.raises(UnreachableError), Recorder(tmp_path, HERE):
+    with pytest.raises(UnreachableError), Recorder(tmp_path, HERE, "r"):
         raise UnreachableError("off")
-    assert list(tmp_path.glob("*.gz*")) == []
+    assert list(tmp_path.rglob("*.gz*")) == []
 
 
 def test_a_recording_says_nothing_of_where_the_board_is(tmp_path: Path) -> None:
@@ -164,13 +174,13 @@ def test_a_recording_says_nothing_of_where_the_board_is(tmp_path: Path) -> None:
         family="jetson-orin", host="10.1.2.3", user="anna", port=2222, identity_file=Path("~/.ssh/lab"),
         proxy_jump="gate.example", python="/home/anna/venv/bin/python", power={"meter": "ina3221"},
     ).called("ssh://anna@10.1.2.3:2222")  # fmt: skip
-    with Recorder(tmp_path, target) as recorder, recorder.around(LocalTransport()) as link:
+    with Recorder(tmp_path, target, "r") as recorder, recorder.around(LocalTransport()) as link:
         link.run("echo 10.1.$((1+1)).3 /home/anna/x")
-    (path,) = recordings_in(tmp_path)
+    (path,) = tmp_path.rglob("*.gz")
     found = replayed(f"replay:{path}")
     assert (found.family, found.python, found.host) == ("jetson-orin", "/home/user/venv/bin/python", None)
     assert found.power == target.power
-    text = gzip.decompress(path.read_bytes()).decode() + path.name
+    text = gzip.decompress(path.read_bytes()).decode() + str(path.relative_to(tmp_path))
     assert [word for word in ("anna", "10.1.2.3", "2222", ".ssh", "gate") if word in text] == []
     said = ReplayTransport.open(found).run("echo 10.1.$((1+1)).3 /home/anna/x")
     assert said.stdout.startswith(b"board-")
