@@ -68,7 +68,7 @@ class Deployments:
             pytest.fail(str(error), pytrace=False)
         key = _digest(recipe.resolve(), spec, *variants)
         kept = self._shared / f"edgegreen-{key}.json"
-        with _alone_on(target), _alone(self._shared / f"edgegreen-{key}.lock"):
+        with alone_on(target), _alone(self._shared / f"edgegreen-{key}.lock"):
             if not anew and key in self._known:
                 return self._known[key]
             known = None if anew else _load(kept, plan)
@@ -131,7 +131,7 @@ def _alone(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _alone_on(target: Target) -> Iterator[None]:
+def alone_on(target: Target) -> Iterator[None]:
     """One process of this user's at a time on a board, whatever its target is called."""
     if target.recording:
         yield

@@ -45,6 +45,16 @@ KWS = (
 )  # fmt: skip
 
 
+def test_a_replayed_row_bears_its_mark_and_says_of_what() -> None:
+    mark = {"board": "bench", "recorded_at": "2026-11-22T07:30:29.984174+00:00", "edgegreen": "0.1.0"}
+    conditions = {"board": BOARD, "replayed": mark}
+    text = shown(run(measurement("fp32-tflite", conditions=conditions), measurement("int8-tflite")))
+    assert line_of(text, "fp32-tflite ↺  litert")
+    assert "↺" not in line_of(text, "int8-tflite")
+    words = "replayed from a recording of bench of 2026-11-22 07:30 UTC; nothing was measured now"
+    assert line_of(text, "↺") == f"↺ {words}"
+
+
 class TestTable:
     """One row a variant."""
 
