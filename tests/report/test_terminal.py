@@ -302,9 +302,11 @@ class TestColour:
 
 
 def test_every_mark_of_the_legend_is_used() -> None:
-    of: tuple[Measurement, ...] = (*KWS, measurement("bare", accuracy=None))
+    mark = {"board": "bench", "recorded_at": "2026-11-22T07:30:29+00:00", "edgegreen": "0.1.0"}
+    played = measurement("bare", accuracy=None, conditions={"replayed": mark})
+    of: tuple[Measurement, ...] = (*KWS, played)
     text = shown(run(*of, failures=(LOST,)), latency_p95_ms_max=0.1)
     legend = re.findall(r"`(.)`", terminal.__doc__ or "")
-    assert legend == ["*", "!", "?", "✗", "–"]
+    assert legend == ["*", "!", "?", "↺", "✗", "–"]
     for mark in legend:
         assert f"\n{mark} " in text

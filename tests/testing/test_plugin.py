@@ -85,11 +85,13 @@ def pytest_run(suite: Path, tmp_path: Path) -> Run:
     points = importlib.metadata.entry_points(group="pytest11")
     loaded = [] if any(point.value == PLUGIN for point in points) else ["-p", PLUGIN]
 
+    path = [str(REPO), *filter(None, [os.environ.get("PYTHONPATH")])]
+
     def run(*arguments: str | Path) -> Done:
         junit = tmp_path / "junit.xml"
         command = [sys.executable, "-m", "pytest", *loaded, "-p", "no:cacheprovider", "--junit-xml", junit]
         done = subprocess.run(
-            [*map(str, command), *map(str, arguments)], cwd=suite, env=os.environ | {"PYTHONPATH": str(REPO)},
+            [*map(str, command), *map(str, arguments)], cwd=suite, env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=120, check=False,
         )  # fmt: skip
         return Done(done.returncode, done.stdout, junit)
