@@ -1,6 +1,6 @@
 """What has to hold on every board, whatever is deployed to it. Copy the folder, add what yours has to do.
 
-    pytest device_tests --eg-target pi5 --eg-target jetson --eg-recipe recipes/digits.yaml
+    pytest device_tests --eg-target pi5 --eg-target jetson --eg-recipe recipe.yaml
 
 Without a board everything skips. README.md has the rest.
 """
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,15 @@ from edgegreen.target import Target
 from edgegreen.testing import eg_check
 from edgegreen.testing.plugin import EgDeploy
 
+RECIPE = Path(__file__).parent.parent / "recipes" / "digits.yaml"
+"""What is deployed where neither --eg-recipe nor the ini file names a recipe."""
 REPEATS_WITHIN = 0.10  # of the median, where two intervals alone are narrower than two runs are alike
+
+
+@pytest.fixture(scope="session")
+def eg_recipe(eg_recipe: Path | None) -> Path:
+    """What `eg_deploy()` deploys."""
+    return eg_recipe or RECIPE
 
 
 def test_the_board_says_what_it_is(eg_deploy: EgDeploy) -> None:

@@ -39,8 +39,13 @@ def deploy(folder: Path, target: str, benchmark: str) -> tuple[dict[str, Any], s
     """The result of a recipe of one model on this machine, and the table."""
     (folder / "recipe.yaml").write_text(f"name: small\nmodel: {MODEL}\nbenchmark: {benchmark}\n")
     (folder / "here.yaml").write_text(f"host: local\n{target}\n")
+    return run(folder, "--target", "here.yaml", "--record", "recorded")
+
+
+def run(folder: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    """The result of the recipe there, and the table."""
     done = subprocess.run(
-        [sys.executable, "-m", "edgegreen", "deploy", "recipe.yaml", "--target", "here.yaml", "--json", "o"],
+        [sys.executable, "-m", "edgegreen", "deploy", "recipe.yaml", "--json", "o", *arguments],
         cwd=folder, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -87,6 +92,10 @@ def test_the_energy_that_was_played_comes_back(tmp_path: Path, played: Path) -> 
     assert "Power W" in heading
     assert "mJ/inference" in heading
     assert "±" in row
+
+    replayed, _ = run(tmp_path, "--target", "replay:recorded")  # what the meter said is in the recording
+    assert (replayed["power"], replayed["energy"]) == (power, energy)
+    assert replayed["conditions"]["replayed"]["board"] == "here"
 
 
 def test_a_meter_that_is_not_there_leaves_a_dash_and_its_reason(tmp_path: Path) -> None:

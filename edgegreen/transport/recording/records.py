@@ -9,10 +9,17 @@ from __future__ import annotations
 import base64
 import json
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, PlainSerializer, TypeAdapter, ValidationError
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    ValidationError,
+)
 
 from edgegreen.errors import DeviceError, EdgegreenError, InputError, RefusedError, UnreachableError
 
@@ -47,7 +54,7 @@ class Header:
     __pydantic_config__ = CLOSED
 
     board: str
-    recorded_at: datetime
+    recorded_at: AwareDatetime
     edgegreen: str
     wire: int
     target: dict[str, Any]

@@ -14,7 +14,7 @@ from edgegreen.errors import DeviceError, InputError, UnreachableError
 from edgegreen.target import Target
 from edgegreen.transport import Process, Transport
 from edgegreen.transport.local import LocalTransport
-from edgegreen.transport.recording import Recorder, ReplayTransport, boards_in, replayed
+from edgegreen.transport.recording import Recorder, ReplayTransport, boards_in, replayed, tape
 
 # Answers each line, until it is told to end: a stand-in for a program one speaks with.
 TALKER = """
@@ -167,6 +167,15 @@ def test_a_board_that_was_never_reached_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(UnreachableError), Recorder(tmp_path, HERE, "r"):
         raise UnreachableError("off")
     assert list(tmp_path.rglob("*.gz*")) == []
+
+
+def test_a_recording_that_is_not_whole_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tape, "MAX_BYTES", (1 << 20) + 1000)
+    with pytest.raises(InputError, match=r"r\.jsonl\.gz\.part is not whole: it would be larger"):
+        with Recorder(tmp_path, HERE, "r") as recorder:
+            link = recorder.around(LocalTransport())
+            assert len(link.run("seq 1000").stdout) > 1000  # what is recorded goes on
+    assert [path.name for path in (tmp_path / "bench").iterdir()] == ["r.jsonl.gz.part"]
 
 
 def test_a_recording_says_nothing_of_where_the_board_is(tmp_path: Path) -> None:
