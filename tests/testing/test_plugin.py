@@ -16,12 +16,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPO
 from sshd import Sshd
 
 from edgegreen.target import Target
 from edgegreen.testing import deployments
 
+REPO = Path(__file__).parent.parent.parent
 MODEL = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
 PLUGIN = "edgegreen.testing.plugin"
 Run = Callable[..., "Done"]

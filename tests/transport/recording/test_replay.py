@@ -171,10 +171,11 @@ def test_a_board_that_was_never_reached_leaves_no_file(tmp_path: Path) -> None:
 
 def test_a_recording_that_is_not_whole_is_told_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(tape, "MAX_BYTES", (1 << 20) + 1000)
+    recorder = Recorder(tmp_path, HERE, "r").__enter__()
+    with recorder.around(LocalTransport()) as link:
+        assert len(link.run("seq 1000").stdout) > 1000  # what is recorded goes on
     with pytest.raises(InputError, match=r"r\.jsonl\.gz\.part is not whole: it would be larger"):
-        with Recorder(tmp_path, HERE, "r") as recorder:
-            link = recorder.around(LocalTransport())
-            assert len(link.run("seq 1000").stdout) > 1000  # what is recorded goes on
+        recorder.__exit__(None)
     assert [path.name for path in (tmp_path / "bench").iterdir()] == ["r.jsonl.gz.part"]
 
 
