@@ -89,8 +89,8 @@ class Recorder:
 
     def broke(self, during: During, subject: str, error: EdgegreenError, process: int | None = None) -> None:
         """Write that a request failed."""
-        told = type(error)(self._private.text(error.message), hint=error.hint, transient=error.transient)
-        self.add(Broke.of(during, likeness.request(subject), told, process))
+        message = self._private.text(error.message)
+        self.add(Broke.of(during, likeness.request(subject), error, message, process))
 
     def output(self, data: bytes) -> bytes:
         """A command's output as it may be kept."""

@@ -24,7 +24,8 @@ from pydantic import (
 from edgegreen.errors import DeviceError, EdgegreenError, InputError, RefusedError, UnreachableError
 
 CLOSED = ConfigDict(extra="forbid", allow_inf_nan=False)
-ERRORS = {kind.__name__: kind for kind in (InputError, UnreachableError, RefusedError, DeviceError)}
+# The special before the general.
+ERRORS = {kind.__name__: kind for kind in (RefusedError, UnreachableError, InputError, DeviceError)}
 During = Literal["run", "start", "write", "lines", "put", "get"]
 
 
@@ -179,10 +180,12 @@ class Broke:
     kind: Literal["broke"] = "broke"
 
     @classmethod
-    def of(cls, during: During, subject: str, error: EdgegreenError, process: int | None = None) -> Self:
-        """From the error that was raised."""
-        name: Any = next((name for name, kind in ERRORS.items() if type(error) is kind), "DeviceError")
-        return cls(during, subject, process, name, error.message, error.hint, error.transient)
+    def of(
+        cls, during: During, subject: str, error: EdgegreenError, message: str, process: int | None = None
+    ) -> Self:
+        """From the error that was raised, with its `message` as it may be kept."""
+        name: Any = next((name for name, kind in ERRORS.items() if isinstance(error, kind)), "DeviceError")
+        return cls(during, subject, process, name, message, error.hint, error.transient)
 
     def raised(self) -> EdgegreenError:
         """The error, to be raised again."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edgegreen.errors import DeviceError, InputError, UnreachableError
+from edgegreen.errors import DeviceError, InputError, RefusedError, UnreachableError
 from edgegreen.transport.recording import records, tape
 from edgegreen.transport.recording.records import Broke, Closed, Got, Header, Line, Ran, Record, Started
 from edgegreen.transport.recording.tape import Tape
@@ -21,7 +21,7 @@ SAID: list[Record] = [
     Started(1, ["python3", "agent.pyz"]),
     Line(1, '{"v":1,"event":"…"}'.encode()),
     Got("~/x", bytes(range(256))),
-    Broke.of("lines", "", UnreachableError("gone", hint="wait", transient=True), 1),
+    Broke.of("lines", "", UnreachableError("gone", hint="wait", transient=True), "gone", 1),
     Closed(1, None, "Traceback"),
 ]
 
@@ -51,7 +51,7 @@ def test_an_error_comes_back_as_it_was_raised() -> None:
         DeviceError("full"),
         InputError("no"),
     ):
-        again = Broke.of("run", "uname", error).raised()
+        again = Broke.of("run", "uname", error, error.message).raised()
         assert (type(again), vars(again)) == (type(error), vars(error))
 
 
