@@ -50,6 +50,7 @@ def test_an_error_comes_back_as_it_was_raised() -> None:
         UnreachableError("gone", hint="wait", transient=True),
         DeviceError("full"),
         InputError("no"),
+        RefusedError("key"),
     ):
         again = Broke.of("run", "uname", error, error.message).raised()
         assert (type(again), vars(again)) == (type(error), vars(error))
