@@ -58,7 +58,7 @@ VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME",
 @cli.command(short_help="Build, run on each target, compare.")
 @RECIPE
 @click.option(
-    "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]",
+    "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]|replay:PATH",
     help="Where to run; several run side by side. Default: local, this machine.",
 )  # fmt: skip
 @VARIANT
@@ -75,6 +75,10 @@ VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME",
 @click.option(
     "--json", "json_to", metavar="PATH|-", help="Write the run as JSON; - is stdout, without the table."
 )
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Record what goes to and comes from each target, for `--target replay:FOLDER`.",
+)  # fmt: skip
 def deploy(
     recipe: Path,
     *,
@@ -85,6 +89,7 @@ def deploy(
     dry_run: bool,
     profile: bool,
     json_to: str | None,
+    record: Path | None,
 ) -> None:
     """Build the RECIPE's variants, run them on each target, print the comparison."""
     from dataclasses import replace
@@ -92,7 +97,8 @@ def deploy(
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
 
-    plan = replace(prepare(recipe, targets, only, retry_invalid=retry_invalid), profile=profile)
+    plan = prepare(recipe, targets, only, retry_invalid=retry_invalid, record_to=record)
+    plan = replace(plan, profile=profile)
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)
     if dry_run:

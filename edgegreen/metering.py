@@ -46,6 +46,10 @@ def recording(target: Target, ask_clock: AskClock) -> Iterator[Callable[[Observe
     if target.power is None or isinstance(target.power, PowerMeter):
         yield of_board
         return
+    if target.recording is not None:
+        why = "a meter that the host reads is not part of a recording, and this row is replayed from one"
+        yield lambda _observed: Record.none("host", why)
+        return
     here = Recording(target.power, ask_clock)
     try:
         here.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from edgegreen.errors import InputError
 from edgegreen.measurement import Tuning
@@ -41,6 +42,14 @@ class Plan:
     baseline: str
     trials: tuple[Trial, ...]
     profile: bool = False
+    record_to: Path | None = None
+    """The folder that what goes to and comes from each target is recorded in, if any."""
+
+    @property
+    def title(self) -> str:
+        """What it is called: by the recipe, and by the variants where they are not all of the recipe's."""
+        narrowed = self.recipe.variants and set(self.variants) != set(self.recipe.variants)
+        return "+".join([self.recipe.name, *(self.variants if narrowed else ())])
 
     @property
     def remarks(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from edgegreen.measurement import (
 )
 from edgegreen.meters.record import Record
 from edgegreen.plan import Trial
+from edgegreen.target import Target
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,7 @@ def measurement(
         conditions={
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
+            **_replayed(trial.target),
             "agreement_on_host": _agreement(artifact),
             **verdict.conditions(raw.observed, raw.windows, record if trial.target.is_metered else None),
         },
@@ -109,6 +111,15 @@ def _profile(raw: RawResult) -> Profile | None:
     return Profile(
         runs=found.runs, call_ms=found.call_ms, operators_ms=found.operators_ms, operators=tuple(operators)
     )
+
+
+def _replayed(target: Target) -> dict[str, Any]:
+    """The mark of what was not measured now but played back."""
+    found = target.recording
+    if found is None:
+        return {}
+    made = {"board": found.board, "recorded_at": found.recorded_at.isoformat(), "edgegreen": found.edgegreen}
+    return {"replayed": made}
 
 
 def _agreement(artifact: Artifact) -> dict[str, Any] | None:

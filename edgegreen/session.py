@@ -93,15 +93,17 @@ def deploy(
     progress: Progress | None = None,
     *,
     profile: bool = False,
+    record_to: Path | None = None,
 ) -> Run:
     """Build, deploy and measure: what `edgegreen deploy` does, for Python.
 
-    `targets` are names, files or ssh:// addresses (this machine when empty), `variants` narrows the
-    recipe's down, `profile` asks for the times of single operators. Failures of single variants and targets
-    are in the Run; raises InputError for what is wrong in the recipe, model, data or names.
+    `targets` are names, files, ssh:// addresses or `replay:PATH` (this machine when empty), `variants`
+    narrows the recipe's down, `profile` asks for the times of single operators, `record_to` is a folder for
+    recordings. Failures of single variants and targets are in the Run; raises InputError for what is wrong in
+    the recipe, model, data or names.
     """
-    the_plan = replace(prepare(Path(recipe), targets, variants), profile=profile)
-    return Session(the_plan, progress or _Silence()).run()
+    the_plan = prepare(Path(recipe), targets, variants, record_to=record_to)
+    return Session(replace(the_plan, profile=profile), progress or _Silence()).run()
 
 
 class Session:

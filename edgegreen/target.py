@@ -10,6 +10,8 @@ import os
 import re
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 from urllib.parse import unquote
@@ -79,6 +81,16 @@ def _kind(power: Any) -> str:
     return host.__name__ if host else PowerMeter.__name__
 
 
+@dataclass(frozen=True)
+class Recording:
+    """What was recorded of a board, and now stands in for it. `board` is what its target was called."""
+
+    files: tuple[Path, ...]
+    board: str
+    recorded_at: datetime
+    edgegreen: str
+
+
 class Target(Frozen):
     """One board and how to reach it."""
 
@@ -109,6 +121,7 @@ class Target(Frozen):
 
     _name: str = PrivateAttr(default="")
     _place: str = PrivateAttr(default="")
+    _recording: Recording | None = PrivateAttr(default=None)
 
     @field_validator("runtimes")
     @classmethod
@@ -131,6 +144,17 @@ class Target(Frozen):
         """The same target under this name (a target's name is its file's, so it is no YAML key)."""
         copy = self.model_copy()
         copy._name, copy._place = name, place
+        return copy
+
+    @property
+    def recording(self) -> Recording | None:
+        """The recording that answers in the board's place; None for a board."""
+        return self._recording
+
+    def played_from(self, recording: Recording) -> Target:
+        """The same target, its answers taken from a recording."""
+        copy = self.called(f"replay:{recording.board}")
+        copy._recording = recording
         return copy
 
     @property

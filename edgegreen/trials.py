@@ -28,6 +28,7 @@ from edgegreen.patience import Patience
 from edgegreen.plan import Plan, Trial
 from edgegreen.report import words
 from edgegreen.target import RuntimeName, Target
+from edgegreen.transport.recording import Recorder
 from edgegreen.tuning import Tuner
 
 STOP_CHECK_S = 0.1
@@ -50,12 +51,14 @@ class TargetRun:
         self._boot_id: str | None = None
         self._stop = threading.Event()
         self._not_brought: dict[provision.Want, DeviceError] = {}
+        self._recorder = Recorder(plan.record_to, target, plan.title)
 
     def run(self) -> None:
         """Do it all; never raises an EdgegreenError, but notes it in the ledger."""
         try:
             if not self._all_kept():
-                self._persist()
+                with self._recorder:
+                    self._persist()
             ending = "done"
         except (EdgegreenError, CancelledError) as error:
             ending = "failed"
@@ -103,7 +106,7 @@ class TargetRun:
         threading.Thread(target=work, daemon=True).start()
         while not wait([found], STOP_CHECK_S).done:
             self._check_stop()
-        return found.result()
+        return self._recorder.around(found.result())
 
     def _run_on(self, link: transport.Transport) -> None:
         if self._stage == "connect":
@@ -124,12 +127,10 @@ class TargetRun:
                 placed = self._deploy(link, [*common, *self._files()])
             self._stage = "measure"
             tuner = Tuner(agent, self.target)
-            if next(self._pending(), None) is not None:
+            for nth, number in enumerate(self._pending()):
                 self._hold(agent)
-                if left := tuner.restore():
+                if nth == 0 and (left := tuner.restore()):
                     self._note(f"put back what an earlier run had changed: {', '.join(left)}")
-            for number in self._pending():
-                self._hold(agent)
                 self._measure(Station(agent, tuner, board, placed), number)
             tuner.restore()
         finally:
@@ -200,6 +201,8 @@ class TargetRun:
         )
         if not (wants and self.target.provision):
             return board
+        if self.target.recording is not None:
+            return agent.probe()  # what it was after they had been brought, if they were
         site = provision.Site(link, self.target, self.materials.agent, agent)
         done = provision.provide(
             site, board, list(wants), lambda stage, done: self._step("provisioning", stage, done), self._stop

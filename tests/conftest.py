@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 
 import pytest
+from places import REPO
 
 pytest_plugins = ["sshd"]  # an OpenSSH server as a fixture
-
-REPO = Path(__file__).parent.parent
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
-from conftest import REPO
+from places import REPO
 
 from edgegreen import recipe, target
 from edgegreen.recipe import Format, Precision, Quantizer

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPO
+from places import REPO
 
 from edgegreen import check
 from edgegreen.errors import InputError

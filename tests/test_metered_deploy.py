@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from conftest import REPO
 from meter_simulator import CHIP
 from meters.plugs import gen2, serving
+from places import REPO
 
 from edgegreen.cli import cli
 
@@ -46,8 +46,13 @@ def deploy(folder: Path, target: str, benchmark: str) -> tuple[dict[str, Any], s
     """The result of a recipe of one model on this machine, and the table."""
     (folder / "recipe.yaml").write_text(f"name: small\nmodel: {MODEL}\nbenchmark: {benchmark}\n")
     (folder / "here.yaml").write_text(f"host: local\n{target}\n")
+    return run(folder, "--target", "here.yaml", "--record", "recorded")
+
+
+def run(folder: Path, *arguments: str) -> tuple[dict[str, Any], str]:
+    """The result of the recipe there, and the table."""
     done = subprocess.run(
-        [sys.executable, "-m", "edgegreen", "deploy", "recipe.yaml", "--target", "here.yaml", "--json", "o"],
+        [sys.executable, "-m", "edgegreen", "deploy", "recipe.yaml", "--json", "o", *arguments],
         cwd=folder, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -103,6 +108,10 @@ def test_the_energy_that_was_played_comes_back(tmp_path: Path, played: Path) -> 
     watts, hours = re.findall(r"([\d.]+) ±", use[2])
     assert float(watts) == pytest.approx(IDLE_W, abs=0.05)
     assert float(hours) == pytest.approx(10 / IDLE_W, rel=0.02)
+
+    replayed, _ = run(tmp_path, "--target", "replay:recorded")  # what the meter said is in the recording
+    assert (replayed["power"], replayed["energy"]) == (power, energy)
+    assert replayed["conditions"]["replayed"]["board"] == "here"
 
 
 # What a bench instrument's program may look like: it prints what the simulator plays, and when.

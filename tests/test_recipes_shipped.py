@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import REPO
+from places import REPO
 from pydantic import BaseModel
 
 from edgegreen import data, recipe, yamlfile

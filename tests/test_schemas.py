@@ -8,7 +8,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import REPO
+from places import REPO
 from ruamel.yaml import YAML
 
 from edgegreen import recipe, schemas, target

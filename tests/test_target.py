@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import REPO
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import REPO
 
 from edgegreen import target, yamlfile
 from edgegreen.errors import InputError

@@ -7,7 +7,7 @@ import typing
 from pathlib import Path
 
 import pytest
-from conftest import REPO
+from places import REPO
 
 from edgegreen import target, yamlfile
 from edgegreen.errors import InputError

@@ -1,8 +1,9 @@
 """The table a person reads: one per target, one row a variant, reasons below.
 
 Marks do not need colour: `*` best of its column, `!` over budget, `?` not to be trusted, `~` worth
-knowing of how it ran, `✗` failed, `–` not measured. On a narrow terminal the least important columns
-go first, and are named; then long names are cut. A row is one line, and a figure is whole.
+knowing of how it ran, `↺` replayed from a recording, `✗` failed, `–` not measured. On a narrow terminal the
+least important columns go first, and are named; then long names are cut. A row is one line, and a figure is
+whole.
 """
 
 from __future__ import annotations
@@ -183,6 +184,7 @@ def _name(row: Row, width: int) -> Text:
     """The variant's name with its marks, which stay when the name is cut."""
     marks = [(" !", "bold red")] * bool(row.missed)
     marks += [(" ?", "bold yellow")] * (row.measurement.verdict == "invalid")
+    marks += [(" ↺", "bold yellow")] * (words.replayed(row.measurement) is not None)
     return Text.assemble(_cut(row.measurement.variant, width - 2 * len(marks)), *marks)
 
 
@@ -214,6 +216,8 @@ def _notes(
         notes += [("!", f"{name}: {text}", "red") for text in row.missed]
         notes += [("?", f"{name}: {text}", "yellow") for text in row.measurement.reasons]
         notes += [("~", f"{name}: {text}", "yellow") for text in row.warnings]
+    origins = dict.fromkeys(words.replayed(row.measurement) for row in rows)
+    notes += [("↺", origin, "yellow") for origin in origins if origin]
     if any(row.measurement.accuracy is None and not row.measurement.reasons for row in rows):
         notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
     if any(row.speedup is None for row in rows):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence, Sized
+from datetime import datetime
 from typing import Any
 
 from edgegreen.choice import Choice
@@ -171,6 +172,17 @@ def board(conditions: Mapping[str, Any]) -> str:
         found.get("libc"),
     ]
     return " · ".join(str(part) for part in parts if part)
+
+
+def replayed(item: Measurement) -> str | None:
+    """What a row was played back from; None for what was measured."""
+    made = item.conditions.get("replayed")
+    if not made:
+        return None
+    when = datetime.fromisoformat(made["recorded_at"])
+    return (
+        f"replayed from a recording of {made['board']} of {when:%Y-%m-%d %H:%M} UTC; nothing was measured now"
+    )
 
 
 def trial(item: Measurement, among: Sequence[Row]) -> str:

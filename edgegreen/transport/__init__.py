@@ -106,7 +106,11 @@ class Transport(Protocol):
 
 
 def connect(target: Target) -> Transport:
-    """Connect to `target`. Raises UnreachableError, RefusedError."""
+    """Connect to `target`. Raises UnreachableError, RefusedError; InputError for a broken recording."""
+    if target.recording:
+        from edgegreen.transport.recording import ReplayTransport
+
+        return ReplayTransport.open(target)
     if target.is_local:
         from edgegreen.transport.local import LocalTransport
 

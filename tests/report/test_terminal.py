@@ -46,6 +46,16 @@ KWS = (
 )  # fmt: skip
 
 
+def test_a_replayed_row_bears_its_mark_and_says_of_what() -> None:
+    mark = {"board": "bench", "recorded_at": "2026-11-22T07:30:29.984174+00:00", "edgegreen": "0.1.0"}
+    conditions = {"board": BOARD, "replayed": mark}
+    text = shown(run(measurement("fp32-tflite", conditions=conditions), measurement("int8-tflite")))
+    assert line_of(text, "fp32-tflite ↺  litert")
+    assert "↺" not in line_of(text, "int8-tflite")
+    words = "replayed from a recording of bench of 2026-11-22 07:30 UTC; nothing was measured now"
+    assert line_of(text, "↺") == f"↺ {words}"
+
+
 class TestTable:
     """One row a variant."""
 
@@ -335,9 +345,11 @@ class TestColour:
 
 def test_every_mark_of_the_legend_is_used() -> None:
     slow = measurement("slow", p50=9)
-    of: tuple[Measurement, ...] = (*KWS, slow, measurement("bare", accuracy=None))
+    mark = {"board": "bench", "recorded_at": "2026-11-22T07:30:29+00:00", "edgegreen": "0.1.0"}
+    played = measurement("bare", accuracy=None, conditions={"replayed": mark})
+    of: tuple[Measurement, ...] = (*KWS, slow, played)
     text = shown(run(*of, failures=(LOST,)), latency_p95_ms_max=0.1)
     legend = re.findall(r"`(.)`", terminal.__doc__ or "")
-    assert legend == ["*", "!", "?", "~", "✗", "–"]
+    assert legend == ["*", "!", "?", "~", "↺", "✗", "–"]
     for mark in legend:
         assert f"\n{mark} " in text
