@@ -75,7 +75,7 @@ _INA3221 = f"""\
 PI_5 = "Raspberry Pi 5 Model B Rev 1.1"
 ORIN_NANO = "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit"
 PI_LOAD = Load("pmic", idle_w=2.7, busy_w=6.7)
-JETSON_LOAD = Load("ina3221", idle_w=4.0, busy_w=9.0)
+JETSON_LOAD = Load("ina3221", idle_w=3.9872, busy_w=8.9712)  # 800 and 1800 mA, which the chip can tell
 
 BOARDS = {
     "raspberry-pi-5": Board("raspberry-pi-5", PI_5, "bookworm", PI_LOAD),

@@ -23,15 +23,24 @@ COMPILER = "aarch64-linux-gnu-"
 BASE_MODULES = ("crc32c_generic", "virtio_pci", "virtio_mmio", "virtio_blk", "ext4", "virtio_net")
 MORE_MODULES = ("i2c-dev",)
 BUILT_MODULES = {"ina3221": "drivers/hwmon/ina3221.c", "i2c-stub": "drivers/i2c/i2c-stub.c"}
-# The stub's bus gets a node of the device tree, so that chips can be described there as on a board.
-STUB_CHANGES = (
-    ("#include <linux/module.h>\n", "#include <linux/module.h>\n#include <linux/of.h>\n"),
-    (
-        "\tret = i2c_add_adapter(&stub_adapter);\n",
-        '\tstub_adapter.dev.of_node = of_find_node_by_path("/i2c-stub");\n'
-        "\tret = i2c_add_adapter(&stub_adapter);\n",
+CHANGES = {
+    # The stub's bus gets a node of the device tree, so that chips can be described there as on a board.
+    "i2c-stub": (
+        ("#include <linux/module.h>\n", "#include <linux/module.h>\n#include <linux/of.h>\n"),
+        (
+            "\tret = i2c_add_adapter(&stub_adapter);\n",
+            '\tstub_adapter.dev.of_node = of_find_node_by_path("/i2c-stub");\n'
+            "\tret = i2c_add_adapter(&stub_adapter);\n",
+        ),
     ),
-)
+    # Linux 6.1 leaves the number of samples out of update_interval and says 1 ms; a Jetson's says 430 ms.
+    "ina3221": (
+        (
+            "\treturn channels * (vbus_ct + vsh_ct);\n",
+            "\treturn channels * (vbus_ct + vsh_ct) * ina3221_avg_samples[INA3221_CONFIG_AVG(config)];\n",
+        ),
+    ),
+}
 INIT = Path(__file__).parent / "guest" / "init"
 
 
@@ -91,23 +100,19 @@ def _drivers(source: Path, work: Path) -> Path:
     (tarball,) = (tree / "usr/src").glob("linux-source-*.tar.xz")
     members = [f"{tarball.name.removesuffix('.tar.xz')}/{path}" for path in BUILT_MODULES.values()]
     run(["tar", "--extract", f"--file={tarball}", f"--directory={tree}", *members])
-    for member in members:
-        shutil.copy(tree / member, folder)
-    stub = folder / "i2c-stub.c"
-    stub.write_text(patched(stub.read_text()))
+    for name, member in zip(BUILT_MODULES, members, strict=True):
+        (folder / f"{name}.c").write_text(patched(name, (tree / member).read_text()))
     (folder / "Makefile").write_text(f"obj-m := {' '.join(f'{name}.o' for name in BUILT_MODULES)}\n")
     return folder
 
 
-def patched(stub: str) -> str:
-    """i2c-stub.c with STUB_CHANGES. Raises DeviceError when it is not the file they were made for."""
-    for old, new in STUB_CHANGES:
-        if stub.count(old) != 1:
-            raise DeviceError(
-                f"i2c-stub.c of Linux {SERIES} has changed: there is no one line {old.strip()!r}"
-            )
-        stub = stub.replace(old, new)
-    return stub
+def patched(name: str, source: str) -> str:
+    """A driver's source with its CHANGES. Raises DeviceError when it is not the file they were made for."""
+    for old, new in CHANGES[name]:
+        if source.count(old) != 1:
+            raise DeviceError(f"{name}.c of Linux {SERIES} has changed: there is no one line {old.strip()!r}")
+        source = source.replace(old, new)
+    return source
 
 
 def _build_modules(sources: Path, release: str, drivers: Path) -> None:
