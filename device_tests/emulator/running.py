@@ -108,6 +108,25 @@ class Running:
             raise DeviceError(f"emulated {self.name}: `{command}`: {done.stderr.strip()[-500:]}")
         return done.stdout
 
+    def boot_id(self) -> str:
+        """Another one each time the board starts."""
+        return self.ssh("cat /proc/sys/kernel/random/boot_id").strip()
+
+    def reboot(self) -> None:
+        """Start it anew, its disk as it is now; returns when it is up again. Raises DeviceError."""
+        before = self.boot_id()
+        self.ssh("(sleep 0.2; reboot) >/dev/null 2>&1 </dev/null &")
+        deadline_s = time.monotonic() + READY_S
+        while True:
+            wait_for_ssh(self.process, self.port, READY_S)
+            try:
+                if self.boot_id() != before:
+                    return
+            except DeviceError:  # it went down just then
+                if time.monotonic() > deadline_s:
+                    raise
+            time.sleep(POLL_S)
+
     def known_power(self) -> KnownPower:
         """What the board drew since it was switched on, up to now."""
         return KnownPower.parse(self.ssh(f"cat {shlex.quote(LOG)}"))

@@ -1,0 +1,156 @@
+"""What an emulated board must be for the other tests to mean something: reachable, bare, and of known power."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from device_tests.emulator import Running
+from edgegreen import bundle
+from edgegreen.agent import sampler
+from edgegreen.client import Agent
+from edgegreen.deploy import deploy
+from edgegreen.errors import RefusedError
+from edgegreen.transport.ssh import SSHTransport
+
+# A cold cache means downloads, and a boot for each disk.
+pytestmark = [pytest.mark.emulated, pytest.mark.timeout(1800)]
+
+PYTHON = {"bookworm": "3.11.", "trixie": "3.13."}
+LOAD_S, SETTLE_S = 6.0, 1.0
+BUSY = "while :; do :; done"
+
+
+@pytest.fixture
+def transport(emulated: Running) -> Iterator[SSHTransport]:
+    with SSHTransport.connect(emulated.target(), config_files=[emulated.ssh_config]) as connected:
+        yield connected
+
+
+@pytest.fixture
+def agent_file(transport: SSHTransport, tmp_path: Path) -> str:
+    """Where the agent lies on the board, for the user it was sent by."""
+    return deploy(transport, "~/.edgegreen", [bundle.pack(tmp_path)]).agent
+
+
+def in_agent(transport: SSHTransport, agent_file: str, code: str) -> str:
+    """What Python code prints on the board that can import the agent's package."""
+    program = f"import os, sys; sys.path.insert(0, os.path.expanduser({agent_file!r}))\n{code}"
+    done = transport.run(f"python3 -c {shlex.quote(program)}")
+    assert done.exit_code == 0, done.stderr.decode()
+    return done.stdout.decode()
+
+
+def test_it_says_what_it_stands_for_and_that_it_is_emulated(
+    emulated: Running, transport: SSHTransport
+) -> None:
+    assert transport.run("id -un").stdout == b"pi\n"
+    told = transport.run("cat /proc/device-tree/model").stdout
+    assert told == emulated.board.model.encode() + b"\0"
+    # What systemd-detect-virt goes by too: QEMU's virtual machines have this node, and boards have not.
+    assert transport.run("cat /proc/device-tree/fw-cfg@*/compatible").stdout == b"qemu,fw-cfg-mmio\0"
+
+
+def test_its_host_key_is_known_to_nobody_else(emulated: Running, tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(f"UserKnownHostsFile {tmp_path}/none\nGlobalKnownHostsFile none\n")
+    with pytest.raises(RefusedError):
+        SSHTransport.connect(emulated.target(), config_files=[tmp_path / "config"])
+
+
+def test_the_agent_runs_there_and_finds_a_bare_board(
+    emulated: Running, transport: SSHTransport, agent_file: str
+) -> None:
+    with Agent.start(transport, "python3", agent_file) as agent:
+        board = agent.probe()
+    assert (board.machine, board.bits, board.cpu_count) == ("aarch64", 64, 2)
+    assert board.python.startswith(PYTHON[emulated.board.suite])
+    assert board.runtimes == {}
+    assert transport.run("command -v pip pip3 || python3 -m pip || python3 -m ensurepip").exit_code != 0
+    free_kb = int(transport.run("df -k --output=avail ~ | tail -1").stdout)
+    assert free_kb > 1_000_000
+
+
+def test_it_reaches_nothing(transport: SSHTransport) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        connect = f"import socket; socket.create_connection(('10.0.2.2', {port}), 3)"  # QEMU's name for us
+        assert transport.run(f"python3 -c {shlex.quote(connect)}").exit_code != 0
+
+
+def test_what_is_written_to_the_chip_is_what_is_read(
+    emulated: Running, transport: SSHTransport, agent_file: str
+) -> None:
+    if emulated.board.load.meter != "ina3221":
+        pytest.skip("this board has no such chip")
+    write = (
+        "import sys; sys.path.insert(0, '/usr/lib/emulated-board'); import load; load.Ina3221({}).show({})"
+    )
+    read = "from edgegreen_agent import meters; print(meters.choose('/', 'jetson-orin').meter.read())"
+    emulated.ssh("pkill -STOP -f emulated-board/load.py")
+    try:
+        for watts in (2 * 4.984, 0.8 * 4.984):  # steps of 8 mA at 4984 mV
+            emulated.ssh(f"python3 -c {shlex.quote(write.format(watts, watts))}")
+            assert float(in_agent(transport, agent_file, read)) == pytest.approx(watts, abs=1e-6)
+    finally:
+        emulated.ssh("pkill -CONT -f emulated-board/load.py")
+
+
+def test_the_sampler_reads_the_power_that_was_drawn(
+    emulated: Running, transport: SSHTransport, agent_file: str
+) -> None:
+    events = sampled_under_load(emulated, transport, agent_file)
+    about = next(event["about"] for event in events if event["event"] == "meter")
+    assert about["kind"] == emulated.board.load.meter
+    if about["kind"] == "ina3221":
+        assert (about["rail"], about["scope"], about["averaging_s"]) == ("VDD_IN", "module", 0.43)
+    records = [r for e in events if e["event"] == "power" for r in sampler.unpack(e["n"], e["data"])]
+    t_ns, watts = np.array([r.t_ns for r in records]), np.array([r.value for r in records])
+    known = emulated.known_power()
+
+    busy = np.flatnonzero([known.mean_busy_share(t, t + 1) > 0.3 for t in t_ns[1:-1]]) + 1
+    first, last = t_ns[busy[0]] + int(SETTLE_S * 1e9), t_ns[busy[-1]] - int(SETTLE_S * 1e9)
+    assert (last - first) / 1e9 > LOAD_S / 2
+    measured_w = watts[(t_ns >= first) & (t_ns <= last)].mean()
+    true_w = known.mean_w(int(first), int(last))
+    load = emulated.board.load
+    assert true_w > load.idle_w + 0.4 * (load.busy_w - load.idle_w)  # one of two processors at work
+    assert measured_w == pytest.approx(true_w, rel=0.03)
+    assert watts.min() == pytest.approx(load.idle_w, rel=0.1)
+
+
+def sampled_under_load(emulated: Running, transport: SSHTransport, agent_file: str) -> list[dict[str, Any]]:
+    """What the agent's sampler says while the board is idle, at work for LOAD_S, and idle again."""
+    load = emulated.board.load
+    spec = {"family": emulated.board.family, "meter": load.meter, "watch": False}
+    process = transport.start(["python3", agent_file, "sampler", json.dumps(spec)])
+    events: list[dict[str, Any]] = []
+    listener = threading.Thread(
+        target=lambda: events.extend(json.loads(line) for line in process.lines(30.0, 1 << 20))
+    )
+    listener.start()
+    try:
+        time.sleep(4)  # Python takes a while to start under emulation
+        transport.run(f"timeout {LOAD_S:g} sh -c {shlex.quote(BUSY)}")
+        time.sleep(3)
+        process.close_stdin()
+        listener.join(30)
+    finally:
+        process.close()
+    assert events[-1]["event"] == "sampled"
+    return events
+
+
+def test_it_comes_back_after_a_reboot(emulated: Running) -> None:
+    emulated.ssh("touch /home/pi/kept")
+    emulated.reboot()
+    assert emulated.ssh("ls /home/pi", user="pi").split() == ["kept"]
+    assert float(emulated.ssh("cat /proc/uptime").split()[0]) < 60
