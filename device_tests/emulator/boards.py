@@ -36,6 +36,11 @@ class Load:
     busy_w: float
     step_ms: int = 43
 
+    @property
+    def added_w(self) -> float:
+        """What all processors at work add to idle."""
+        return self.busy_w - self.idle_w
+
 
 @dataclass(frozen=True)
 class Board:

@@ -42,9 +42,13 @@ def emulated(request: pytest.FixtureRequest) -> Iterator[Running]:
     """A booted board that tests share; what they write to it is gone when they are through."""
     with ExitStack() as stack:
         try:
-            running = stack.enter_context(boot(request.param, tell=lambda text: print(text, file=sys.stderr)))
+            running = stack.enter_context(boot(request.param, tell=_tell))
         except (InputError, UnreachableError) as error:
             if os.environ.get(REQUIRE) == "1":
                 pytest.fail(f"{error}, but {REQUIRE}=1")
             pytest.skip(str(error))
         yield running
+
+
+def _tell(text: str) -> None:
+    sys.stderr.write(f"{text}\n")

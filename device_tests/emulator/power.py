@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgegreen.errors import DeviceError
@@ -48,6 +49,23 @@ class KnownPower:
     def mean_busy_share(self, start_ns: int, end_ns: int) -> float:
         """How busy the board was in a window, from 0 to 1; NaN where the log does not cover it."""
         return self._integral(self.busy_share, start_ns, end_ns) / (end_ns - start_ns) * 1e9
+
+    def shown_between(self, start_ns: int, end_ns: int) -> set[float]:
+        """Every value that the meter showed in a window, the one it began with included."""
+        first = max(0, bisect.bisect_right(self.end_ns, start_ns) - 1)
+        return set(self.shown_w[first : bisect.bisect_right(self.end_ns, end_ns)])
+
+    def longest(self, is_meant: Callable[[float], bool], start_ns: int, end_ns: int) -> tuple[int, int]:
+        """The longest time within a window of which all steps have a busy share that `is_meant`: its edges.
+
+        (0, 0) when there is none.
+        """
+        first = bisect.bisect_left(self.end_ns, start_ns) + 1
+        last = bisect.bisect_right(self.end_ns, end_ns)
+        runs = itertools.groupby(range(first, last), lambda i: is_meant(self.busy_share[i]))
+        steps = (list(run) for meant, run in runs if meant)
+        edges = ((self.end_ns[run[0] - 1], self.end_ns[run[-1]]) for run in steps)
+        return max(edges, key=lambda edge: edge[1] - edge[0], default=(0, 0))
 
     def _integral(self, values: Sequence[float], start_ns: int, end_ns: int) -> float:
         """Of a step function, times in s."""

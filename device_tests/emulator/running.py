@@ -20,6 +20,7 @@ from edgegreen.errors import DeviceError
 from edgegreen.target import Target
 
 READY_S = 90.0
+DOWN_S = 20.0
 POLL_S = 0.1
 LOG = "/run/emulated-board/load.csv"
 _SSH_CONFIG = """\
@@ -108,24 +109,15 @@ class Running:
             raise DeviceError(f"emulated {self.name}: `{command}`: {done.stderr.strip()[-500:]}")
         return done.stdout
 
-    def boot_id(self) -> str:
-        """Another one each time the board starts."""
-        return self.ssh("cat /proc/sys/kernel/random/boot_id").strip()
-
     def reboot(self) -> None:
         """Start it anew, its disk as it is now; returns when it is up again. Raises DeviceError."""
-        before = self.boot_id()
         self.ssh("(sleep 0.2; reboot) >/dev/null 2>&1 </dev/null &")
-        deadline_s = time.monotonic() + READY_S
-        while True:
-            wait_for_ssh(self.process, self.port, READY_S)
-            try:
-                if self.boot_id() != before:
-                    return
-            except DeviceError:  # it went down just then
-                if time.monotonic() > deadline_s:
-                    raise
+        deadline_s = time.monotonic() + DOWN_S
+        while _greets(self.port):
+            if time.monotonic() > deadline_s:
+                raise DeviceError(f"emulated {self.name}: told to reboot, it does not")
             time.sleep(POLL_S)
+        wait_for_ssh(self.process, self.port, READY_S)
 
     def known_power(self) -> KnownPower:
         """What the board drew since it was switched on, up to now."""
