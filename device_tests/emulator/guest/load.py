@@ -33,8 +33,28 @@ LOG_BYTES_MAX = 32 << 20  # some ten hours; then it begins anew, and the one bef
 HEADER = "end_ns,busy_share,power_w,shown_w\n"
 
 
+class Chip:
+    """The registers of an I²C chip, written past the kernel's driver."""
+
+    I2C_SLAVE_FORCE, I2C_SMBUS = 0x0706, 0x0720  # linux/i2c-dev.h; "force": the driver has the chip
+    WRITE, WORD_DATA = 0, 3
+
+    def __init__(self, address: int) -> None:
+        self.bus = os.open(next(Path("/dev").glob("i2c-*")), os.O_RDWR)
+        fcntl.ioctl(self.bus, self.I2C_SLAVE_FORCE, address)
+
+    def write(self, register: int, value: int) -> None:
+        """Set a 16-bit register."""
+        word = array.array("B", struct.pack(">H", value) + bytes(32))  # high byte first, as the chip sends it
+        request = struct.pack("BBIP", self.WRITE, register, self.WORD_DATA, word.buffer_info()[0])
+        fcntl.ioctl(self.bus, self.I2C_SMBUS, request)
+
+
 class Ina3221:
-    """An INA3221 as on a Jetson Orin Nano: three rails of 5 V on 5 mΩ, VDD_IN the sum and more."""
+    """An INA3221 as on a Jetson Orin Nano: three rails of 5 V on 5 mΩ; VDD_IN has the others in it.
+
+    A register's three lowest bits count nothing, so with these shunts its value is in mV or mA.
+    """
 
     ADDRESS = 0x40
     BUS_MV = 4984  # of the 8 mV that the chip tells apart, 623
@@ -43,20 +63,16 @@ class Ina3221:
     CPU_SHARE = 0.8  # of what is drawn above idle, seen by VDD_CPU_GPU_CV
     CPU_IDLE_MA, SOC_MA = 96, 400
     SHUNT, BUS = (0x01, 0x03, 0x05), (0x02, 0x04, 0x06)  # registers of channels 1, 2, 3
-    I2C_SLAVE_FORCE, I2C_SMBUS = 0x0706, 0x0720  # linux/i2c-dev.h
-    WRITE, WORD_DATA = 0, 3
 
-    def __init__(self, idle_w: float) -> None:
-        self.idle_w = idle_w
+    def __init__(self, idle_w: float, chip: Chip | None = None) -> None:
+        self.idle_w = self.shown_w = idle_w
         self.recent: list[float] = []
-        self.shown_w = idle_w
-        self.bus = os.open(next(Path("/dev").glob("i2c-*")), os.O_RDWR)
-        fcntl.ioctl(self.bus, self.I2C_SLAVE_FORCE, self.ADDRESS)  # "force": the kernel's driver has the chip
+        self.chip = chip or Chip(self.ADDRESS)
         for folder in Path("/sys/bus/i2c/drivers/ina3221").glob("*/hwmon/hwmon*"):
             for name, value in (("samples", "512"), ("update_interval", "430")):  # as NVIDIA does
                 (folder / name).write_text(value)
         for register in self.BUS:
-            self.write(register, self.BUS_MV)
+            self.chip.write(register, self.BUS_MV)
         self.show(idle_w)
 
     def take(self, power_w: float) -> float:
@@ -73,14 +89,8 @@ class Ina3221:
         rails_ma = (mean_w / self.BUS_MV * 1e6, self.CPU_IDLE_MA + self.CPU_SHARE * above_ma, self.SOC_MA)
         steps_ma = [self.STEP_MA * round(rail_ma / self.STEP_MA) for rail_ma in rails_ma]
         for register, rail_ma in zip(self.SHUNT, steps_ma, strict=True):
-            self.write(register, rail_ma)
+            self.chip.write(register, rail_ma)
         self.shown_w = steps_ma[0] * self.BUS_MV / 1e6
-
-    def write(self, register: int, value: int) -> None:
-        """Set a 16-bit register; its three lowest bits count nothing, so 8 mV and 8 mA at 5 mΩ are 1 << 3."""
-        word = array.array("B", struct.pack(">H", value) + bytes(32))  # high byte first, as the chip sends it
-        request = struct.pack("BBIP", self.WRITE, register, self.WORD_DATA, word.buffer_info()[0])
-        fcntl.ioctl(self.bus, self.I2C_SMBUS, request)
 
 
 class Pmic:
