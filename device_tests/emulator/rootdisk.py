@@ -71,7 +71,7 @@ def _make(folder: Path, suite: Suite, kernel: Kernel) -> None:
         for path, content in ACCOUNTS.items():
             (work / "ours" / path).parent.mkdir(parents=True, exist_ok=True)
             (work / "ours" / path).write_text(content)
-        arguments = [tarball, work / "ours", work / "root", disk, f"{SIZE_MB}M"]
+        arguments: list[str | Path] = [tarball, work / "ours", work / "root", disk, f"{SIZE_MB}M"]
         run(["fakeroot", "sh", "-euc", _WRITE_DISK, "sh", *arguments])
         shutil.rmtree(work / "root")
         _compile(disk, kernel, work, folder / "first-boot.log")

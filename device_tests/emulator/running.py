@@ -34,7 +34,7 @@ Host *
 
 @dataclass(frozen=True)
 class Running:
-    """A board that is up. `home` is a home folder whose .ssh trusts the board and has the key to it."""
+    """A board that is up. `home` is one's own home, but for a .ssh that trusts the board and has the key."""
 
     name: str
     board: Board
@@ -137,25 +137,22 @@ def boot(
     needs.require()
     the_kernel = kernel.made(tell)
     disk = rootdisk.made(board.suite, the_kernel, tell)
-    with tempfile.TemporaryDirectory(prefix="emulated-board-") as folder:
-        home = Path(folder) / "home"
+    with tempfile.TemporaryDirectory(prefix="emulated-board-") as name_of_folder:
+        folder = Path(name_of_folder)
+        home = a_home_like(Path.home(), folder / "home")
         ssh = home / ".ssh"
-        ssh.mkdir(parents=True, mode=0o700)
-        keys = {
-            key: _keygen(place) for key, place in (("user", ssh / "id_ed25519"), ("host", home / "host_key"))
-        }
-        initramfs = overlay.of(board, keys["host"], keys["user"].with_suffix(".pub")).on_top_of(
-            the_kernel.initramfs, Path(folder) / "initramfs"
-        )
-        keys["host"].unlink()  # it is the board's now
+        user_key, host_key = _keygen(ssh / "id_ed25519"), _keygen(folder / "host_key")
+        files = overlay.of(board, host_key, user_key.with_suffix(".pub"))
+        initramfs = files.on_top_of(the_kernel.initramfs, folder / "initramfs")
+        host_key.unlink()  # it is the board's now
         port = port or free_port()
-        trust(ssh, port, keys["host"].with_suffix(".pub").read_text())
+        trust(ssh, port, host_key.with_suffix(".pub").read_text())
         vm = Machine(
             the_kernel.image,
             initramfs,
             disk,
-            Path(folder) / "console.log",
-            device_tree=machine.device_tree(board.device_tree(), Path(folder)),
+            folder / "console.log",
+            device_tree=machine.device_tree(board.device_tree(), folder),
             port=port,
         )
         began_s = time.monotonic()
@@ -174,6 +171,15 @@ def wait_for_ssh(process: Process, port: int, timeout_s: float) -> None:
         if time.monotonic() > deadline_s:
             raise DeviceError(f"the emulated board was not up within {timeout_s:g} s; {process.last_words()}")
         time.sleep(POLL_S)
+
+
+def a_home_like(real: Path, home: Path) -> Path:
+    """A home folder with all that is in `real`, by links, but for a .ssh of its own."""
+    (home / ".ssh").mkdir(parents=True, mode=0o700)
+    for entry in real.iterdir() if real.is_dir() else ():
+        if entry.name != ".ssh":
+            (home / entry.name).symlink_to(entry)
+    return home
 
 
 def trust(ssh: Path, port: int, public_key: str) -> None:

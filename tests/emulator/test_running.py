@@ -48,6 +48,16 @@ def test_the_ssh_folder_trusts_the_board(board: running.Running, openssh: None, 
         assert transport.run("echo here").stdout == b"here\n"
 
 
+def test_a_home_for_commands_has_all_but_the_keys(tmp_path: Path) -> None:
+    for path in (".ssh/id_ed25519", ".config/pip/pip.conf"):
+        (tmp_path / "real" / path).parent.mkdir(parents=True)
+        (tmp_path / "real" / path).write_text("mine")
+    home = running.a_home_like(tmp_path / "real", tmp_path / "home")
+    assert (home / ".config/pip/pip.conf").read_text() == "mine"
+    assert list((home / ".ssh").iterdir()) == []
+    assert running.a_home_like(tmp_path / "none", tmp_path / "other").is_dir()
+
+
 def test_a_board_that_ends_while_it_boots_is_told_with_its_last_words(process: Process) -> None:
     with pytest.raises(DeviceError, match=r"ended while it booted(?s:.*)no disk"):
         running.wait_for_ssh(process, running.free_port(), 5.0)
