@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from device_tests.emulator import kernel, machine, needs, overlay, rootdisk
+from device_tests.emulator import cache, kernel, machine, needs, overlay, rootdisk
 from device_tests.emulator.boards import Board, find
 from device_tests.emulator.machine import Machine, Process
 from device_tests.emulator.power import KnownPower
@@ -21,6 +21,7 @@ from edgegreen.target import Target
 
 READY_S = 90.0
 DOWN_S = 20.0
+CONSOLES_KEPT = 20
 POLL_S = 0.1
 LOG = "/run/emulated-board/load.csv"
 _SSH_CONFIG = """\
@@ -151,7 +152,7 @@ def boot(
             the_kernel.image,
             initramfs,
             disk,
-            folder / "console.log",
+            console_log(name, port),
             device_tree=machine.device_tree(board.device_tree(), folder),
             port=port,
         )
@@ -171,6 +172,16 @@ def wait_for_ssh(process: Process, port: int, timeout_s: float) -> None:
         if time.monotonic() > deadline_s:
             raise DeviceError(f"the emulated board was not up within {timeout_s:g} s; {process.last_words()}")
         time.sleep(POLL_S)
+
+
+def console_log(name: str, port: int) -> Path:
+    """Where the console of a boot is kept, with those of the last CONSOLES_KEPT boots."""
+    folder = cache.folder() / "consoles"
+    folder.mkdir(parents=True, exist_ok=True)
+    logs = sorted(folder.glob("*.log"), key=lambda path: path.stat().st_mtime)
+    for old in logs[: -CONSOLES_KEPT + 1]:
+        old.unlink(missing_ok=True)
+    return folder / f"{name}-{port}.log"
 
 
 def a_home_like(real: Path, home: Path) -> Path:

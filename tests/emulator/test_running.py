@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -56,6 +57,17 @@ def test_a_home_for_commands_has_all_but_the_keys(tmp_path: Path) -> None:
     assert (home / ".config/pip/pip.conf").read_text() == "mine"
     assert list((home / ".ssh").iterdir()) == []
     assert running.a_home_like(tmp_path / "none", tmp_path / "other").is_dir()
+
+
+def test_the_consoles_of_the_last_boots_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEGREEN_EMULATOR_CACHE", str(tmp_path))
+    for port in range(1, running.CONSOLES_KEPT + 5):
+        log = running.console_log("jetson-orin", port)
+        log.write_text("up")
+        os.utime(log, (port, port))
+    assert log.name == f"jetson-orin-{port}.log"
+    kept = sorted(int(path.stem.split("-")[-1]) for path in log.parent.iterdir())
+    assert kept == list(range(5, running.CONSOLES_KEPT + 5))
 
 
 def test_a_board_that_ends_while_it_boots_is_told_with_its_last_words(process: Process) -> None:
