@@ -6,7 +6,6 @@ import json
 import shlex
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,18 @@ from edgegreen.transport.ssh import SSHTransport
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(1800)]
 
 PYTHON = {"bookworm": "3.11.", "trixie": "3.13."}
-LOAD_S, BUSY_SHARE = 6.0, 0.2
 LATE_NS = 20_000_000  # from the end of a step to when the meter shows it
-BUSY = "while :; do :; done"
+AVERAGED_NS = 430_000_000  # the chip's readings are of so long before them
+# Idle for 5 s, then busy for 6 s; prints when either began, and the end.
+WORK = """
+from time import monotonic_ns as now, sleep
+times = [now()]
+sleep(5)
+times.append(now())
+while now() < times[-1] + 6e9:
+    pass
+print(*times, now())
+"""
 
 
 @pytest.fixture
@@ -108,47 +116,45 @@ def test_what_is_written_to_the_chip_is_what_is_read(
 def test_the_sampler_reads_the_power_that_was_drawn(
     emulated: Running, transport: SSHTransport, agent_file: str
 ) -> None:
-    events = sampled_under_load(emulated, transport, agent_file)
+    load = emulated.board.load
+    events, windows = sampled(emulated, transport, agent_file)
     about = next(event["about"] for event in events if event["event"] == "meter")
-    assert about["kind"] == emulated.board.load.meter
+    assert about["kind"] == load.meter
     records = [r for e in events if e["event"] == "power" for r in sampler.unpack(e["n"], e["data"])]
+    assert records
     known = emulated.known_power()
     for record in records:
         shown_w = known.shown_between(record.t_ns - record.took_ns - LATE_NS, record.t_ns + record.took_ns)
         assert min(abs(record.value - watts) for watts in shown_w) < 1e-4
-    span = records[0].t_ns, records[-1].t_ns
-    idle = known.longest(lambda share: share < BUSY_SHARE, *span)
-    busy = known.longest(lambda share: share >= BUSY_SHARE, *span)
-    assert busy[1] - busy[0] > LOAD_S / 2 * 1e9
-    assert known.mean_w(*idle) < known.mean_w(*busy) - 0.3 * emulated.board.load.added_w
+    idle_w, busy_w = (known.mean_w(*windows[what]) for what in ("idle", "busy"))
+    assert idle_w < load.idle_w + 0.2 * load.added_w
+    assert busy_w > load.idle_w + 0.35 * load.added_w  # one of two processors at work
     if about["kind"] == "ina3221":  # vcgencmd is a process for each reading, so there are few of the other
         assert (about["rail"], about["scope"], about["averaging_s"]) == ("VDD_IN", "module", 0.43)
-        for start_ns, end_ns in (idle, busy):
-            late_ns = int(about["averaging_s"] * 1e9)  # readings are of the time before them
-            inner = [r.value for r in records if start_ns + late_ns < r.t_ns < end_ns]
+        for start_ns, end_ns in windows.values():
+            inner = [r.value for r in records if start_ns + AVERAGED_NS < r.t_ns < end_ns]
             assert np.mean(inner) == pytest.approx(known.mean_w(start_ns, end_ns), rel=0.03)
 
 
-def sampled_under_load(emulated: Running, transport: SSHTransport, agent_file: str) -> list[dict[str, Any]]:
-    """What the agent's sampler says while the board is idle, at work for LOAD_S, and idle again."""
-    load = emulated.board.load
-    spec = {"family": emulated.board.family, "meter": load.meter, "watch": False}
+def sampled(
+    emulated: Running, transport: SSHTransport, agent_file: str
+) -> tuple[list[dict[str, Any]], dict[str, tuple[int, int]]]:
+    """What the agent's sampler says while the board is idle and then busy, and the windows of both."""
+    spec = {"family": emulated.board.family, "meter": emulated.board.load.meter, "watch": False}
     process = transport.start(["python3", agent_file, "sampler", json.dumps(spec)])
-    events: list[dict[str, Any]] = []
-    listener = threading.Thread(
-        target=lambda: events.extend(json.loads(line) for line in process.lines(30.0, 1 << 20))
-    )
+    lines = process.lines(30.0, 1 << 20)
+    events = [json.loads(next(lines))]  # `meter`: from here on it samples
+    listener = threading.Thread(target=lambda: events.extend(map(json.loads, lines)))
     listener.start()
     try:
-        time.sleep(4)  # Python takes a while to start under emulation
-        transport.run(f"timeout {LOAD_S:g} sh -c {shlex.quote(BUSY)}")
-        time.sleep(3)
+        done = transport.run(f"python3 -c {shlex.quote(WORK)}")
         process.close_stdin()
         listener.join(30)
     finally:
         process.close()
     assert events[-1]["event"] == "sampled"
-    return events
+    idle_ns, busy_ns, end_ns = map(int, done.stdout.split())
+    return events, {"idle": (idle_ns, busy_ns), "busy": (busy_ns, end_ns)}
 
 
 def test_it_comes_back_after_a_reboot(emulated: Running) -> None:

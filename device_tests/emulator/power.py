@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import bisect
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgegreen.errors import DeviceError
@@ -54,18 +53,6 @@ class KnownPower:
         """Every value that the meter showed in a window, the one it began with included."""
         first = max(0, bisect.bisect_right(self.end_ns, start_ns) - 1)
         return set(self.shown_w[first : bisect.bisect_right(self.end_ns, end_ns)])
-
-    def longest(self, is_meant: Callable[[float], bool], start_ns: int, end_ns: int) -> tuple[int, int]:
-        """The longest time within a window of which all steps have a busy share that `is_meant`: its edges.
-
-        (0, 0) when there is none.
-        """
-        first = bisect.bisect_left(self.end_ns, start_ns) + 1
-        last = bisect.bisect_right(self.end_ns, end_ns)
-        runs = itertools.groupby(range(first, last), lambda i: is_meant(self.busy_share[i]))
-        steps = (list(run) for meant, run in runs if meant)
-        edges = ((self.end_ns[run[0] - 1], self.end_ns[run[-1]]) for run in steps)
-        return max(edges, key=lambda edge: edge[1] - edge[0], default=(0, 0))
 
     def _integral(self, values: Sequence[float], start_ns: int, end_ns: int) -> float:
         """Of a step function, times in s."""

@@ -70,15 +70,6 @@ def test_what_the_meter_showed_in_a_window_includes_what_it_began_with() -> None
     assert known.shown_between(20, 35) == {2.0, 3.0}
 
 
-def test_the_longest_time_that_is_meant() -> None:
-    rows = [(10, 0.0), (20, 0.9), (30, 0.0), (40, 0.9), (50, 0.9), (60, 0.1)]
-    text = "end_ns,busy_share,power_w,shown_w\n" + "".join(f"{t},{share},1,1\n" for t, share in rows)
-    known = KnownPower.parse(text)
-    assert known.longest(lambda share: share > 0.5, 0, 100) == (30, 50)
-    assert known.longest(lambda share: share > 0.5, 0, 45) == (10, 20)
-    assert known.longest(lambda share: share > 2, 0, 100) == (0, 0)
-
-
 def test_a_line_that_is_being_written_is_left_out_and_nonsense_is_refused() -> None:
     assert KnownPower.parse(log((10, 1.0)) + "20,0.5,2.").end_ns == (10,)
     for text in ("", "a,b\n1,2\n", log((10, 1.0)) + "20,x,1,1\n"):
