@@ -19,7 +19,8 @@ class Row:
     `speedup` is the baseline's p50 over this one's, on the same target with as many threads under the same
     setting; None without such a baseline. Rows that are not valid bear their mark, and are compared all
     the same. `missed` says which budgets are not met, in words. `best` names the columns in which no other
-    valid row of the target is better. `warnings` say what is worth knowing of how it ran.
+    valid row of the target is better. Rows of an emulated board are compared in what does not depend on its
+    speed. `warnings` say what is worth knowing of how it ran.
     """
 
     measurement: Measurement
@@ -47,6 +48,9 @@ def of(run: Run) -> list[Row]:
     return rows(run.results, run.baseline, run.budgets, higher_is_better=run.higher_is_better)
 
 
+OF_SPEED = ("p50", "p95", "first", "energy")
+
+
 def rows(
     measurements: Iterable[Measurement],
     baseline: str | None,
@@ -64,6 +68,7 @@ def rows(
                 for index, item in enumerate(items)
                 if item.target == target
                 and item.verdict == "valid"
+                and not (item.emulated and column in OF_SPEED)
                 and (value := value_of(item, higher_is_better)) is not None
             }
             # One row is not the best of anything, nor is any when all are equal.
@@ -139,6 +144,8 @@ def _accuracy_change(item: Measurement) -> float | None:
 
 
 def _speedup(item: Measurement, items: list[Measurement], baseline: str | None) -> float | None:
+    if item.emulated:
+        return None
     peers = [
         other
         for other in items

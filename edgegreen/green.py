@@ -220,12 +220,6 @@ def battery_h(average: Figure, usable_wh: float) -> Figure:
     return average if isinstance(average, Absent) else average.into(usable_wh)
 
 
-def is_emulated(item: Measurement) -> bool:
-    """Whether the board says it is an emulated one; its speeds, and so its energies, predict nothing."""
-    board = item.conditions.get("board")
-    return isinstance(board, dict) and bool(board.get("emulated"))
-
-
 def _read(item: Measurement) -> tuple[Energy, Power] | Absent:
     if item.energy is None or item.power is None:
         return Absent(item.energy_absent or "energy was not measured")
@@ -242,7 +236,7 @@ def _rankable(item: Measurement) -> Figure:
     energy = energy_mj(item)
     if isinstance(energy, Absent):
         return energy
-    if is_emulated(item):
+    if item.emulated:
         return Absent("an emulated board's energy predicts nothing")
     return energy if item.verdict == "valid" else Absent("the reading is not to be trusted")
 

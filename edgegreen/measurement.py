@@ -226,6 +226,12 @@ class Measurement(Record):
     execution: Execution | None = None
     profile: Profile | None = None
 
+    @property
+    def emulated(self) -> bool:
+        """Whether the board says it is an emulated one: its speeds, and so its energies, predict nothing."""
+        board = self.conditions.get("board")
+        return isinstance(board, dict) and bool(board.get("emulated"))
+
 
 class Failure(Record):
     """What could not be done. `target` is None for a conversion, `variant` for a whole target."""

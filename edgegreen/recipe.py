@@ -170,6 +170,8 @@ class Benchmark(Frozen):
 
     duration_s: Annotated[float, Field(gt=0, le=86400)] = 10.0
     """Length of the timed window."""
+    metered_duration_s: Annotated[float, Field(gt=0, le=86400)] | None = None
+    """Its length on targets with a power meter, which take their time; `duration_s` when left out."""
     warmup_s: Annotated[float, Field(ge=0, le=3600)] = 0.5
     min_warmup_runs: Annotated[int, Field(ge=1, le=1_000_000)] = 10
     min_runs: Annotated[int, Field(ge=2, le=1_000_000)] = 50
@@ -190,6 +192,10 @@ class Benchmark(Frozen):
     """CPU governors, each of which every trial is run under; for targets with `allow_tuning`."""
     power_modes: tuple[PowerMode, ...] = ()
     """nvpmodel's modes of a Jetson, by number or name, likewise."""
+
+    def window_s(self, *, metered: bool) -> float:
+        """The length of the timed window on a target with, or without, a power meter."""
+        return self.metered_duration_s or self.duration_s if metered else self.duration_s
 
     @field_validator("threads")
     @classmethod

@@ -30,7 +30,7 @@ def warnings(items: Sequence[Measurement]) -> list[tuple[str, ...]]:
 
 
 def _warnings(item: Measurement, among: Sequence[Measurement]) -> Iterator[str]:
-    peer = _fp32(item, among)
+    peer = None if item.emulated else _fp32(item, among)
     if peer and item.precision in EXPECTED_FASTER and _is_slower(item, peer):
         case = _Case(item, peer, among)
         causes = [cause for find in CAUSES for cause in find(case)]

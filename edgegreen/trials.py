@@ -280,7 +280,7 @@ class TargetRun:
             output_order=artifact.output_order,
             warmup_s=benchmark.warmup_s,
             min_warmup_runs=benchmark.min_warmup_runs,
-            duration_s=benchmark.duration_s,
+            duration_s=benchmark.window_s(metered=self.target.is_metered),
             min_runs=benchmark.min_runs,
             samples=placed.paths[evaluation.file.sha256] if evaluation else None,
             evaluate=evaluation is not None,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from builders import accuracy, measurement
 
-from edgegreen import comparison
+from edgegreen import choice, comparison
 from edgegreen.comparison import Row, missed
 from edgegreen.measurement import Energy, Measurement
 from edgegreen.recipe import Budgets
@@ -206,3 +206,15 @@ def test_the_order_is_kept_and_nothing_is_lost() -> None:
     items = [measurement(str(n), p50=p50) for n, p50 in enumerate((3, 1, 2))]
     assert [row.measurement for row in rows(*items)] == items
     assert rows() == []
+
+
+def test_rows_of_an_emulated_board_are_compared_in_nothing_that_depends_on_speed() -> None:
+    board = {"board": {"emulated": True}}
+    slow, fast = (
+        measurement(name, p50=p50, energy=energy(p50), size_bytes=size, conditions=board)
+        for name, p50, size in (("slow", 9, 100), ("fast", 1, 200))
+    )
+    first, second = rows(slow, fast, baseline="slow")
+    assert (first.speedup, second.speedup) == (None, None)
+    assert (first.best, second.best) == ({"size"}, set())
+    assert choice.least_energy([first, second]) is None

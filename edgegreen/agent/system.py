@@ -5,6 +5,7 @@ What is read from files is read below `root`, so that a recorded tree of another
 
 from __future__ import annotations
 
+import glob
 import os
 import platform
 import signal
@@ -32,6 +33,7 @@ def facts(root: str = "/", kits_folder: str = "") -> dict[str, Any]:
         "machine": platform.machine(),
         "system": platform.system(),
         "release": platform.release(),
+        "emulated": emulated(root),
         "boot_id": _read(root, "proc/sys/kernel/random/boot_id").strip() or None,
         "libc": libc(),
         "python": platform.python_version(),
@@ -47,6 +49,16 @@ def facts(root: str = "/", kits_folder: str = "") -> dict[str, Any]:
         "runtimes": kits.versions(kits_folder),
         "brought": kits.ready(kits_folder),
     }
+
+
+def emulated(root: str = "/") -> bool:
+    """Whether this is one of QEMU's virtual machines that has a device tree: its speed is no board's."""
+    tree = os.path.join(root, "proc/device-tree")
+    if "linux,dummy-virt" in _read(tree, "compatible").split("\0"):
+        return True
+    return any(
+        _read(path, "compatible").startswith("qemu,") for path in glob.glob(os.path.join(tree, "fw-cfg@*"))
+    )
 
 
 def cpu_count() -> int:

@@ -49,6 +49,7 @@ class Board:
     machine: Line
     system: Line
     release: Line
+    emulated: Annotated[bool, Field(strict=True)]
     boot_id: Line | None
     libc: Line | None
     python: Line

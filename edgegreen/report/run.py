@@ -8,7 +8,6 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from edgegreen import green
 from edgegreen.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import conditions, words
@@ -60,7 +59,7 @@ def _facts(item: Measurement) -> dict[str, Iterator[str]]:
 
 
 def _verdict(item: Measurement) -> Iterator[str]:
-    yield f"{item.verdict}, on an emulated board" if green.is_emulated(item) else item.verdict
+    yield f"{item.verdict}, on an emulated board" if item.emulated else item.verdict
     yield from item.reasons
 
 

@@ -1,9 +1,9 @@
 """The table a person reads: one per target, one row a variant, reasons below.
 
 Marks do not need colour: `*` best of its column, `!` over budget, `?` not to be trusted, `~` worth
-knowing of how it ran, `↺` replayed from a recording, `✗` failed, `–` not measured. On a narrow terminal the
-least important columns go first, and are named; then long names are cut. A row is one line, and a figure is
-whole.
+knowing of how it ran, `↺` replayed from a recording, `◇` emulated, `✗` failed, `–` not measured. On a narrow
+terminal the least important columns go first, and are named; then long names are cut. A row is one line, and
+a figure is whole.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from edgegreen.recipe import Budgets
 from edgegreen.report import words
 
 PIPE_WIDTH = 2000  # nothing is cut, and a note (which may have a command to copy) is one line
+EMULATED = "emulated: times and energies here are those of no board, and are compared with nothing"
 NAME_WIDTHS = (30, 24, 20, 16, 12, 8)
 
 
@@ -185,6 +186,7 @@ def _name(row: Row, width: int) -> Text:
     marks = [(" !", "bold red")] * bool(row.missed)
     marks += [(" ?", "bold yellow")] * (row.measurement.verdict == "invalid")
     marks += [(" ↺", "bold yellow")] * (words.replayed(row.measurement) is not None)
+    marks += [(" ◇", "bold yellow")] * row.measurement.emulated
     return Text.assemble(_cut(row.measurement.variant, width - 2 * len(marks)), *marks)
 
 
@@ -218,9 +220,11 @@ def _notes(
         notes += [("~", f"{name}: {text}", "yellow") for text in row.warnings]
     origins = dict.fromkeys(words.replayed(row.measurement) for row in rows)
     notes += [("↺", origin, "yellow") for origin in origins if origin]
+    if any(row.measurement.emulated for row in rows):
+        notes.append(("◇", EMULATED, "yellow"))
     if any(row.measurement.accuracy is None and not row.measurement.reasons for row in rows):
         notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
-    if any(row.speedup is None for row in rows):
+    if any(row.speedup is None and not row.measurement.emulated for row in rows):
         notes.append((words.ABSENT, "speed: no row of a baseline with as many threads here", "dim"))
     unmetered = [row.measurement for row in rows if words.is_metered(row.measurement)]
     absent = dict.fromkeys(item.energy_absent for item in unmetered if item.energy_absent)

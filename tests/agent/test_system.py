@@ -96,3 +96,23 @@ def test_a_process_whose_parent_is_gone_already_ends() -> None:
     run = [sys.executable, "-c", PREFIX + "system.die_with_parent(int(sys.argv[1])); print('alive')"]
     assert subprocess.run([*run, str(os.getpid())], capture_output=True, check=False).stdout == b"alive\n"
     assert subprocess.run([*run, "1"], capture_output=True, check=False).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("files", "emulated"),
+    [
+        ({"compatible": b"linux,dummy-virt\0"}, True),
+        (
+            {"compatible": b"raspberrypi,5-model-b\0", "fw-cfg@9020000/compatible": b"qemu,fw-cfg-mmio\0"},
+            True,
+        ),
+        ({"compatible": b"raspberrypi,5-model-b\0brcm,bcm2712\0"}, False),
+        ({}, False),
+    ],
+)
+def test_an_emulated_board_says_so(tmp_path: Path, files: dict[str, bytes], emulated: bool) -> None:
+    for name, content in files.items():
+        path = tmp_path / "proc" / "device-tree" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    assert system.facts(str(tmp_path))["emulated"] is emulated

@@ -346,10 +346,10 @@ class TestColour:
 def test_every_mark_of_the_legend_is_used() -> None:
     slow = measurement("slow", p50=9)
     mark = {"board": "bench", "recorded_at": "2026-11-22T07:30:29+00:00", "edgegreen": "0.1.0"}
-    played = measurement("bare", accuracy=None, conditions={"replayed": mark})
+    played = measurement("bare", accuracy=None, conditions={"replayed": mark, "board": {"emulated": True}})
     of: tuple[Measurement, ...] = (*KWS, slow, played)
     text = shown(run(*of, failures=(LOST,)), latency_p95_ms_max=0.1)
     legend = re.findall(r"`(.)`", terminal.__doc__ or "")
-    assert legend == ["*", "!", "?", "~", "↺", "✗", "–"]
+    assert legend == ["*", "!", "?", "~", "↺", "◇", "✗", "–"]
     for mark in legend:
         assert f"\n{mark} " in text

@@ -17,6 +17,7 @@ KIND = "ina3221"
 SHUNT_STEP_UV = 40  # drivers/hwmon/ina3221.c: "LSB is 40uV"
 NANO_SHUNT_UOHM = 5000  # the iio driver does not tell; the Nano's is 5 mΩ
 CHANNELS = (1, 2, 3)  # 4–6 are shunt voltages, 7 is their sum
+FASTEST_MS = 0.28  # one channel, both conversions: 140 µs each is the shortest in the data sheet
 CARRIER = "the carrier board and what is plugged into it"
 
 
@@ -56,8 +57,7 @@ def _hwmon(root: str) -> list[Meter]:
     """JetPack 5 and later: inN in mV, currN in mA."""
     rails: list[Meter] = []
     for folder in _folders(root):
-        interval_ms = number(os.path.join(folder, "update_interval"))
-        interval_s = None if interval_ms is None else interval_ms / 1000
+        interval_s = _interval_s(folder)
         for channel in CHANNELS:
             name = _name(os.path.join(folder, "in{}_label".format(channel)))
             if name is None:
@@ -137,6 +137,23 @@ def _access(path: str) -> str:
         else "in*_label,in*_input,curr*_input"
     )
     return "until the next boot: sudo chmod o+r {}/{{{}}}".format(folder, names)
+
+
+def _interval_s(folder: str) -> float | None:
+    """How long a reading is the mean of.
+
+    Linux's own driver leaves the number of samples out of `update_interval` (drivers/hwmon/ina3221.c,
+    ina3221_reg_to_interval_us), NVIDIA's has it in. Which one it is shows where the chip, which takes 140 µs
+    at least for a voltage and as long for a current, could not have taken so many samples in that time.
+    """
+    interval_ms = number(os.path.join(folder, "update_interval"))
+    if interval_ms is None:
+        return None
+    samples = number(os.path.join(folder, "samples")) or 1
+    enabled = [number(os.path.join(folder, "in{}_enable".format(channel))) for channel in CHANNELS]
+    fastest_ms = samples * max(1, enabled.count(1.0)) * FASTEST_MS
+    whole = interval_ms > fastest_ms - 1  # it is told in whole milliseconds
+    return (interval_ms if whole else interval_ms * samples) / 1000
 
 
 def _averaged(folder: str) -> str:

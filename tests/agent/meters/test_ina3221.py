@@ -56,6 +56,24 @@ def test_averaging_and_steps_are_the_drivers(board: Lay) -> None:
     assert about.source.endswith("/hwmon1, 512 samples averaged")
 
 
+@pytest.mark.parametrize(
+    ("samples", "interval_ms", "averaging_s"),
+    [("512", "430", 0.43), ("512", "1", 0.512), ("1", "1", 0.001), ("64", "54", 0.054), ("64", "17", 1.088)],
+)
+def test_a_driver_that_leaves_the_samples_out(
+    tmp_path: Path, samples: str, interval_ms: str, averaging_s: float
+) -> None:
+    """Three channels, 140 µs for each conversion at best: 64 samples take 54 ms at least."""
+    enabled = "".join(f"{DRIVER}/in{channel}_enable = 1\n" for channel in (1, 2, 3))
+    chip = boards.lay_out_text(
+        f"{DRIVER}/in1_label = VDD_IN\n{DRIVER}/in1_input = 5000\n{DRIVER}/curr1_input = 1000\n{enabled}"
+        f"{DRIVER}/samples = {samples}\n{DRIVER}/update_interval = {interval_ms}",
+        tmp_path,
+    )
+    about = ina3221.find(chip.root, chip.run)[0].about
+    assert about.averaging_s == pytest.approx(averaging_s)
+
+
 def test_what_the_driver_does_not_tell_is_not_known(tmp_path: Path) -> None:
     bare = boards.lay_out_text(
         f"{DRIVER}/in1_label = VDD_IN\n{DRIVER}/in1_input = 5000\n{DRIVER}/curr1_input = 1000", tmp_path
