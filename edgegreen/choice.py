@@ -29,8 +29,8 @@ class Choice:
 def least_energy(rows: Sequence[Row]) -> Choice | None:
     """The choice among one target's rows; None where there is none to make.
 
-    That is when fewer than two rows were measured on a real board, or none has energy. A row qualifies when it is valid,
-    misses no budget (of latency, accuracy, whatever the recipe names) and has energy.
+    That is when fewer than two rows were measured on a real board, or none has energy. A row qualifies when
+    it is valid, misses no budget (of latency, accuracy, whatever the recipe names) and has energy.
     """
     rows = [row for row in rows if not row.measurement.emulated]
     if len(rows) < 2 or all(row.measurement.energy is None for row in rows):

@@ -138,7 +138,7 @@ def _name(facts: BoardFacts) -> str:
 
 
 def _is_emulated(facts: BoardFacts) -> bool:
-    """QEMU's own device tree (as agent.system.emulated has it), or its hardware under a PC that does not say that KVM runs it."""
+    """QEMU's own device tree, or its hardware under a PC that does not say that KVM runs it."""
     if "linux,dummy-virt" in facts.compatible:
         return True
     signs = (facts.dmi.vendor, facts.dmi.product, *facts.cpu.models, facts.machine.hypervisor)

@@ -23,7 +23,8 @@ def board(
     bits = 32 if more.get("bits") == 32 else 64
     triplet = "arm-linux-gnueabihf" if bits == 32 else f"{machine}-linux-gnu"
     whole = Board(
-        hostname="b", machine=machine, system="Linux", release="6.1", boot_id=None, emulated=False, libc=libc, python=python,
+        hostname="b", machine=machine, system="Linux", release="6.1", boot_id=None, emulated=False,
+        libc=libc, python=python,
         executable="/usr/bin/python3", bits=bits, cpu_count=4, memory_total_bytes=None,
         memory_available_bytes=None, load_average=None, cpu_features=[], numpy=None, runtimes={}, brought={},
         python_tag=f"cpython-{major}{minor}{'m' * (minor == '7')}-{triplet}",
