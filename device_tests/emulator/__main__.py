@@ -71,7 +71,8 @@ def boot(board: str, port: int | None) -> None:
         click.echo(f"ready after {running.boot_s:.1f} s: {running.address}")
         click.echo(f"\n{running.target_yaml()}")
         click.echo(f"ssh -F {running.ssh_config} -p {running.port} {running.user}@{running.host}")
-        click.echo(f"HOME={running.home} edgegreen deploy … --target {running.address}")
+        known = " ".join(f"{name}={value}" for name, value in running.environment().items())
+        click.echo(f"{known} edgegreen deploy recipes/digits.yaml --target {running.board.target_name}")
         click.echo(f"console: {running.console}; Ctrl-C switches the board off")
         while not stop.wait(0.5) and not running.process.has_ended():
             pass

@@ -51,6 +51,11 @@ class Board:
     suite: Suite
     load: Load
 
+    @property
+    def target_name(self) -> str:
+        """What `--target` calls it while it is up."""
+        return TARGET_NAMES[self.family] + ("" if self.suite == "bookworm" else f"-{self.suite}")
+
     def device_tree(self) -> str:
         """What is added to QEMU's own device tree, as source.
 
@@ -82,6 +87,7 @@ ORIN_NANO = "NVIDIA Jetson Orin Nano Engineering Reference Developer Kit"
 PI_LOAD = Load("pmic", idle_w=2.7, busy_w=6.7)
 JETSON_LOAD = Load("ina3221", idle_w=3.9872, busy_w=8.9712)  # 800 and 1800 mA, which the chip can tell
 
+TARGET_NAMES = {"raspberry-pi-5": "emulated-pi5", "jetson-orin": "emulated-jetson"}  # by family
 BOARDS = {
     "raspberry-pi-5": Board("raspberry-pi-5", PI_5, "bookworm", PI_LOAD),
     "raspberry-pi-5-trixie": Board("raspberry-pi-5", PI_5, "trixie", PI_LOAD),

@@ -71,9 +71,14 @@ class Running:
         """What `--target` takes."""
         return f"ssh://{self.user}@{self.host}:{self.port}"
 
+    @property
+    def targets(self) -> Path:
+        """A folder with the board's target file."""
+        return self.home.parent / "targets"
+
     def environment(self) -> dict[str, str]:
-        """What a command of edgegreen needs in its environment to trust the board."""
-        return {"HOME": str(self.home)}
+        """What a command of edgegreen needs in its environment to know the board by name, and to trust it."""
+        return {"HOME": str(self.home), "EDGEGREEN_TARGETS": str(self.targets)}
 
     def target_yaml(self) -> str:
         """A target file for this board."""
@@ -90,7 +95,7 @@ class Running:
             "family": self.board.family, "host": self.host, "port": self.port, "user": self.user,
             "identity_file": self.identity_file, "power": {"meter": self.board.load.meter},
         }  # fmt: skip
-        return Target.model_validate(own | fields).called(f"emulated-{self.name}")
+        return Target.model_validate(own | fields).called(self.board.target_name)
 
     def ssh(self, command: str, *, user: str = "root", timeout_s: float = 60.0) -> str:
         """Run a command on the board with the machine's own ssh, as root unless told otherwise; its output.
@@ -160,7 +165,10 @@ def boot(
         tell(f"booting {name}")
         with vm.started() as process:
             wait_for_ssh(process, port, READY_S)
-            yield Running(name, board, port, home, process, time.monotonic() - began_s)
+            running = Running(name, board, port, home, process, time.monotonic() - began_s)
+            running.targets.mkdir()
+            (running.targets / f"{board.target_name}.yaml").write_text(running.target_yaml())
+            yield running
 
 
 def wait_for_ssh(process: Process, port: int, timeout_s: float) -> None:
