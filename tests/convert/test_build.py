@@ -52,7 +52,7 @@ def top1(made: Artifact, evaluation: Path) -> float:
 def convolutions(model: Any) -> list[Any]:
     """The weights of a .tflite's convolutions."""
     tensors = model.subgraphs[0].tensors
-    return [t for t in tensors if len(t.shape) == 4 and tflitefile._constant(model, t)]
+    return [t for t in tensors if len(t.shape) == 4 and tflitefile.is_constant(model, t)]
 
 
 class TestKws:
@@ -104,7 +104,7 @@ class TestKws:
     )
     def test_types_are_what_was_asked_for(self, kws: Built, name: str, weights: str, io: str) -> None:
         model = tflitefile.read(artifact(kws, name).files[0].path)
-        kernels = {tflitefile._dtype(kernel) for kernel in convolutions(model)}
+        kernels = {tflitefile.dtype_of(kernel) for kernel in convolutions(model)}
         assert kernels == {weights}
         inputs, outputs = tflitefile.ports(model)
         assert {port.dtype for port in (*inputs, *outputs)} == {io}
