@@ -1,15 +1,16 @@
-"""Energy by published costs of single operations: an estimate, for comparing layers and models with each other.
+"""Energy by published costs of single operations: an estimate, to compare layers and models by.
 
 Source: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, pp. 10-14,
-doi:10.1109/ISSCC.2014.6757323: 45 nm, 0.9 V. A product's MAC is one multiplication and one addition. Each tensor is read
-once and written once; where from decides more than all else, so there are two ends: a cache and DRAM.
+doi:10.1109/ISSCC.2014.6757323, fig. 1.1.9: 45 nm, 0.9 V. A MAC is one multiplication and one addition. Each
+tensor is read once and written once; where from decides more than all else, so there are two ends: a cache and
+DRAM.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-SOURCE = "M. Horowitz, Computing's energy problem, ISSCC 2014, doi:10.1109/ISSCC.2014.6757323"
+SOURCE = "M. Horowitz, Computing's energy problem, ISSCC 2014, doi:10.1109/ISSCC.2014.6757323, fig. 1.1.9"
 YEAR, NODE_NM, SUPPLY_V = 2014, 45, 0.9
 
 # Arithmetic → pJ of a multiplication and of the addition. 8-bit products are added up in 32 bits.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 
@@ -20,7 +19,7 @@ class LayerCost:
 
     `read_bytes` are those of its inputs and weights, in the types they are stored in, `written_bytes` those
     of its outputs. `intensity` is MACs per byte read or written. `sparsity` (share of zeros) and
-    `distinct` (number of different values) are its kernel's. None where it has no kernel, or `absent` says why.
+    `distinct` (number of different values) are its kernel's. None: it has no kernel, or `absent` says why.
     """
 
     name: str
@@ -40,19 +39,20 @@ class LayerCost:
 
 @dataclass(frozen=True)
 class Totals:
-    """The sum of all layers that are known; `incomplete` names the types of those that are not.
+    """The sum of all layers; at least that much where `incomplete` names types whose figures are not known.
 
-    `parameters` counts weights that layers share once.
+    `parameters` counts weights that layers share once. None where nothing is known, and for the energy where
+    one layer's is not: an estimate of half a model would mislead.
     """
 
-    parameters: int
-    macs: int
+    parameters: int | None
+    macs: int | None
     read_bytes: int
     written_bytes: int
     intensity: float | None
     sparsity: float | None
     distinct: int | None
-    energy_estimate: Estimate
+    energy_estimate: Estimate | None
     incomplete: tuple[str, ...]
 
 
@@ -70,19 +70,24 @@ class Basis:
 
 @dataclass(frozen=True)
 class Costs:
-    """All of it. `of` says which graph the layers are, where it is not the file's own."""
+    """All of it. `of` says whose graph it is, where it is not the file's own.
+
+    `passes_absent` says why a recipe's passes cannot be applied to this very file, where they cannot.
+    """
 
     of: str | None
     layers: tuple[LayerCost, ...]
     total: Totals
     energy_basis: Basis
     prospects: tuple[Prospect, ...]
+    passes_absent: str | None
 
 
-def costs(graph: Graph, of: str | None = None) -> Costs:
+def costs(graph: Graph, of: str | None = None, passes_absent: str | None = None) -> Costs:
     """Costs of a graph."""
     found = tuple(_layer(node) for node in graph.nodes)
-    return Costs(of, found, _total(graph.nodes, found), Basis(), prospects.prospects(graph))
+    expected = prospects.prospects(graph)
+    return Costs(of, found, _total(graph.nodes, found), Basis(), expected, passes_absent)
 
 
 def _layer(node: Node) -> LayerCost:
@@ -159,18 +164,24 @@ def _total(nodes: Sequence[Node], found: Sequence[LayerCost]) -> Totals:
     kernels = list({node.kernel.key: node.kernel for node in nodes if node.kernel}.values())
     estimates = [one.energy_estimate for one in found if one.energy_estimate]
     shared = _unique(tensor for node in nodes for tensor in node.constants)
+    parameters = sum(tensor.size or 0 for tensor in shared)
+    missing = [
+        one for one in found if one.macs is None or one.read_bytes is None or one.written_bytes is None
+    ]
     return Totals(
-        parameters=sum(prod(tensor.shape or ()) for tensor in shared),
-        macs=macs,
+        parameters=parameters if parameters or not missing else None,
+        macs=macs if macs or not missing else None,
         read_bytes=read,
         written_bytes=written,
-        intensity=macs / (read + written) if read + written else None,
+        intensity=macs / (read + written) if read + written and not missing else None,
         sparsity=_sparsity(kernels),
         distinct=_distinct(kernels),
         energy_estimate=Estimate(
             arithmetic_uj=sum(one.arithmetic_uj for one in estimates),
             low_uj=sum(one.low_uj for one in estimates),
             high_uj=sum(one.high_uj for one in estimates),
-        ),
-        incomplete=tuple(dict.fromkeys(one.type for one in found if one.absent)),
+        )
+        if len(estimates) == len(found)
+        else None,
+        incomplete=tuple(dict.fromkeys(one.type for one in missing)),
     )

@@ -1,7 +1,7 @@
 """What each pass could win on a graph, before anybody trains: estimates and bounds, each with its assumption.
 
-Sizes are found by doing it to a copy of the weights and deflating that (zlib, level 6); MACs by counting again
-with fewer filters or ranks. What it costs in accuracy only `edgegreen deploy` tells.
+Sizes are found by doing it to a copy of the weights and deflating that (zlib, level 6); MACs by counting
+again with fewer filters or ranks. What it costs in accuracy only `edgegreen deploy` tells.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def pruned(values: Array) -> Array:
 
 
 def clustered(values: Array, clusters: int = CLUSTERS) -> Array:
-    """A copy with at most `clusters` different values, zeros kept: Lloyd's algorithm from evenly spaced centres.
+    """A copy with at most `clusters` different values, zeros kept: Lloyd's algorithm, evenly spaced at first.
 
     (The initialisation of Han et al. 2016, arXiv:1510.00149, section 3.2.)
     """
@@ -137,7 +137,7 @@ def _size(values: Array) -> int:
 
 
 def _int8(graph: Graph) -> Prospect:
-    """Size of all weights when kernels have 8 bits; vectors beside them (biases) 32, as runtimes want them."""
+    """Size of all weights when kernels have 8 bits; what stands beside them (biases) stays as it is."""
     kernels = {kernel.key for _, kernel in _weighted(graph) if kernel.is_float}
     constants = {one.key: one for node in graph.nodes for one in node.constants}.values()
     now = sum(one.size_bytes or 0 for one in constants)
@@ -156,15 +156,14 @@ def _filters(graph: Graph) -> Prospect:
     halves = _halves(graph)
     now = sum(node.macs or 0 for node in graph.nodes)
     then = sum(
-        round((node.macs or 0) * FILTERS_LEFT ** sum(halves[index]))
-        for index, node in enumerate(graph.nodes)
+        round((node.macs or 0) * FILTERS_LEFT ** sum(halves[index])) for index, node in enumerate(graph.nodes)
     )
-    layers = tuple(
-        node.name for index, node in enumerate(graph.nodes) if node.kernel and halves[index][1]
-    )
+    layers = tuple(node.name for index, node in enumerate(graph.nodes) if node.kernel and halves[index][1])
     absent = _no_floats(graph)
     if absent is None and not layers:
-        absent = "no layer's outputs go to another layer with weights: there is nothing behind a filter to save"
+        absent = (
+            "no layer's outputs go to another layer with weights: there is nothing behind a filter to save"
+        )
     return Prospect(
         f"prune_filters {1 - FILTERS_LEFT:.0%}", "macs", now, None if absent else then, layers,
         "every layer but the last ones keeps half of its filters: a bound, where none is spared for accuracy",
@@ -173,7 +172,7 @@ def _filters(graph: Graph) -> Prospect:
 
 
 def _halves(graph: Graph) -> list[tuple[bool, bool]]:
-    """Of each node: whether its kernel's inputs come from filters that may go, and whether its own filters may.
+    """Of each node: whether its kernel's inputs come from filters that may go, and whether its own may.
 
     They may when every way from them to the outputs leads through a kernel that mixes its inputs, and nothing
     of a fixed number of channels is added to them. A depthwise kernel does not mix: it goes with its inputs.
@@ -237,7 +236,7 @@ def _low_rank(graph: Graph) -> Prospect:
         absent = f"pays off in none of the {tried} dense and 1×1 layers: too many ranks are needed"
     return Prospect(
         "low_rank", "macs", now, None if absent else then, tuple(layers),
-        f"dense and 1×1 layers keep {NORM_KEPT:.0%} of the squared norm of their weights; in others it does not apply",
+        f"dense and 1×1 layers keep {NORM_KEPT:.0%} of their weights' squared norm; others it does not fit",
         absent,
     )  # fmt: skip
 

@@ -23,25 +23,25 @@ LOOKUPS = {"Gather", "GatherND", "GatherElements", "Slice", "StridedSlice"}
 AFFINE = {"Multiply", "Add", "Subtract", "Divide"}
 ACTIVATIONS = {"Relu", "Clamp", "PRelu", "Sigmoid", "Tanh", "HSwish", "Swish", "Elu", "Gelu", "HardSigmoid"}
 OTHERS = {
-    *AFFINE, *ACTIVATIONS, "FakeQuantize", "Abs", "Acos", "Asin", "Atan", "Ceiling", "Floor", "Cos", "Sin", "Tan",
-    "Cosh", "Sinh", "Exp", "Log", "Erf", "Negative", "Sign", "Sqrt", "Power", "SquaredDifference", "Round", "Mod",
-    "FloorMod", "Maximum", "Minimum", "Mish", "SoftPlus", "SoftSign", "Selu", "HSigmoid", "Softmax", "LogSoftmax",
-    "LRN", "MVN", "NormalizeL2", "GRN", "BatchNormInference", "GroupNormalization", "AvgPool", "MaxPool",
-    "AdaptiveAvgPool", "AdaptiveMaxPool", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceProd",
-    "ReduceL1", "ReduceL2", "ReduceLogicalAnd", "ReduceLogicalOr", "Concat", "Split", "VariadicSplit", "Transpose",
-    "Pad", "Tile", "Broadcast", "Convert", "ConvertLike", "Equal", "NotEqual", "Less", "LessEqual", "Greater",
-    "GreaterEqual", "LogicalAnd", "LogicalOr", "LogicalNot", "LogicalXor", "Select", "TopK", "OneHot", "Range",
-    "CumSum", "DepthToSpace", "SpaceToDepth", "BatchToSpace", "SpaceToBatch", "Interpolate", "ShuffleChannels",
-    "ReverseSequence", "ScatterUpdate", "ScatterNDUpdate", "ScatterElementsUpdate", "NonZero", "Roll", "Bucketize",
-    "NonMaxSuppression", "PriorBox", "PriorBoxClustered", "DetectionOutput", "ROIPooling", "PSROIPooling",
+    *AFFINE, *ACTIVATIONS, "FakeQuantize", "Abs", "Acos", "Asin", "Atan", "Ceiling", "Floor", "Cos", "Sin",
+    "Tan", "Cosh", "Sinh", "Exp", "Log", "Erf", "Negative", "Sign", "Sqrt", "Power", "SquaredDifference",
+    "Round", "Mod", "FloorMod", "Maximum", "Minimum", "Mish", "SoftPlus", "SoftSign", "Selu", "HSigmoid",
+    "Softmax", "LogSoftmax", "LRN", "MVN", "NormalizeL2", "GRN", "BatchNormInference", "GroupNormalization",
+    "AvgPool", "MaxPool", "AdaptiveAvgPool", "AdaptiveMaxPool", "ReduceMean", "ReduceSum", "ReduceMax",
+    "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceLogicalAnd", "ReduceLogicalOr", "Concat",
+    "Split", "VariadicSplit", "Transpose", "Pad", "Tile", "Broadcast", "Convert", "ConvertLike", "Equal",
+    "NotEqual", "Less", "LessEqual", "Greater", "GreaterEqual", "LogicalAnd", "LogicalOr", "LogicalNot",
+    "LogicalXor", "Select", "TopK", "OneHot", "Range", "CumSum", "DepthToSpace", "SpaceToDepth",
+    "BatchToSpace", "SpaceToBatch", "Interpolate", "ShuffleChannels", "ReverseSequence", "ScatterUpdate",
+    "ScatterNDUpdate", "ScatterElementsUpdate", "NonZero", "Roll", "Bucketize", "NonMaxSuppression",
+    "PriorBox", "PriorBoxClustered", "DetectionOutput", "ROIPooling", "PSROIPooling",
 }  # fmt: skip
 UNPACKING = ("Convert", "Subtract", "Multiply", "Reshape", "Transpose", "FakeQuantize")
 # What only moves values keeps the 8 bits it is given.
 MOVING = {
-    *VIEWS, *LOOKUPS, "Transpose", "MaxPool", "Concat", "Split", "VariadicSplit", "Tile", "DepthToSpace", "SpaceToDepth",
-    "ShuffleChannels", "Relu",
+    *VIEWS, *LOOKUPS, "Transpose", "MaxPool", "Concat", "Split", "VariadicSplit", "Tile", "DepthToSpace",
+    "SpaceToDepth", "ShuffleChannels", "Relu",
 }  # fmt: skip
-SILENT = {"Parameter", "Result", "Constant", "ShapeOf"}
 EIGHT_BITS = ("int8", "uint8")
 
 Product = tuple[int | None, Kernel | None]
@@ -62,27 +62,27 @@ class _Reader:
 
     def graph(self) -> Graph:
         nodes = []
-        for op in self._model.get_ordered_ops():
+        ordered = self._model.get_ordered_ops()
+        for op in ordered:
+            if op.get_type_name() in ("Constant", "ShapeOf") or self._is_fixed(op):
+                self._fixed.add(op.get_friendly_name())
+        for op in ordered:
             kind, name = op.get_type_name(), op.get_friendly_name()
             if kind == "Parameter":
                 self._flowing[name, 0] = _tensor(op.output(0))
-            elif kind in SILENT or self._is_fixed(op):
-                if kind != "Result":
-                    self._fixed.add(name)
-            elif name not in self._fused and not self._unpacks(op):
+            elif kind != "Result" and not {name} & (self._fixed | self._fused) and not self._unpacks(op):
                 nodes.append(self._node(op))
         outputs = [self._input(op.input(0)) for op in self._model.get_results()]
         inputs = [self._flowing[op.get_friendly_name(), 0] for op in self._model.get_parameters()]
         return Graph(
-            tuple(nodes), tuple(one.key for one in inputs), tuple(one.key for one in outputs if one is not None)
+            tuple(nodes),
+            tuple(one.key for one in inputs),
+            tuple(one.key for one in outputs if one is not None),
         )
 
     def _is_fixed(self, op: Any) -> bool:
-        sources = [one.get_source_output().get_node() for one in op.inputs()]
-        return bool(sources) and all(
-            one.get_type_name() in ("Constant", "ShapeOf") or one.get_friendly_name() in self._fixed
-            for one in sources
-        )
+        sources = [one.get_source_output().get_node().get_friendly_name() for one in op.inputs()]
+        return bool(sources) and set(sources) <= self._fixed
 
     def _input(self, port: Any) -> Tensor | None:
         """What flows in here; None for a constant."""
@@ -126,7 +126,7 @@ class _Reader:
             self._flowing[name, int(index)] = tensor
         constants = tuple(tensor for tensor, _ in (*weights, *more)) if kind != "FakeQuantize" else ()
         return Node(
-            _name(last), kind, role, flowing, tuple(outputs), constants, macs, kernel, arithmetic,
+            _name(op, last), kind, role, flowing, tuple(outputs), constants, macs, kernel, arithmetic,
             affine=kind in AFFINE and len(flowing) == 1 and bool(weights) and _is_vector(op),
         )  # fmt: skip
 
@@ -140,7 +140,7 @@ class _Reader:
         constants: list[tuple[Tensor, NDArray[Any] | None]] = []
         last = op
         while True:
-            after = _only_user(last)
+            after = self._only_user(last)
             kind = "" if after is None else after.get_type_name()
             if after is None or self._input_of_others(after, last):
                 return last, constants
@@ -154,21 +154,20 @@ class _Reader:
             if kind == "FakeQuantize":
                 return last, constants
 
+    def _only_user(self, op: Any) -> Any:
+        """The one operator that takes the values of `op` (others may ask its shape); None when there is none."""
+        users = (
+            [one.get_node() for one in op.output(0).get_target_inputs()] if op.get_output_size() == 1 else []
+        )
+        users = [one for one in users if one.get_friendly_name() not in self._fixed]
+        return users[0] if len(users) == 1 else None
+
     def _input_of_others(self, op: Any, but: Any) -> bool:
         """Whether something flows into `op` beside what comes from `but`."""
-        sources = [port.get_source_output().get_node() for port in op.inputs()]
-        alone = [one for one in sources if one.get_friendly_name() != but.get_friendly_name()]
-        return len(alone) + 1 != len(sources) or any(
-            one.get_type_name() != "Constant" and one.get_friendly_name() not in self._fixed
-            and _root_of(one) is None
-            for one in alone
-        )  # fmt: skip
-
-
-def _only_user(op: Any) -> Any:
-    """The one operator that takes the output of `op`; None when there are more, or none."""
-    users = list(op.output(0).get_target_inputs()) if op.get_output_size() == 1 else []
-    return users[0].get_node() if len(users) == 1 else None
+        names = [port.get_source_output().get_node().get_friendly_name() for port in op.inputs()]
+        return names.count(but.get_friendly_name()) != 1 or not set(names) <= {
+            but.get_friendly_name(), *self._fixed,
+        }  # fmt: skip
 
 
 def stored(port: Any) -> tuple[Tensor, NDArray[Any] | None] | None:
@@ -181,7 +180,9 @@ def stored(port: Any) -> tuple[Tensor, NDArray[Any] | None] | None:
         return None
     kind = root.get_element_type().get_type_name()
     shape = tuple(port.get_partial_shape().to_shape()) if port.get_partial_shape().is_static else None
-    tensor = Tensor(root.get_friendly_name(), shape, DTYPES.get(kind, {"i4": "int4", "u4": "uint4"}.get(kind, kind)))
+    tensor = Tensor(
+        root.get_friendly_name(), shape, DTYPES.get(kind, {"i4": "int4", "u4": "uint4"}.get(kind, kind))
+    )
     return tensor, _values(port)
 
 
@@ -206,17 +207,14 @@ def _values(port: Any) -> NDArray[Any] | None:
             return None
         return np.asarray(node.data).reshape(tuple(node.get_output_shape(0)))
     values = _values(node.input(0))
-    if values is None:
-        return None
-    if kind == "Reshape":
+    if values is not None and kind == "Reshape":
         return values.reshape(tuple(node.get_output_shape(0)))
+    beside = _values(node.input(1)) if kind in ("Transpose", "Subtract") else None
+    if values is None or beside is None:
+        return values
     if kind == "Transpose":
-        order = _values(node.input(1))
-        return None if order is None else values.transpose(tuple(int(axis) for axis in order.reshape(-1)))
-    if kind == "Subtract" and values.dtype.kind in "iu":
-        points = _values(node.input(1))
-        return None if points is None else values.astype(np.int16) - points.astype(np.int16)
-    return values
+        return values.transpose(tuple(int(axis) for axis in beside.reshape(-1)))
+    return values.astype(np.int16) - beside.astype(np.int16) if values.dtype.kind in "iu" else values
 
 
 def _convolution(op: Any, weights: tuple[str, NDArray[Any]] | None, *, grouped: bool) -> Product:
@@ -313,7 +311,7 @@ def _role(kind: str) -> Role:
 
 def _computed(op: Any) -> str:
     """Floats as the graph has them; a plugin may choose others (bf16, f16) on its processor."""
-    kind = op.get_output_element_type(0).get_type_name()
+    kind = str(op.get_output_element_type(0).get_type_name())
     return DTYPES.get(kind, kind)
 
 
@@ -328,14 +326,21 @@ def _tensor(output: Any) -> Tensor:
     return Tensor(key, _shape(output), DTYPES.get(kind, kind))
 
 
-def _name(op: Any) -> str:
-    """Its output's name in the model it came from, else OpenVINO's own."""
-    names = sorted(op.output(0).get_names(), key=lambda name: (len(name), name)) if op.get_output_size() else []
-    return str(names[0].split(";")[0] if names else op.get_friendly_name())
+def _name(op: Any, last: Any) -> str:
+    """The name its output has in the model it came from, else OpenVINO's own of the operator."""
+    names = (
+        sorted(last.output(0).get_names(), key=lambda name: (len(name), name))
+        if last.get_output_size()
+        else []
+    )
+    name = str(names[0]) if names else str(op.get_friendly_name())
+    return name.split(";")[0].removesuffix("/WithoutBiases")
 
 
 def _is_vector(op: Any) -> bool:
     """Whether its constant has one value, or one per channel (in whichever layout)."""
-    sizes = [prod(shape) for port in op.inputs() if _root(port) is not None and (shape := _shape(port)) is not None]
+    sizes = [
+        prod(shape) for port in op.inputs() if _root(port) is not None and (shape := _shape(port)) is not None
+    ]
     output = _shape(op.output(0))
     return bool(sizes) and bool(output) and all(size == 1 or size in (output or ())[1:] for size in sizes)

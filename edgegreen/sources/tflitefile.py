@@ -41,7 +41,9 @@ def write(model: Any, path: Path) -> None:
 
 def is_quantised(model: Any) -> bool:
     """Whether weights or activations are below float32 already: quantised integers or float16."""
-    constants = [tensor for graph in model.subgraphs for tensor in graph.tensors if is_constant(model, tensor)]
+    constants = [
+        tensor for graph in model.subgraphs for tensor in graph.tensors if is_constant(model, tensor)
+    ]
     others = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     return any(dtype_of(tensor) == "float16" for tensor in constants) or any(_scaled(one) for one in others)
 
@@ -235,7 +237,7 @@ def _port(graph: Any, index: int) -> Port:
 
 
 def dtype_of(tensor: Any) -> str:
-    """numpy's name of its elements' type, or the schema's where numpy has none."""
+    """Its elements' type as numpy calls it, or the schema where numpy has no name."""
     return _types()[tensor.type]
 
 
