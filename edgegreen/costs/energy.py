@@ -2,8 +2,8 @@
 
 Source: M. Horowitz, "Computing's energy problem (and what we can do about it)", ISSCC 2014, pp. 10-14,
 doi:10.1109/ISSCC.2014.6757323, fig. 1.1.9: 45 nm, 0.9 V. A MAC is one multiplication and one addition. Each
-tensor is read once and written once; where from decides more than all else, so there are two ends: a cache and
-DRAM.
+tensor is read once and written once; where from decides more than all else, so there are two ends: a cache
+and DRAM.
 """
 
 from __future__ import annotations

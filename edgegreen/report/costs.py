@@ -146,7 +146,8 @@ def _show_estimate(costs: Costs, out: Console) -> None:
         f"{words.number(found.arithmetic_uj)} µJ of it arithmetic",
     ))  # fmt: skip
     notes = (
-        f"by costs of single operations, not measured: {basis.source} ({basis.node_nm} nm, {basis.supply_v} V)",
+        f"by costs of single operations, not measured: {basis.source}, "
+        f"{basis.node_nm} nm, {basis.supply_v} V",
         "; ".join(basis.assumes),
         f"left out: {'; '.join(basis.left_out)}",
     )

@@ -45,6 +45,7 @@ MOVING = {
 EIGHT_BITS = ("int8", "uint8")
 
 Product = tuple[int | None, Kernel | None]
+Weights = tuple[str, NDArray[Any]]  # key and values
 
 
 def graph(model: Any) -> Graph:
@@ -81,8 +82,13 @@ class _Reader:
         )
 
     def _is_fixed(self, op: Any) -> bool:
-        sources = [one.get_source_output().get_node().get_friendly_name() for one in op.inputs()]
-        return bool(sources) and set(sources) <= self._fixed
+        sources = {self._input_name(port) for port in op.inputs()}
+        return bool(sources) and sources <= self._fixed
+
+    @staticmethod
+    def _input_name(port: Any) -> str:
+        """The operator that an input comes from."""
+        return str(port.get_source_output().get_node().get_friendly_name())
 
     def _input(self, port: Any) -> Tensor | None:
         """What flows in here; None for a constant."""
@@ -130,7 +136,7 @@ class _Reader:
             affine=kind in AFFINE and len(flowing) == 1 and bool(weights) and _is_vector(op),
         )  # fmt: skip
 
-    def _kernel(self, op: Any) -> tuple[str, NDArray[Any]] | None:
+    def _kernel(self, op: Any) -> Weights | None:
         """Key and values of the weights a product has at its second input."""
         found = stored(op.input(1)) if op.get_input_size() > 1 and self._input(op.input(1)) is None else None
         return None if found is None or found[1] is None else (found[0].key, found[1])
@@ -148,14 +154,15 @@ class _Reader:
             if not (bias or kind == "FakeQuantize" or (is_product and kind in ACTIVATIONS)):
                 return last, constants
             if kind != "FakeQuantize":
-                constants += [found for port in after.inputs() if (found := stored(port))]
+                sides = [port for port in after.inputs() if self._input_name(port) in self._fixed]
+                constants += [found for port in sides if (found := stored(port))]
             last = after
             self._fused.add(last.get_friendly_name())
             if kind == "FakeQuantize":
                 return last, constants
 
     def _only_user(self, op: Any) -> Any:
-        """The one operator that takes the values of `op` (others may ask its shape); None when there is none."""
+        """The one operator that takes the values of `op`, if it is one; others may ask its shape."""
         users = (
             [one.get_node() for one in op.output(0).get_target_inputs()] if op.get_output_size() == 1 else []
         )
@@ -164,26 +171,25 @@ class _Reader:
 
     def _input_of_others(self, op: Any, but: Any) -> bool:
         """Whether something flows into `op` beside what comes from `but`."""
-        names = [port.get_source_output().get_node().get_friendly_name() for port in op.inputs()]
+        names = [self._input_name(port) for port in op.inputs()]
         return names.count(but.get_friendly_name()) != 1 or not set(names) <= {
             but.get_friendly_name(), *self._fixed,
         }  # fmt: skip
 
 
 def stored(port: Any) -> tuple[Tensor, NDArray[Any] | None] | None:
-    """The weights behind an input, as they lie in the file, in the layout they are used in.
+    """The weights behind an input that is constant, as they lie in the file, in the layout they are used in.
 
-    None when it is no constant, or one that holds no real numbers (a shape, an axis).
+    None for one that holds no real numbers (a shape, an axis). Of weights that are put together from parts
+    there are no values, and their type is the one they are used in.
     """
     root = _root(port)
-    if root is None or root.get_element_type().get_type_name() not in WEIGHTS:
+    node = port.get_source_output().get_node() if root is None else root
+    kind = (port if root is None else root).get_element_type().get_type_name()
+    if kind not in WEIGHTS:
         return None
-    kind = root.get_element_type().get_type_name()
-    shape = tuple(port.get_partial_shape().to_shape()) if port.get_partial_shape().is_static else None
-    tensor = Tensor(
-        root.get_friendly_name(), shape, DTYPES.get(kind, {"i4": "int4", "u4": "uint4"}.get(kind, kind))
-    )
-    return tensor, _values(port)
+    dtype = DTYPES.get(kind, {"i4": "int4", "u4": "uint4"}.get(kind, kind))
+    return Tensor(node.get_friendly_name(), _shape(port), dtype), None if root is None else _values(port)
 
 
 def _root(port: Any) -> Any:
@@ -217,7 +223,7 @@ def _values(port: Any) -> NDArray[Any] | None:
     return values.astype(np.int16) - beside.astype(np.int16) if values.dtype.kind in "iu" else values
 
 
-def _convolution(op: Any, weights: tuple[str, NDArray[Any]] | None, *, grouped: bool) -> Product:
+def _convolution(op: Any, weights: Weights | None, *, grouped: bool) -> Product:
     """Weights are (outputs, inputs, window …); grouped ones have the groups before."""
     shape = _shape(op.input(1))
     if shape is None:
@@ -228,7 +234,7 @@ def _convolution(op: Any, weights: tuple[str, NDArray[Any]] | None, *, grouped: 
     return macs, _kernel(weights, groups, outputs, inputs, window, turned=False)
 
 
-def _backprop(op: Any, weights: tuple[str, NDArray[Any]] | None, *, grouped: bool) -> Product:
+def _backprop(op: Any, weights: Weights | None, *, grouped: bool) -> Product:
     """A transposed convolution; weights are (inputs, outputs, window …)."""
     shape = _shape(op.input(1))
     if shape is None:
@@ -240,7 +246,7 @@ def _backprop(op: Any, weights: tuple[str, NDArray[Any]] | None, *, grouped: boo
 
 
 def _kernel(
-    weights: tuple[str, NDArray[Any]] | None,
+    weights: Weights | None,
     groups: int, outputs: int, inputs: int, window: list[int], *, turned: bool,
 ) -> Kernel | None:  # fmt: skip
     """(groups, outputs, inputs, window …), or inputs before outputs → (window …, inputs, all outputs)."""
@@ -254,7 +260,7 @@ def _kernel(
     return Kernel(key, values.transpose(order).reshape(*window, inputs, groups * outputs), groups)
 
 
-def _matmul(op: Any, weights: tuple[str, NDArray[Any]] | None) -> Product:
+def _matmul(op: Any, weights: Weights | None) -> Product:
     options = op.get_attributes()
     left = _shape(op.input(0))
     inner = left[-2 if options["transpose_a"] and len(left) > 1 else -1] if left else None
@@ -265,7 +271,7 @@ def _matmul(op: Any, weights: tuple[str, NDArray[Any]] | None) -> Product:
     return products.matrix(_shape(op.output(0)), inner), kernel
 
 
-def _attention(op: Any, weights: tuple[str, NDArray[Any]] | None) -> Product:  # noqa: ARG001
+def _attention(op: Any, weights: Weights | None) -> Product:  # noqa: ARG001
     """ScaledDotProductAttention: queries by keys, then by values (…, rows, features)."""
     queries, keys, values = (_shape(op.input(index)) for index in range(3))
     if not (queries and keys and values):
@@ -273,29 +279,30 @@ def _attention(op: Any, weights: tuple[str, NDArray[Any]] | None) -> Product:  #
     return prod(queries[:-1]) * keys[-2] * (queries[-1] + values[-1]), None
 
 
-def _recurrent(op: Any, weights: tuple[str, NDArray[Any]] | None) -> Product:  # noqa: ARG001
-    """LSTM, GRU, RNN: W (…, gates, inputs) and R (…, gates, hidden) once a step of X."""
-    matrices = [_root(port) for port in op.inputs()]
-    sizes = [prod(one.get_output_shape(0)) for one in matrices if one and len(one.get_output_shape(0)) > 1]
-    # States that are constants (zeros) have as many extents as matrices have, but one row.
-    rows = [one for one in matrices if one and len(one.get_output_shape(0)) > 1]
-    total = sum(size for one, size in zip(rows, sizes, strict=True) if one.get_output_shape(0)[-2] > 1)
-    return products.recurrent(_shape(op.input(0)), total), None
+def _recurrent(first: int) -> Callable[[Any, Weights | None], Product]:
+    """LSTM, GRU, RNN: W (…, gates, inputs), the input number `first`, and R after it, once a step of X."""
+
+    def macs(op: Any, weights: Weights | None) -> Product:  # noqa: ARG001
+        shapes = [_shape(op.input(index)) for index in (first, first + 1)]
+        total = sum(prod(shape) for shape in shapes if shape is not None)
+        return products.recurrent(_shape(op.input(0)), total) if None not in shapes else None, None
+
+    return macs
 
 
-PRODUCTS: dict[str, Callable[[Any, tuple[str, NDArray[Any]] | None], Product]] = {
+PRODUCTS: dict[str, Callable[[Any, Weights | None], Product]] = {
     "Convolution": lambda op, weights: _convolution(op, weights, grouped=False),
     "GroupConvolution": lambda op, weights: _convolution(op, weights, grouped=True),
     "ConvolutionBackpropData": lambda op, weights: _backprop(op, weights, grouped=False),
     "GroupConvolutionBackpropData": lambda op, weights: _backprop(op, weights, grouped=True),
     "MatMul": _matmul,
     "ScaledDotProductAttention": _attention,
-    "LSTMSequence": _recurrent,
-    "GRUSequence": _recurrent,
-    "RNNSequence": _recurrent,
-    "LSTMCell": _recurrent,
-    "GRUCell": _recurrent,
-    "RNNCell": _recurrent,
+    "LSTMSequence": _recurrent(4),
+    "GRUSequence": _recurrent(3),
+    "RNNSequence": _recurrent(3),
+    "LSTMCell": _recurrent(3),
+    "GRUCell": _recurrent(2),
+    "RNNCell": _recurrent(2),
 }
 
 

@@ -99,7 +99,11 @@ class TestInspect:
         done = empty.run("inspect", MODELS / "two_in_two_out.tflite", "--json")
         assert (done.code, done.err) == (0, "")
         summary = done.json
-        assert list(summary) == ["kind", "inputs", "outputs", "ops", "parameters", "size_bytes"]
+        assert list(summary) == [
+            "kind", "inputs", "outputs", "ops", "parameters", "size_bytes", "costs", "costs_absent",
+        ]  # fmt: skip
+        assert {one["type"] for one in summary["costs"]["layers"]} == set(summary["ops"])
+        assert summary["costs"]["energy_basis"]["year"] == 2014
         assert summary["inputs"][1] == {"name": "serving_default_a:0", "shape": [1, 4], "dtype": "int8"}
         assert summary["size_bytes"] == (MODELS / "two_in_two_out.tflite").stat().st_size
 

@@ -25,7 +25,7 @@ from edgegreen.cache import Cache
 from edgegreen.convert import build
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.recipe import Data, Recipe, Variant
-from edgegreen.sources import host, tflitefile
+from edgegreen.sources import host, openvino, tflite, tflitefile
 from edgegreen.sources.model import ModelFile
 from edgegreen.sources.samples import rows
 
@@ -57,6 +57,20 @@ def convolutions(model: Any) -> list[Any]:
 
 class TestKws:
     """MLPerf Tiny's keyword spotting, a SavedModel, with its data: every variant there is."""
+
+    @pytest.mark.parametrize("name", KWS)
+    def test_every_format_has_the_same_macs(self, kws: Built, name: str) -> None:
+        path = artifact(kws, name).files[0].path
+        if path.suffix == ".xml":
+            found = openvino.costs_of(lambda stage, done=None: None, path)
+        else:
+            found = tflite.costs_of(path, tflitefile.read(path))
+        assert found.total.macs == 2_656_768
+        assert found.total.incomplete == ()
+        arithmetic = {one.arithmetic for one in found.layers if one.macs}
+        hybrid = {"dynamic": "int8", "int8": "int8", "int16x8": "int16 × int8"}
+        wanted = hybrid.get(KWS[name].precision or "", "float32")
+        assert arithmetic == {wanted}
 
     @pytest.mark.parametrize("name", KWS)
     def test_agrees_with_the_source(self, kws: Built, name: str) -> None:
