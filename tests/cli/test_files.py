@@ -67,7 +67,7 @@ class TestInspect:
     def test_a_tflite_file(self, empty: Shell) -> None:
         done = empty.run("inspect", MODELS / "two_in_two_out.tflite")
         assert (done.code, done.err) == (0, "")
-        lines = [line.split() for line in done.out.splitlines()]
+        lines = [line.split() for line in done.out.splitlines() if line]
         assert lines[0][:2] == ["TFLite", "model:"]
         assert ["input", "serving_default_a:0", "1", "×", "4", "int8"] in lines
         assert [line[0] for line in lines if line[0] in ("input", "output")] == ["input"] * 2 + ["output"] * 2

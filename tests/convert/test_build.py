@@ -70,6 +70,8 @@ class TestKws:
         arithmetic = {one.arithmetic for one in found.layers if one.macs}
         hybrid = {"dynamic": "int8", "int8": "int8", "int16x8": "int16 × int8"}
         wanted = hybrid.get(KWS[name].precision or "", "float32")
+        if name == "tensorflow-dynamic":
+            arithmetic.discard("float32")  # kernels below 1024 weights are left alone
         assert arithmetic == {wanted}
 
     @pytest.mark.parametrize("name", KWS)
