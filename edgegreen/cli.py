@@ -198,14 +198,14 @@ def show(
     details.show_rows(rows, terminal.console())
 
 
-@cli.command(short_help="Show what a model is.")
+@cli.command(short_help="Show what a model is and costs.")
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--signature", metavar="NAME", help="Which of a SavedModel's signatures.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def inspect(model: Path, signature: str | None, as_json: bool) -> None:
-    """Show what a MODEL is: inputs, outputs, operators, parameters."""
+    """Show what a MODEL is: inputs, outputs, operators, parameters; and what it costs, layer by layer."""
     from edgegreen import sources
-    from edgegreen.report import listings, terminal
+    from edgegreen.report import costs, listings, terminal
 
     summary = sources.inspect(model, signature)
     if as_json:
@@ -215,6 +215,7 @@ def inspect(model: Path, signature: str | None, as_json: bool) -> None:
         click.echo(json.dumps(dataclasses.asdict(summary), indent=2))
     else:
         listings.show_model(summary, terminal.console())
+        costs.show(summary, terminal.console())
 
 
 @cli.command(short_help="Check recipe and target files.")

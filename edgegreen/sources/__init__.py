@@ -30,10 +30,11 @@ def kind_of(path: Path) -> Kind:
 
 
 def inspect(path: Path, signature: str | None = None) -> ModelSummary:
-    """Inputs, outputs, operators, parameters and size of a model.
+    """Inputs, outputs, operators, parameters, size and costs of a model.
 
     Operators are those of the file's own format; for Keras files and SavedModels those of the .tflite made
-    from them, in a worker (`signature` chooses one of a SavedModel's). Raises InputError, ConversionError.
+    from them, in a worker (`signature` chooses one of a SavedModel's). OpenVINO tells the costs of an .onnx,
+    in a worker too; what workers find is kept in the cache. Raises InputError, ConversionError.
     """
     format_ = format_of(path)
     called = "SavedModel" if format_ == "savedmodel" else SUFFIXES[path.suffix.lower()][1]
@@ -41,23 +42,20 @@ def inspect(path: Path, signature: str | None = None) -> ModelSummary:
         from edgegreen.sources import tflite
 
         return tflite.summarise(path, called, size_bytes(path, format_))
-    if format_ == "onnx":
-        from edgegreen.sources import onnx
-
-        return onnx.summarise(path, called, size_bytes(path, format_))
-    if format_ == "openvino":
-        from edgegreen.sources import openvino
-
-        return openvino.summarise(path, called, size_bytes(path, format_))
     from edgegreen.cache import Cache
-    from edgegreen.sources import load
+    from edgegreen.sources import load, onnx, openvino
     from edgegreen.sources.request import Request
     from edgegreen.workers import Workers
 
-    stop = Event()
+    told = {"onnx": onnx.summarise, "openvino": openvino.summarise}.get(format_)
+    summary = told(path, called, size_bytes(path, format_)) if told else None
+    request, stop = Request.of(path, signature), Event()
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:
         workers = Workers(Path(logs), tools=1, stop=stop)
+        shop = load.Workshop(Cache.default(), workers, stop)
         try:
-            return load.summarise(Request.of(path, signature), load.Workshop(Cache.default(), workers, stop))
+            if summary is None:
+                return load.summarise(request, shop)
+            return load.with_costs(summary, request, shop)
         finally:
             workers.close()

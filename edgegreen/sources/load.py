@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 from typing import Any, TypeVar
@@ -13,7 +13,8 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from edgegreen.cache import Cache, Made
-from edgegreen.errors import InputError
+from edgegreen.costs.layers import Costs
+from edgegreen.errors import ConversionError, InputError
 from edgegreen.keys import key_of, versions
 from edgegreen.sources import onnx, openvino, tensorflow, tflite
 from edgegreen.sources.files import SourceFormat
@@ -94,8 +95,22 @@ def summarise(request: Request, shop: Workshop) -> ModelSummary:
             summary = shop.workers.run("tensorflow", tensorflow.summarise, request, Path(scratch))
         return Made(f"summary of {request.path.name}", to_facts(summary))
 
-    key = key_of("summary", **request.identity, tools=versions(*LOADERS[request.format][2]))
+    key = key_of("summary with costs", **request.identity, tools=versions(*LOADERS[request.format][2]))
     return from_facts(ModelSummary, shop.cache.obtain(key, make, shop.stop).facts)
+
+
+def with_costs(summary: ModelSummary, request: Request, shop: Workshop) -> ModelSummary:
+    """The summary of an .onnx or IR with its costs, or with the reason why OpenVINO cannot tell them."""
+
+    def make(_: Path) -> Made:
+        found = shop.workers.run("tools", openvino.costs_of, request.path)
+        return Made(f"costs of {request.path.name}", to_facts(found))
+
+    key = key_of("costs", **request.identity, tools=versions(*LOADERS[request.format][2]))
+    try:
+        return replace(summary, costs=from_facts(Costs, shop.cache.obtain(key, make, shop.stop).facts))
+    except (ConversionError, InputError) as error:
+        return replace(summary, costs_absent=error.line)
 
 
 def require_tensorflow(request: Request) -> None:

@@ -12,6 +12,10 @@ from pathlib import Path
 from typing import Literal
 
 from edgegreen.artifact import TensorSpec
+from edgegreen.costs.layers import Costs
+
+# Why passes are not for a file of this kind; int8 comes after them, and is for every float model.
+KERAS_ONLY = "passes but int8 take a Keras file (.keras, .h5); what they could win is told all the same"
 
 Kind = Literal["float", "quantised", "openvino"]
 
@@ -82,7 +86,8 @@ class ModelSummary:
     """What `edgegreen inspect` shows. `ops` is operator → count; -1 in a shape is a dynamic extent.
 
     `parameters` counts the elements of all variables (Keras, SavedModel), else of all constants that are
-    weights: floats and quantised integers.
+    weights: floats and quantised integers. `costs` are those of one inference, None where `costs_absent` says
+    why they are not known.
     """
 
     kind: str
@@ -91,3 +96,5 @@ class ModelSummary:
     ops: dict[str, int]
     parameters: int
     size_bytes: int
+    costs: Costs | None = None
+    costs_absent: str | None = None

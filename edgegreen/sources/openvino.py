@@ -12,10 +12,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 from edgegreen.artifact import TensorSpec
+from edgegreen.costs.layers import Costs, costs
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.sources import host, shapes
 from edgegreen.sources import outputs as stored
-from edgegreen.sources.model import ModelFile, ModelSummary, Port, Source
+from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Port, Source
 from edgegreen.sources.request import Request
 from edgegreen.workers import Report
 
@@ -94,6 +95,24 @@ def _is_small_weight(op: Any) -> bool:
         return False
     users = [target.get_node().get_type_name() for target in op.output(0).get_target_inputs()]
     return bool(op.output(0).get_shape()) and "Convert" in users
+
+
+def costs_of(report: Report, path: Path) -> Costs:
+    """Costs of one inference of an IR or .onnx; a job, run in a worker. Raises as `read` does."""
+    from edgegreen.sources import openvinograph
+
+    report("reading")
+    model = read(path)
+    open_batch = {port: port.partial_shape for port in model.inputs if _has_open_batch(port.partial_shape)}
+    for shape in open_batch.values():
+        shape[0] = 1
+    if open_batch:
+        model.reshape(open_batch)
+    return costs(openvinograph.graph(model), passes_absent=KERAS_ONLY)
+
+
+def _has_open_batch(shape: Any) -> bool:
+    return bool(shape.rank.is_static and len(shape) and shape[0].is_dynamic)
 
 
 def summarise(path: Path, called: str, size_bytes: int) -> ModelSummary:

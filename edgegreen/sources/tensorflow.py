@@ -14,10 +14,10 @@ from typing import Any
 
 from edgegreen.artifact import TensorSpec
 from edgegreen.errors import ConversionError, InputError
-from edgegreen.sources import host, shapes, tflitefile
+from edgegreen.sources import host, shapes, tflite, tflitefile
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
-from edgegreen.sources.model import ModelFile, ModelSummary, Port, Source
+from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Port, Source
 from edgegreen.sources.opened import Opened
 from edgegreen.sources.request import Request
 from edgegreen.sources.samples import CheckSamples
@@ -74,7 +74,11 @@ def summarise(report: Report, request: Request, folder: Path) -> ModelSummary:
         ops=tflitefile.ops(model),
         parameters=sum(math.prod(variable.shape) for variable in opened.variables),
         size_bytes=request.size_bytes,
-    )
+        costs=tflite.costs_of(
+            hub.files[0], model, "the float .tflite made of it",
+            None if request.format == "keras" else KERAS_ONLY,
+        ),
+    )  # fmt: skip
 
 
 def _open(request: Request) -> Opened:

@@ -5,12 +5,16 @@ The job runs in a worker.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from edgegreen.artifact import TensorSpec
-from edgegreen.sources import host, shapes, tflitefile
+from edgegreen.costs.graph import Shape
+from edgegreen.costs.layers import Costs, costs
+from edgegreen.sources import host, shapes, tflitefile, tflitegraph
 from edgegreen.sources import outputs as stored
-from edgegreen.sources.model import ModelSummary, Source
+from edgegreen.sources.model import KERAS_ONLY, ModelSummary, Source
 from edgegreen.sources.request import Request
 from edgegreen.workers import Report
 
@@ -56,4 +60,32 @@ def summarise(path: Path, called: str, size_bytes: int) -> ModelSummary:
         ops=tflitefile.ops(model),
         parameters=tflitefile.parameters(model),
         size_bytes=size_bytes,
+        costs=costs_of(path, model, passes_absent=KERAS_ONLY),
     )
+
+
+def costs_of(path: Path, model: Any, of: str | None = None, passes_absent: str | None = None) -> Costs:
+    """Costs of one inference of the `model` read from `path`."""
+    return costs(tflitegraph.graph(model, _settled(path, model)), of, passes_absent)
+
+
+def _settled(path: Path, model: Any) -> Mapping[int, Shape]:
+    """Shapes of all tensors, by the runtime, where the file leaves open more than the batch; else none.
+
+    None as well where the inputs themselves are open: then nobody knows.
+    """
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+    main = model.subgraphs[0]
+    signatures = [tensor.shapeSignature for tensor in main.tensors]
+    open_ = [signature is not None and any(size < 0 for size in signature[1:]) for signature in signatures]
+    if not any(open_) or any(open_[int(index)] for index in main.inputs):
+        return {}
+    plain = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+    runtime = Interpreter(model_path=str(path), experimental_op_resolver_type=plain)
+    try:
+        runtime.allocate_tensors()
+    except (RuntimeError, ValueError):  # an operator this LiteRT does not have
+        return {}
+    found = {one["index"]: one["shape"] for one in runtime.get_tensor_details() if open_[one["index"]]}
+    return {index: tuple(int(size) for size in shape) for index, shape in found.items() if len(shape)}

@@ -41,19 +41,21 @@ def write(model: Any, path: Path) -> None:
 
 def is_quantised(model: Any) -> bool:
     """Whether weights or activations are below float32 already: quantised integers or float16."""
-    constants = [tensor for graph in model.subgraphs for tensor in graph.tensors if _constant(model, tensor)]
+    constants = [
+        tensor for graph in model.subgraphs for tensor in graph.tensors if is_constant(model, tensor)
+    ]
     others = [tensor for graph in model.subgraphs for tensor in graph.tensors]
-    return any(_dtype(tensor) == "float16" for tensor in constants) or any(_scaled(one) for one in others)
+    return any(dtype_of(tensor) == "float16" for tensor in constants) or any(_scaled(one) for one in others)
 
 
 def weight_types(path: Path) -> frozenset[str]:
     """Types of the constants that are weights, such as {"float32", "int8"}."""
     model = read(path)
     return frozenset(
-        _dtype(tensor)
+        dtype_of(tensor)
         for graph in model.subgraphs
         for tensor in graph.tensors
-        if _constant(model, tensor) and (_dtype(tensor).startswith("float") or _scaled(tensor))
+        if is_constant(model, tensor) and is_weight(tensor)
     )
 
 
@@ -65,12 +67,20 @@ def ports(model: Any) -> tuple[tuple[Port, ...], tuple[Port, ...]]:
 
 def ops(model: Any) -> dict[str, int]:
     """Operator → count, over all subgraphs."""
-    from ai_edge_litert.tools import flatbuffer_utils
-
     counts: Counter[str] = Counter()
     for graph in model.subgraphs:
-        counts.update(flatbuffer_utils.opcode_to_name(model, op.opcodeIndex) for op in graph.operators)
+        counts.update(op_name(model, op) for op in graph.operators)
     return dict(counts)
+
+
+def op_name(model: Any, op: Any) -> str:
+    """What an operator is: its built-in name, or for a custom one the name its maker gave it."""
+    from ai_edge_litert.tools import flatbuffer_utils
+
+    custom = model.operatorCodes[op.opcodeIndex].customCode
+    if custom:
+        return str(custom.decode("utf-8", "replace"))
+    return str(flatbuffer_utils.opcode_to_name(model, op.opcodeIndex))
 
 
 def parameters(model: Any) -> int:
@@ -81,7 +91,7 @@ def parameters(model: Any) -> int:
         int(np.prod(tensor.shape)) if tensor.shape is not None else 1
         for graph in model.subgraphs
         for tensor in graph.tensors
-        if _constant(model, tensor) and (_dtype(tensor).startswith("float") or _scaled(tensor))
+        if is_constant(model, tensor) and is_weight(tensor)
     )
 
 
@@ -223,10 +233,11 @@ def _port(graph: Any, index: int) -> Port:
     shape = [] if tensor.shape is None else [int(size) for size in tensor.shape]
     signature = shape if tensor.shapeSignature is None else [int(size) for size in tensor.shapeSignature]
     dims = tuple(None if size < 0 else size for size in signature)
-    return Port(tensor.name.decode(), dims, _dtype(tensor))
+    return Port(tensor.name.decode(), dims, dtype_of(tensor))
 
 
-def _dtype(tensor: Any) -> str:
+def dtype_of(tensor: Any) -> str:
+    """Its elements' type as numpy calls it, or the schema where numpy has no name."""
     return _types()[tensor.type]
 
 
@@ -237,7 +248,13 @@ def _types() -> Mapping[int, str]:
     return names | {schema.TensorType.BOOL: "bool"}
 
 
-def _constant(model: Any, tensor: Any) -> bool:
+def is_weight(tensor: Any) -> bool:
+    """Whether a constant holds real numbers, and not a shape or an index."""
+    return dtype_of(tensor).startswith(("float", "bfloat")) or _scaled(tensor)
+
+
+def is_constant(model: Any, tensor: Any) -> bool:
+    """Whether its values stand in the file."""
     data = model.buffers[tensor.buffer].data
     return data is not None and len(data) > 0
 

@@ -67,7 +67,7 @@ class TestInspect:
     def test_a_tflite_file(self, empty: Shell) -> None:
         done = empty.run("inspect", MODELS / "two_in_two_out.tflite")
         assert (done.code, done.err) == (0, "")
-        lines = [line.split() for line in done.out.splitlines()]
+        lines = [line.split() for line in done.out.splitlines() if line]
         assert lines[0][:2] == ["TFLite", "model:"]
         assert ["input", "serving_default_a:0", "1", "×", "4", "int8"] in lines
         assert [line[0] for line in lines if line[0] in ("input", "output")] == ["input"] * 2 + ["output"] * 2
@@ -99,7 +99,11 @@ class TestInspect:
         done = empty.run("inspect", MODELS / "two_in_two_out.tflite", "--json")
         assert (done.code, done.err) == (0, "")
         summary = done.json
-        assert list(summary) == ["kind", "inputs", "outputs", "ops", "parameters", "size_bytes"]
+        assert list(summary) == [
+            "kind", "inputs", "outputs", "ops", "parameters", "size_bytes", "costs", "costs_absent",
+        ]  # fmt: skip
+        assert {one["type"] for one in summary["costs"]["layers"]} == set(summary["ops"])
+        assert summary["costs"]["energy_basis"]["year"] == 2014
         assert summary["inputs"][1] == {"name": "serving_default_a:0", "shape": [1, 4], "dtype": "int8"}
         assert summary["size_bytes"] == (MODELS / "two_in_two_out.tflite").stat().st_size
 

@@ -25,7 +25,7 @@ from edgegreen.cache import Cache
 from edgegreen.convert import build
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.recipe import Data, Recipe, Variant
-from edgegreen.sources import host, tflitefile
+from edgegreen.sources import host, openvino, tflite, tflitefile
 from edgegreen.sources.model import ModelFile
 from edgegreen.sources.samples import rows
 
@@ -52,11 +52,27 @@ def top1(made: Artifact, evaluation: Path) -> float:
 def convolutions(model: Any) -> list[Any]:
     """The weights of a .tflite's convolutions."""
     tensors = model.subgraphs[0].tensors
-    return [t for t in tensors if len(t.shape) == 4 and tflitefile._constant(model, t)]
+    return [t for t in tensors if len(t.shape) == 4 and tflitefile.is_constant(model, t)]
 
 
 class TestKws:
     """MLPerf Tiny's keyword spotting, a SavedModel, with its data: every variant there is."""
+
+    @pytest.mark.parametrize("name", KWS)
+    def test_every_format_has_the_same_macs(self, kws: Built, name: str) -> None:
+        path = artifact(kws, name).files[0].path
+        if path.suffix == ".xml":
+            found = openvino.costs_of(lambda stage, done=None: None, path)
+        else:
+            found = tflite.costs_of(path, tflitefile.read(path))
+        assert found.total.macs == 2_656_768
+        assert found.total.incomplete == ()
+        arithmetic = {one.arithmetic for one in found.layers if one.macs}
+        hybrid = {"dynamic": "int8", "int8": "int8", "int16x8": "int16 × int8"}
+        wanted = hybrid.get(KWS[name].precision or "", "float32")
+        if name == "tensorflow-dynamic":
+            arithmetic.discard("float32")  # kernels below 1024 weights are left alone
+        assert arithmetic == {wanted}
 
     @pytest.mark.parametrize("name", KWS)
     def test_agrees_with_the_source(self, kws: Built, name: str) -> None:
@@ -104,7 +120,7 @@ class TestKws:
     )
     def test_types_are_what_was_asked_for(self, kws: Built, name: str, weights: str, io: str) -> None:
         model = tflitefile.read(artifact(kws, name).files[0].path)
-        kernels = {tflitefile._dtype(kernel) for kernel in convolutions(model)}
+        kernels = {tflitefile.dtype_of(kernel) for kernel in convolutions(model)}
         assert kernels == {weights}
         inputs, outputs = tflitefile.ports(model)
         assert {port.dtype for port in (*inputs, *outputs)} == {io}
