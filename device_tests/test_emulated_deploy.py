@@ -1,4 +1,4 @@
-"""`edgegreen deploy` to an emulated board as it comes: no runtime, no pip, no internet, and watts that are known."""
+"""`edgegreen deploy` to an emulated board as it comes: no runtime, no pip, no internet, and known watts."""
 
 from __future__ import annotations
 
