@@ -1,0 +1,41 @@
+"""What several commands have: arguments, exit codes, how a run's tables and errors are printed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgegreen.errors import EdgegreenError, Interrupted
+
+if TYPE_CHECKING:
+    from edgegreen.comparison import Row
+    from edgegreen.measurement import Run
+
+OK, BUDGET_MISSED = 0, 1
+RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
+VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME", help="Only this variant.")
+
+
+def show_tables(run: Run, rows: Sequence[Row], *, profiled: bool, full: bool = False) -> None:
+    """Print the run's tables, and what its energies mean."""
+    from edgegreen.report import green, profile, terminal
+
+    terminal.show(run, rows, terminal.console())
+    if profiled:
+        profile.show(run.results, terminal.console())
+    green.show(run, rows, terminal.console(), full=full)
+
+
+def complain(error: EdgegreenError) -> None:
+    """Say an error on stderr, and what to do about it."""
+    word = "interrupted" if isinstance(error, Interrupted) else "error"
+    if not os.environ.get("NO_COLOR"):
+        word = click.style(word, fg="red", bold=True)
+    message = error.message.removeprefix("interrupted; ")
+    click.echo(f"{word}: {message}" if message != "interrupted" else word, err=True)
+    if error.hint:
+        click.echo(f"  → {error.hint}", err=True)

@@ -1,0 +1,137 @@
+"""`deploy` and `convert`: what a recipe is for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edgegreen.cli.common import BUDGET_MISSED, OK, RECIPE, VARIANT, complain, show_tables
+from edgegreen.errors import InputError, Interrupted
+
+if TYPE_CHECKING:
+    from edgegreen.measurement import Run
+
+
+@click.command(short_help="Build, run on each target, compare.")
+@RECIPE
+@click.option(
+    "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]|replay:PATH",
+    help="Where to run; several run side by side. Default: local, this machine.",
+)  # fmt: skip
+@VARIANT
+@click.option(
+    "--retry-invalid", type=click.IntRange(0, 100), metavar="N",
+    help="Repeat a trial whose reading cannot be trusted up to N times; the best is kept.",
+)  # fmt: skip
+@click.option(
+    "--resume", metavar="RUN",
+    help="Take up a kept run again: what it has measured of the same models stays.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
+@click.option(
+    "--json", "json_to", metavar="PATH|-", help="Write the run as JSON; - is stdout, without the table."
+)
+@click.option(
+    "--record", type=click.Path(path_type=Path), metavar="FOLDER",
+    help="Record what goes to and comes from each target, for `--target replay:FOLDER`.",
+)  # fmt: skip
+def deploy(
+    recipe: Path,
+    *,
+    targets: tuple[str, ...],
+    only: tuple[str, ...],
+    retry_invalid: int | None,
+    resume: str | None,
+    dry_run: bool,
+    profile: bool,
+    json_to: str | None,
+    record: Path | None,
+) -> None:
+    """Build the RECIPE's variants, run them on each target, print the comparison."""
+    from dataclasses import replace
+
+    from edgegreen.prepare import prepare
+    from edgegreen.report import listings, terminal
+
+    plan = prepare(recipe, targets, only, retry_invalid=retry_invalid, record_to=record)
+    plan = replace(plan, profile=profile)
+    for remark in plan.remarks:
+        click.echo(f"note: {remark}", err=True)
+    if dry_run:
+        listings.show_plan(plan, terminal.console())
+        return
+    if json_to not in (None, "-"):
+        _check_place(Path(json_to))
+    from edgegreen import runs, session
+    from edgegreen.report.progress import progress
+
+    earlier = runs.load(resume) if resume else None
+    with progress(terminal.console(stderr=True)) as shown:
+        one = session.Session(plan, shown, earlier)
+        run = one.run()
+    code = _present(run, json_to, profiled=profile)
+    if one.not_kept:
+        complain(one.not_kept)
+        code = max(code, one.not_kept.exit_code)
+    if one.interrupted:
+        done = f"{len(run.results)} of {len(plan.trials)} trials measured"
+        kept = one.file.exists()
+        raise Interrupted(
+            f"interrupted; {done}" + (f", kept in {one.file}" if kept else ""),
+            hint=f"the same command with `--resume {one.run_id}` measures the rest" if kept else None,
+        )
+    sys.exit(code)
+
+
+@click.command(short_help="Build a recipe's variants and check them.")
+@RECIPE
+@VARIANT
+@click.option("--output", "-o", type=click.Path(path_type=Path), help="Copy the built files to this folder.")
+def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
+    """Build the RECIPE's variants and check each against the source model, on this machine."""
+    from edgegreen import session
+    from edgegreen.prepare import prepare
+    from edgegreen.report import listings, terminal
+    from edgegreen.report.progress import progress
+
+    plan = prepare(recipe, ["local"], only, measured=False)
+    with progress(terminal.console(stderr=True)) as shown:
+        built, failed = session.build_only(plan, shown, output)
+    listings.show_artifacts(built, failed, terminal.console(), output)
+    sys.exit(max((error.exit_code for error in failed.values()), default=OK))
+
+
+def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
+    """Write the result where it is wanted; the exit code is the highest of all that happened."""
+    from edgegreen import comparison
+    from edgegreen.report import terminal
+
+    rows = comparison.of(run)
+    if json_to == "-":
+        click.echo(run.to_json())
+        terminal.show_failures(run.failures, terminal.console(stderr=True))
+    else:
+        show_tables(run, rows, profiled=profiled)  # first: whatever becomes of the file, this is seen
+        if json_to:
+            _write(Path(json_to), run.to_json() + "\n")
+    codes = [failure.exit_code for failure in run.failures]
+    return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
+
+
+def _check_place(path: Path) -> None:
+    """Raise InputError before any work when the JSON cannot go there."""
+    if path.is_dir():
+        raise InputError(f"--json {path}: a folder, not a file")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"--json {path}: no such folder")
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None

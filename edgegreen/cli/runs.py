@@ -1,0 +1,69 @@
+"""`runs` and `show`: what is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from edgegreen.cli.common import VARIANT, show_tables
+
+
+@click.command("runs", short_help="List the runs that are kept.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="As many at most.")
+def list_runs(limit: int) -> None:
+    """List the runs that are kept, the newest first."""
+    from edgegreen import runs
+    from edgegreen.report import listings, terminal
+
+    listings.show_runs(runs.kept(limit), terminal.console())
+
+
+@click.command(short_help="Show a run again, and what stands behind it.")
+@click.argument("run")
+@click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
+@VARIANT
+@click.option("--brief", is_flag=True, help="The tables alone.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--battery-wh", type=float, metavar="WH", help="What the battery holds.")
+@click.option("--battery-mah", type=float, metavar="MAH", help="The same, together with --battery-v.")
+@click.option("--battery-v", type=float, metavar="V", help="The battery's nominal voltage.")
+@click.option("--battery-usable", type=float, metavar="SHARE", help="The share of it that is used (0 to 1).")
+@click.option(
+    "--per-hour", "inferences_per_hour", metavar="N|continuous", help="How often the model runs.",
+    callback=lambda _ctx, _option, value: _number_or_text(value),
+)  # fmt: skip
+@click.option("--grid", "grid_gco2e_per_kwh", type=float, metavar="G", help="Your grid's gCO2e a kWh.")
+def show(
+    run: str, targets: tuple[str, ...], only: tuple[str, ...], brief: bool, as_json: bool, **footprint: Any
+) -> None:
+    """Show a kept RUN: its table, and behind each row conditions, meter and verdict.
+
+    RUN is a run's id or the beginning of one, `latest`, or a JSON file. Battery life and emissions are shown
+    for the recipe's `footprint`; what is given here takes its place.
+    """
+    from edgegreen import comparison, green, runs
+    from edgegreen.report import run as details
+    from edgegreen.report import terminal
+
+    whole = runs.load(run)
+    chosen = runs.only(whole, targets, only)
+    chosen = chosen.model_copy(update={"footprint": green.footprint(whole.footprint, footprint)})
+    if as_json:
+        click.echo(chosen.to_json())
+        return
+    rows = [row for row in comparison.of(whole) if row.measurement in chosen.results]
+    profiled = any(row.measurement.profile for row in rows)
+    if brief:
+        show_tables(chosen, rows, profiled=profiled)
+        return
+    details.show_heading(chosen, terminal.console())
+    show_tables(chosen, rows, profiled=profiled, full=True)
+    details.show_rows(rows, terminal.console())
+
+
+def _number_or_text(value: str | None) -> float | str | None:
+    try:
+        return value if value is None else float(value)
+    except ValueError:
+        return value

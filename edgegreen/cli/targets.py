@@ -1,0 +1,151 @@
+"""`targets`: the boards that can be named; asked, looked after, equipped."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from edgegreen.cli.common import OK, complain
+from edgegreen.errors import InputError
+
+
+@click.group()
+def targets() -> None:
+    """The boards that can be named."""
+
+
+@targets.command("list")
+def list_targets() -> None:
+    """List every target that --target knows, and the file it stands in."""
+    from edgegreen import target
+    from edgegreen.report import listings, terminal
+
+    listings.show_targets(target.load_all(), terminal.console())
+
+
+@targets.command("show")
+@click.argument("name")
+def show_target(name: str) -> None:
+    """Print a target's file."""
+    from edgegreen import target
+
+    path = target.file(name)
+    target.load(path)
+    click.echo(f"# {path}")
+    click.echo(path.read_text(encoding="utf-8"), nl=False)
+
+
+SPEC = click.argument("spec", metavar="NAME|FILE|ssh://user@host[:port]|local")
+
+
+@targets.command("probe")
+@SPEC
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@click.option("--yaml", "as_yaml", is_flag=True, help="As a target file.")
+def probe_target(spec: str, as_json: bool, as_yaml: bool) -> None:
+    """Ask a board what it is, in one round trip; nothing has to be installed there."""
+    if as_json and as_yaml:
+        raise InputError("--json or --yaml, not both")
+    from edgegreen import probe, target
+
+    probed = probe.probe(target.find(spec))
+    if as_yaml:
+        from edgegreen.probe import targetfile
+
+        click.echo(targetfile.text(probed), nl=False)
+        return
+    from edgegreen.report import boards, terminal
+
+    if as_json:
+        click.echo(boards.board_json(probed))
+    else:
+        boards.show_board(probed, terminal.console())
+
+
+@targets.command("add")
+@click.argument("name")
+@SPEC
+@click.option(
+    "--output", "-o", "folder", type=click.Path(path_type=Path), default=Path("targets"), show_default=True,
+    help="The folder to write it to.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="Overwrite a file that is there.")
+def add_target(name: str, spec: str, folder: Path, force: bool) -> None:
+    """Ask a board what it is, and write the target file NAME.yaml of it."""
+    from edgegreen import probe, target
+    from edgegreen.probe import targetfile
+
+    path = targetfile.place(name, folder, force)
+    probed = probe.probe(target.find(spec))
+    targetfile.write(path, probed)
+    click.echo(f"{path}: {probed.identity.name}, family {probed.identity.family}")
+
+
+@targets.command("doctor")
+@SPEC
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def doctor_target(spec: str, as_json: bool) -> None:
+    """Say what would spoil a run on a board, and what to do about it.
+
+    ✗ stops a run, ! spoils its readings. Exit code 5 when something stops a run, 4 when the board could not
+    be reached.
+    """
+    from edgegreen import target
+    from edgegreen.probe import doctor
+    from edgegreen.report import boards, terminal
+
+    checkup = doctor.visit(target.find(spec))
+    if as_json:
+        click.echo(boards.findings_json(checkup))
+    else:
+        boards.show_findings(checkup, terminal.console())
+    sys.exit(checkup.exit_code)
+
+
+@targets.command("provision", short_help="Bring the runtimes that a board lacks.")
+@click.argument("name", metavar="NAME|ssh://user@host[:port]")
+@click.option(
+    "--runtime", "-r", "only", multiple=True, type=click.Choice(["litert", "tflite-runtime", "openvino"]),
+    help="Only this runtime. Default: one for each format, or those that the target names.",
+)  # fmt: skip
+@click.option("--renew", is_flag=True, help="Choose anew what was brought and locked before.")
+def provision_target(name: str, only: tuple[Any, ...], renew: bool) -> None:
+    """Bring the runtimes that the board's Python lacks: fetched here, no network needed there."""
+    import dataclasses
+
+    from edgegreen import provision, target
+    from edgegreen.report import terminal, words
+    from edgegreen.report.progress import progress
+
+    one = target.find(name)
+    with progress(terminal.console(stderr=True)) as shown:
+        told = lambda stage, done: shown.step(one.name, "provisioning", stage, done)  # noqa: E731
+        report = provision.on_target(one, only, told, renew=renew)
+    click.echo(f"{one.name}  {words.board({'board': dataclasses.asdict(report.board)})}")
+    for line in report.lines:
+        click.echo(line)
+    for remark in report.remarks:
+        click.echo(f"note: {remark}", err=True)
+    for error in report.failures:
+        complain(error)
+    sys.exit(max((error.exit_code for error in report.failures), default=OK))
+
+
+@targets.command("clean", short_help="Remove what edgegreen put on a board.")
+@click.argument("name", metavar="NAME|ssh://user@host[:port]")
+def clean_target(name: str) -> None:
+    """Remove what edgegreen put on a board: models, data, agent, runtimes.
+
+    All of it is brought again when it is needed.
+    """
+    from edgegreen import provision, target
+    from edgegreen.report import words
+
+    one = target.find(name)
+    freed = provision.clean(one)
+    click.echo(
+        f"{one.name}: {words.size(freed)} freed" if freed is not None else f"{one.name}: nothing there"
+    )
