@@ -141,6 +141,8 @@ class Variant(Frozen):
     quantizer: Quantizer | None = None
     io: Literal["float", "int8"] = "float"
     """Type of the model's inputs and outputs; `int8` for full-integer variants only."""
+    accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
+    """Operators stay in float until the metric drops by no more, as far as data tell that are not evaluated."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -156,6 +158,10 @@ class Variant(Frozen):
             )
         if self.io == "int8" and (self.format, self.precision) != ("tflite", "int8"):
             raise ValueError("`io: int8` goes with `format: tflite, precision: int8` only")
+        if self.accuracy_drop_max is not None and not self.calibrated:
+            raise ValueError(f"`accuracy_drop_max` goes with `precision: {'` or `'.join(CALIBRATED)}` only")
+        if self.accuracy_drop_max is not None and self.quantizer == "tensorflow":
+            raise ValueError("`quantizer: tensorflow` knows no `accuracy_drop_max`; leave one of them out")
         return self
 
     @property
