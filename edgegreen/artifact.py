@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgegreen.mixture import Mixed
+
 
 @dataclass(frozen=True)
 class File:
@@ -51,45 +53,13 @@ class Agreement:
 
 
 @dataclass(frozen=True)
-class KeptOperator:
-    """An operator that stayed in float: its name in the float model, and its kind (`CONV_2D`)."""
-
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True)
-class Mixed:
-    """Which operators stayed in float so that a metric drops by no more than `limit`, and how that was found.
-
-    Drops are losses against the variant's own float model, in the metric's unit; below 0 it gained.
-    `operators` counts those that could be quantised. `drop` was found on the `n` samples the choice was made on
-    (`judged_by` says which and by what), `drop_all` there with all operators quantised, `held_out_drop` on
-    `held_out_n` others; None: could not be had. `steps` counts the variants tried; `stopped` says what
-    cut the search short.
-    """
-
-    limit: float
-    operators: int
-    kept: tuple[KeptOperator, ...]
-    drop: float
-    drop_all: float | None
-    judged_by: str
-    n: int
-    held_out_drop: float | None
-    held_out_n: int
-    steps: int
-    stopped: str | None
-
-
-@dataclass(frozen=True)
 class Artifact:
     """One variant, built. `files` has the model first (OpenVINO: .xml, then .bin).
 
     `input_order[i]` is the index, in the file, of the model's i-th input as the recipe's data number
     them (`x0`, `x1`, …); `output_order` likewise. `inputs` and `outputs` are in the recipe's order.
-    `compressed_bytes` is the size of the files when deflated (zlib level 6). `mixed` is there for a variant with
-    a limit on its accuracy drop.
+    `compressed_bytes` is the size of the files when deflated (zlib level 6). `mixed` is there for a
+    variant with a limit on its accuracy drop.
     """
 
     key: str

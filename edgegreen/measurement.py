@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgegreen.mixture import Mixed
+
 BATCHES = 20
 T_975_19DF = 2.093  # Student's t, 0.975 quantile, BATCHES − 1 = 19 degrees of freedom
 Z_975 = 1.960
@@ -94,12 +96,13 @@ class RuntimeUsed(Record):
 
 
 class ArtifactUsed(Record):
-    """The deployed file(s)."""
+    """The deployed file(s). `mixed` is there for a variant with an `accuracy_drop_max`."""
 
     sha256: str
     size_bytes: int
     compressed_bytes: int
     built_by: str
+    mixed: Mixed | None = None
 
 
 class Accuracy(Record):

@@ -142,7 +142,7 @@ class Variant(Frozen):
     io: Literal["float", "int8"] = "float"
     """Type of the model's inputs and outputs; `int8` for full-integer variants only."""
     accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
-    """Operators stay in float until the metric drops by no more, as far as data tell that are not evaluated."""
+    """As many operators stay in float as it takes for the metric to drop by no more."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

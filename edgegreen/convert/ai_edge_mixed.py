@@ -1,7 +1,7 @@
 """Float .tflite → .tflite with some operators left in float, so that the accuracy holds. Runs in a worker.
 
-ai-edge-quantizer's recipes name operators by the tensors they give. Statistics of activations are taken once, for
-all candidates.
+ai-edge-quantizer's recipes name operators by the tensors they give. Statistics of activations are taken once,
+for all candidates.
 """
 
 from __future__ import annotations
@@ -10,25 +10,24 @@ import re
 import shutil
 import tempfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edgegreen.artifact import Mixed
 from edgegreen.convert import ai_edge, mixed
 from edgegreen.convert.judge import Bench, Judged, open_benches
 from edgegreen.convert.model import Job
 from edgegreen.convert.sensitivity import Bounds, Kept, Operator, search
-from edgegreen.errors import EdgegreenError
+from edgegreen.mixture import Mixed
 from edgegreen.sources import host
 from edgegreen.sources.model import ModelFile
+from edgegreen.sources.outputs import Row
 from edgegreen.workers import Report
 
 GLANCE_SAMPLES = 64
 
 
-def convert(
-    report: Report, job: Job, folder: Path, bounds: Bounds = mixed.BOUNDS
-) -> tuple[ModelFile, Mixed]:
+def convert(report: Report, job: Job, folder: Path, bounds: Bounds = mixed.BOUNDS) -> tuple[ModelFile, Mixed]:
     """Write the variant into `folder`. Raises ConversionError when only float keeps to the limit."""
     report("converting")
     bench, held_out = open_benches(job)
@@ -36,10 +35,10 @@ def convert(
     statistics = ai_edge.calibrate(report, job, recipe)
     operators = quantisable(job.hub.files[0], recipe)
     with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
-        makes = _Makes(job, recipe, statistics, operators, bench, Path(scratch))
-        found = search(operators, makes, mixed.limit_of(job), bounds, report)
+        making = _Quantizing(job, recipe, statistics, operators, Path(scratch))
+        found = search(operators, _Judging(making, bench), mixed.limit_of(job), bounds=bounds, report=report)
         mixed.refuse_float(job, found, len(operators))
-        built = makes.build(found.kept)
+        built = making.build(found.kept)
         path = Path(shutil.copyfile(built.files[0], folder / "model.tflite"))
     model = ai_edge.model_file(job, path)
     return model, mixed.describe(job, found, operators, bench, mixed.held_out_drop(job, model, held_out))
@@ -86,24 +85,18 @@ def _product(shape: Any) -> int:
     return found
 
 
-class _Makes:
-    """Candidates, built in `scratch` and run on this host. One that the quantizer refuses is none."""
+@dataclass(frozen=True)
+class _Quantizing:
+    """What every candidate is made by: the recipe for all operators, statistics, and where to write."""
 
-    def __init__(
-        self, job: Job, recipe: Any, statistics: Any, operators: Sequence[Operator], bench: Bench, scratch: Path
-    ) -> None:
-        self.job, self.recipe, self.statistics = job, recipe, statistics
-        self.operators, self.bench, self.scratch = operators, bench, scratch
-        self.few = bench.first(GLANCE_SAMPLES)
-
-    def glance(self, kept: Kept) -> Judged | None:
-        return self._judge(kept, self.few)
-
-    def judge(self, kept: Kept) -> Judged | None:
-        return self._judge(kept, self.bench)
+    job: Job
+    recipe: Any
+    statistics: Any
+    operators: Sequence[Operator]
+    scratch: Path
 
     def build(self, kept: Kept) -> ModelFile:
-        """The candidate as a file, in the place of the one before."""
+        """The candidate as a file, in the place of the one before. Raises whatever the quantizer does."""
         from ai_edge_quantizer import algorithm_manager, qtyping
 
         left = [
@@ -118,12 +111,26 @@ class _Makes:
         path.write_bytes(ai_edge.quantise(self.job, [*self.recipe, *left], self.statistics))
         return ai_edge.model_file(self.job, path)
 
-    def _judge(self, kept: Kept, bench: Bench) -> Judged | None:
+
+@dataclass(frozen=True)
+class _Judging:
+    """Candidates, run on this host. One that the quantizer or the runtime refuses is none."""
+
+    making: _Quantizing
+    bench: Bench
+
+    def glance(self, kept: Kept) -> float | None:
+        few = self.bench.first(GLANCE_SAMPLES)
+        outputs = self._outputs(kept, few)
+        return None if outputs is None else few.sqnr_db(outputs)
+
+    def judge(self, kept: Kept) -> Judged | None:
+        outputs = self._outputs(kept, self.bench)
+        return None if outputs is None else self.bench.judge(outputs, mixed.limit_of(self.making.job))
+
+    def _outputs(self, kept: Kept, bench: Bench) -> list[Row] | None:
         try:
-            built = self.build(kept)
-            outputs = list(host.outputs(built, bench.inputs, self.job.request.threads))
-        except EdgegreenError:
-            raise
-        except Exception:  # some mixtures neither the quantizer nor the runtime can do; others they can
+            built = self.making.build(kept)
+            return list(host.outputs(built, bench.inputs, self.making.job.request.threads))
+        except Exception:  # some mixtures neither can do; the next one they can
             return None
-        return bench.judge(outputs)

@@ -51,8 +51,8 @@ MODULES: dict[Quantizer, tuple[str, ...]] = {
 class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
-    `stage` is "loading", "installing …", "converting", "choosing precision", "checking", "evaluating", "cached",
-    "done", "failed".
+    `stage` is "loading", "installing …", "converting", "choosing precision", "checking", "evaluating",
+    "cached", "done", "failed".
     """
 
     variant: str | None

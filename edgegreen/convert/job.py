@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from edgegreen.agent.runtimes.tensors import Mismatch
-from edgegreen.artifact import Agreement, Artifact, File, Mixed
+from edgegreen.artifact import Agreement, Artifact, File
 from edgegreen.convert import ai_edge, ai_edge_mixed, openvino, openvino_mixed, tensorflow
 from edgegreen.convert.model import Job, Recording
 from edgegreen.errors import ConversionError, InputError
+from edgegreen.mixture import Mixed
 from edgegreen.recipe import Precision, Quantizer, Variant
 from edgegreen.sources import files, host, tflitefile
 from edgegreen.sources import outputs as stored

@@ -1,14 +1,14 @@
 """How much a candidate loses against the float model, on samples that are held in memory.
 
-Used while the precision of operators is chosen. A quarter of the samples, where there are enough, takes no part
-in the choice and says afterwards what it is worth.
+Used while the precision of operators is chosen. A quarter of the samples, where there are enough, takes no
+part in the choice and says afterwards what it is worth.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from edgegreen import data, metrics
 from edgegreen.convert.model import Job
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import InputError
+from edgegreen.mixture import within
 from edgegreen.recipe import Hook, Metric
 from edgegreen.sources import host, shapes
 from edgegreen.sources.agreement import compare
@@ -27,14 +28,19 @@ SAMPLES_MAX = 1024
 MEMORY_MAX_BYTES = 256_000_000  # of samples and the float model's outputs
 HELD_OUT_FROM = 256  # samples; fewer are all needed for the choice
 HELD_OUT_SHARE = 0.25
+JACKKNIFE_GROUPS = 16
+Z_95 = 1.645  # one-sided
 
 
 @dataclass(frozen=True)
 class Judged:
-    """What a candidate loses in the metric (inf: it gives no numbers), and its SQNR against the float model."""
+    """What a candidate loses in the metric; inf when it gives no numbers.
+
+    `upper` is the drop's one-sided 95 % bound; where the drop alone is over the limit, the drop.
+    """
 
     drop: float
-    sqnr_db: float
+    upper: float
 
 
 @dataclass(frozen=True)
@@ -56,28 +62,66 @@ class Bench:
         """How many samples."""
         return len(self.inputs)
 
-    def judge(self, outputs: Iterable[Row]) -> Judged:
+    def judge(self, outputs: Iterable[Row], limit: float) -> Judged:
         """Judge a candidate by its outputs for `inputs`, in order."""
         got = list(outputs)
-        found = compare(self.floats, got)
-        return Judged(self.drop(got), -math.inf if found.sqnr_db is None else found.sqnr_db)
+        drop = self.drop(got)
+        return Judged(drop, drop + self._margin(got) if within(drop, limit) else drop)
+
+    def sqnr_db(self, outputs: Iterable[Row]) -> float:
+        """How close these outputs are to the float model's (see `agreement`); −inf: they make no sense."""
+        found = compare(self.floats, outputs).sqnr_db
+        return -math.inf if found is None else found
 
     def drop(self, outputs: Sequence[Row]) -> float:
-        """What these outputs lose against the float model's; below 0 they gain. inf when it cannot be told."""
-        value = score(self.metric, self.labels, outputs)
-        loss = self.value - value if metrics.higher_is_better(self.metric) else value - self.value
-        return math.inf if math.isnan(loss) else loss
+        """What these outputs lose against the float model's; below 0 they gain. inf: it cannot be told."""
+        return self._drop(outputs, np.arange(self.n), self.value)
 
     def first(self, n: int) -> Bench:
-        """The same with the first `n` samples only; the metric's value stays that of all."""
-        return Bench(self.inputs[:n], self.floats[:n], self.metric, self.labels[:n], self.value, self.about)
+        """The same with the first `n` samples only, for `sqnr_db`."""
+        return replace(self, inputs=self.inputs[:n], floats=self.floats[:n], labels=self.labels[:n])
+
+    def _drop(self, outputs: Sequence[Row], numbers: NDArray[np.int64], of_float: float) -> float:
+        value = score(self.metric, self.labels[numbers], [outputs[number] for number in numbers])
+        loss = of_float - value if metrics.higher_is_better(self.metric) else value - of_float
+        return math.inf if math.isnan(loss) else loss
+
+    def _margin(self, outputs: Sequence[Row]) -> float:
+        """From the drop to its upper bound. Of a share it is never less than 3/n: what happens to none of n
+        samples may still happen to that many (the rule of three; Hanley & Lippman-Hand 1983, JAMA 249:1743).
+        """
+        least = 3 / self.n if self.metric in ("top1", "top5") else 0.0
+        return max(Z_95 * self._error(outputs), least)
+
+    def _error(self, outputs: Sequence[Row]) -> float:
+        """The drop's standard error, of whatever metric; inf when too few samples tell it.
+
+        Delete-a-group jackknife (Efron & Tibshirani, An Introduction to the Bootstrap, 1993, ch. 11), of both
+        models' outputs alike: what they get wrong together does not count.
+        """
+        numbers = np.arange(self.n)
+        groups = min(JACKKNIFE_GROUPS, self.n)
+        try:
+            drops = []
+            for group in range(groups):
+                rest = numbers[numbers % groups != group]
+                of_float = score(self.metric, self.labels[rest], [self.floats[number] for number in rest])
+                drops.append(self._drop(outputs, rest, of_float))
+        except InputError:  # a part without one of the classes, or without a sample
+            return math.inf
+        return math.sqrt((groups - 1) * float(np.var(drops)))
 
 
-def score(metric: Metric | Hook, labels: NDArray[np.generic], outputs: Iterable[Row]) -> float:
-    """The metric of one sample's outputs after the other."""
+def score(metric: Metric | Hook, labels: NDArray[np.generic], outputs: Sequence[Row]) -> float:
+    """The metric over these samples' outputs. Raises InputError when they do not fit."""
     found = metrics.score(metric, labels)
-    for number, row in enumerate(outputs):
-        found.update(number, [value if value.shape[:1] == (1,) else value[None] for value in row])
+    rows = [[value if value.shape[:1] == (1,) else value[None] for value in row] for row in outputs]
+    alike = len({tuple(value.shape for value in row) for row in rows}) == 1
+    parts = [[np.concatenate(column) for column in zip(*rows, strict=True)]] if alike else rows
+    start = 0
+    for part in parts:
+        found.update(start, part)
+        start += len(part[0])
     return found.value()
 
 
@@ -147,9 +191,3 @@ def _stand_in(metric: Metric | Hook, floats: Sequence[Row]) -> tuple[Metric, NDA
         scores = np.array([row[-1] - row[0] if len(row) == 2 else row[0] for row in first])
         return "auc", (scores > np.median(scores)).astype(np.int64)
     return "top1", np.array([row.argmax() for row in first])
-
-
-def within(drop: float, limit: float) -> bool:
-    """Whether a drop keeps to a limit; 0.01 in floats is a hair more than 0.01."""
-    return drop <= limit * (1 + 1e-9) + 1e-12
-

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from edgegreen.artifact import KeptOperator, Mixed
-from edgegreen.convert.judge import Bench, within
+from edgegreen.convert.judge import Bench
 from edgegreen.convert.model import Job
 from edgegreen.convert.sensitivity import Bounds, Found, Operator
 from edgegreen.errors import ConversionError
+from edgegreen.mixture import KeptOperator, Mixed, within
 from edgegreen.sources import host
 from edgegreen.sources.model import ModelFile
 
@@ -23,16 +23,16 @@ def limit_of(job: Job) -> float:
 
 
 def refuse_float(job: Job, found: Found, operators: int) -> None:
-    """Raise ConversionError when there is nothing to quantise, or only the float model keeps to the limit."""
-    limit = limit_of(job)
+    """Raise ConversionError when nothing can be quantised, or only the float model keeps to the limit."""
     if found.judged is None or not operators:
         raise ConversionError(f"no operator of the model can be quantised to {job.precision}")
-    if found.stopped is None and not within(found.judged.drop, limit):
-        best = "no numbers" if math.isinf(found.judged.drop) else f"a drop of {found.judged.drop:.4g}"
+    limit, drop = limit_of(job), found.judged.drop
+    if math.isinf(drop) or (found.stopped is None and not within(drop, limit)):
+        best = "no numbers" if math.isinf(drop) else f"a drop of {drop:.4g}"
         raise ConversionError(
-            f"`accuracy_drop_max: {limit:g}` is kept by no mixture of {job.precision} and fp32 that was tried "
-            f"({found.steps} steps; the best had {best} with {len(found.kept)} of {operators} operators in fp32)",
-            hint="allow more, or ask for fp16, or dynamic",
+            f"no mixture of {job.precision} and fp32 that was tried keeps to `accuracy_drop_max: {limit:g}` "
+            f"(the best of {found.steps}: {best} with {len(found.kept)} of {operators} operators in fp32)",
+            hint="allow more, or ask for fp16 or dynamic",
         )
 
 
@@ -55,6 +55,7 @@ def describe(
         operators=len(operators),
         kept=tuple(KeptOperator(one.name, one.kind) for one in kept),
         drop=found.judged.drop,
+        drop_upper=finite(found.judged.upper),
         drop_all=finite(found.everything.drop) if found.everything else None,
         judged_by=bench.about,
         n=bench.n,

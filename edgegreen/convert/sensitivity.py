@@ -1,10 +1,13 @@
 """Which operators to leave in float so that a model's metric drops by no more than a limit. Knows no format.
 
 1. All operators are quantised: when that keeps to the limit, nothing is left in float.
-2. Each operator is quantised alone, all others in float; the outputs' SQNR says how much harm that does. (One in
-   float at a time would not tell: a value that loses its detail loses it where either neighbour is int8.)
+2. Each operator is quantised alone, all others in float; the outputs' SQNR says how much harm that does. (One
+   in float at a time would not tell: a value loses its detail where either of its neighbours is int8.)
 3. Bisection over that ranking finds how many of the most harmful have to stay in float.
 4. Those are given back one by one, the costliest first, wherever the limit still holds without them.
+
+The limit holds when the upper 95 % bound of the drop keeps to it, or the search would find the candidate that
+chance was kind to; only where nothing keeps to it so, the drop itself counts.
 
 Bounded in steps and time. Cut short, it gives the best that was found until then, and says so.
 """
@@ -17,7 +20,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from edgegreen.convert.judge import Judged, within
+from edgegreen.convert.judge import Judged
+from edgegreen.mixture import within
 from edgegreen.workers import Report
 
 Kept = frozenset[int]
@@ -28,7 +32,7 @@ RANKING_SHARE = 0.5  # of the bounds: the rest is for what the ranking is good f
 
 @dataclass(frozen=True)
 class Operator:
-    """One that could be quantised. `cost` is what it takes in float: multiplications, or values where none."""
+    """One that could be quantised. `cost`: its multiplications, or the values it gives where it has none."""
 
     name: str
     kind: str
@@ -46,8 +50,8 @@ class Bounds:
 class Candidates(Protocol):
     """Builds and judges candidates by the numbers of the operators that are left in float."""
 
-    def glance(self, kept: Kept) -> Judged | None:
-        """A quick look, good for ranking. None: it cannot be built."""
+    def glance(self, kept: Kept) -> float | None:
+        """The outputs' SQNR in dB on a few samples. None: it cannot be built."""
 
     def judge(self, kept: Kept) -> Judged | None:
         """On all samples of the choice. None: it cannot be built."""
@@ -71,6 +75,7 @@ def search(
     operators: Sequence[Operator],
     candidates: Candidates,
     limit: float,
+    *,
     bounds: Bounds,
     report: Report,
     clock: Callable[[], float] = time.monotonic,
@@ -80,8 +85,7 @@ def search(
     stopped = None
     try:
         if not book.keeps(frozenset()):
-            ranked = _rank(book)
-            _give_back(book, _bisect(book, ranked))
+            _mix(book, _rank(book))
     except _Over as over:
         stopped = str(over)
     kept, judged = book.best()
@@ -94,7 +98,10 @@ class _Over(Exception):
 
 @dataclass
 class _Book:
-    """What was tried, and what that has cost. `cut` says that the ranking was cut short, if so."""
+    """What was tried, and what that has cost. `cut` says that the ranking was cut short, if so.
+
+    While `sure`, the upper bound of a drop has to keep to the limit, else the drop.
+    """
 
     operators: Sequence[Operator]
     candidates: Candidates
@@ -102,6 +109,7 @@ class _Book:
     bounds: Bounds
     report: Report
     clock: Callable[[], float]
+    sure: bool = True
     tried: dict[Kept, Judged | None] = field(default_factory=dict)
     steps: int = 0
     cut: str | None = None
@@ -116,21 +124,22 @@ class _Book:
             self._step(share=1.0)
             self.tried[kept] = self.candidates.judge(kept)
         judged = self.tried[kept]
-        return judged is not None and within(judged.drop, self.limit)
+        return judged is not None and within(judged.upper if self.sure else judged.drop, self.limit)
 
-    def glance(self, kept: Kept) -> Judged | None:
+    def glance(self, kept: Kept) -> float | None:
         """A quick look. Raises _Over when ranking has had its share."""
         self._step(share=RANKING_SHARE)
         return self.candidates.glance(kept)
 
     def best(self) -> tuple[Kept, Judged | None]:
-        """Of those within the limit the cheapest, else the one with the smallest drop."""
+        """Of those surely within the limit the cheapest, else of those within, else the smallest drop."""
         built = {kept: judged for kept, judged in self.tried.items() if judged is not None}
-        good = [kept for kept, judged in built.items() if within(judged.drop, self.limit)]
+        sure = [kept for kept, judged in built.items() if within(judged.upper, self.limit)]
+        good = sure or [kept for kept, judged in built.items() if within(judged.drop, self.limit)]
         if good:
             chosen = min(good, key=lambda kept: (self._cost(kept), len(kept), sorted(kept)))
         elif built:
-            chosen = min(built, key=lambda kept: (built[kept].drop, -built[kept].sqnr_db, sorted(kept)))
+            chosen = min(built, key=lambda kept: (built[kept].drop, self._cost(kept), sorted(kept)))
         else:
             return frozenset(), None
         return chosen, built[chosen]
@@ -159,12 +168,21 @@ def _rank(book: _Book) -> list[Kept]:
     harm: dict[Kept, float] = {}
     for group in groups:
         try:
-            judged = book.glance(everything - group)
+            sqnr_db = book.glance(everything - group)
         except _Over as over:
             book.cut = f"{over}, with {len(harm)} of {len(groups)} operators ranked"
             break
-        harm[group] = math.inf if judged is None else -judged.sqnr_db
+        harm[group] = math.inf if sqnr_db is None else -sqnr_db
     return sorted(groups, key=lambda group: (-harm.get(group, -math.inf), min(group)))
+
+
+def _mix(book: _Book, ranked: Sequence[Kept]) -> None:
+    """Find how many of the ranking have to stay in float: surely enough, or else just so."""
+    for book.sure in (True, False):
+        kept = _bisect(book, ranked)
+        if len(kept) < len(book.operators):
+            _give_back(book, kept)
+            return
 
 
 def _bisect(book: _Book, ranked: Sequence[Kept]) -> Kept:
