@@ -7,9 +7,9 @@ Trained networks have channels whose range is many times that of the others (Mob
 "LLM.int8()"). One scale for a whole activation then leaves the other channels a few of the 256 steps. The
 digits model that comes along is too small and too well trained to show it, so it is made to: the weights and
 bias of every eighth channel (drawn by the seed) of the second convolution are multiplied by F, and the next
-convolution divides what it reads of them by F. ReLU lets positive factors through, so the float model computes
-what it computed before, up to rounding; nothing is trained, and no accuracy was looked at in float or int8 to
-choose channels. It is Nagel's equalisation, done backwards.
+convolution divides what it reads of them by F. ReLU lets positive factors through, so the float model
+computes what it computed before, up to rounding; nothing is trained, and no accuracy was looked at to choose
+channels. It is Nagel's equalisation, done backwards.
 """
 
 from __future__ import annotations

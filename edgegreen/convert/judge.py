@@ -87,8 +87,10 @@ class Bench:
         return math.inf if math.isnan(loss) else loss
 
     def _margin(self, outputs: Sequence[Row]) -> float:
-        """From the drop to its upper bound. Of a share it is never less than 3/n: what happens to none of n
-        samples may still happen to that many (the rule of three; Hanley & Lippman-Hand 1983, JAMA 249:1743).
+        """From the drop to its upper bound; of a share never less than 3/n.
+
+        What happens to none of n samples may happen to as many all the same (the rule of three: Hanley &
+        Lippman-Hand 1983, JAMA 249:1743).
         """
         least = 3 / self.n if self.metric in ("top1", "top5") else 0.0
         return max(Z_95 * self._error(outputs), least)
@@ -138,7 +140,7 @@ def open_benches(job: Job) -> tuple[Bench, Bench | None]:
     numbers = np.random.default_rng(SEED).permutation(stick.n)[: _how_many(job)]
     held = round(HELD_OUT_SHARE * len(numbers)) if len(numbers) >= HELD_OUT_FROM else 0
     inputs = _read(stick, set(numbers.tolist()))
-    parts = [np.sort(part) for part in (numbers[held:], numbers[:held]) if len(part)]
+    parts = [part for part in (numbers[held:], numbers[:held]) if len(part)]
     benches = [_bench(job, [inputs[number] for number in part], labels, part) for part in parts]
     return benches[0], benches[1] if len(benches) > 1 else None
 

@@ -38,8 +38,8 @@ WHOLE = 1.0  # what the float model is worth to NNCF, which divides by it
 OF_WEIGHTS = ("Constant", "Convert", "Subtract", "Multiply", "Reshape", "FakeQuantize")
 # What only moves values: it is in 8 bits when its neighbours are.
 MOVES = (
-    "Concat", "Gather", "MaxPool", "Pad", "Parameter", "Result", "Slice", "Split", "Squeeze", "StridedSlice",
-    "Transpose", "Unsqueeze", "VariadicSplit",
+    "Concat", "Gather", "MaxPool", "Pad", "Parameter", "Result", "ShapeOf", "Slice", "Split", "Squeeze",
+    "StridedSlice", "Transpose", "Unsqueeze", "VariadicSplit",
 )  # fmt: skip
 
 
@@ -154,8 +154,8 @@ class _Control:
     def _validate(self, compiled: Any, numbers: Any) -> tuple[float, list[float]]:
         """WHOLE less the drop, and how close each sample's outputs are to the float model's.
 
-        For a part of the samples, that is for ranking, the mean of those. Once the bounds are reached nothing is
-        said to be lost: NNCF then ends with the model that it has.
+        For a part of the samples, that is for ranking, the mean of the latter. Once the bounds are reached,
+        nothing is said to be lost: NNCF then ends with the model that it has.
         """
         rows, close = [], []
         for number in numbers:

@@ -4,7 +4,8 @@
 2. Each operator is quantised alone, all others in float; the outputs' SQNR says how much harm that does. (One
    in float at a time would not tell: a value loses its detail where either of its neighbours is int8.)
 3. Bisection over that ranking finds how many of the most harmful have to stay in float.
-4. Those are given back one by one, the costliest first, wherever the limit still holds without them.
+4. Those are given back one by one, the costliest first, wherever the limit still holds without them; then the
+   same from twice as many, so that several cheap ones may stand for a costly one.
 
 The limit holds when the upper 95 % bound of the drop keeps to it, or the search would find the candidate that
 chance was kind to; only where nothing keeps to it so, the drop itself counts.
@@ -179,23 +180,24 @@ def _rank(book: _Book) -> list[Kept]:
 def _mix(book: _Book, ranked: Sequence[Kept]) -> None:
     """Find how many of the ranking have to stay in float: surely enough, or else just so."""
     for book.sure in (True, False):
-        kept = _bisect(book, ranked)
-        if len(kept) < len(book.operators):
-            _give_back(book, kept)
+        length = _bisect(book, ranked)
+        if length < len(ranked):
+            _give_back(book, _head(ranked, length))
+            _give_back(book, _head(ranked, min(2 * length, len(ranked) - 1)))
             return
 
 
-def _bisect(book: _Book, ranked: Sequence[Kept]) -> Kept:
-    """The shortest head of the ranking that keeps to the limit; all of them when none shorter does."""
-
-    def head(length: int) -> Kept:
-        return frozenset().union(*ranked[:length])
-
+def _bisect(book: _Book, ranked: Sequence[Kept]) -> int:
+    """The length of the shortest head of the ranking that keeps to the limit; all when none shorter does."""
     low, high = 0, len(ranked)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if book.keeps(head(middle)) else (middle, high)
-    return head(high)
+        low, high = (low, middle) if book.keeps(_head(ranked, middle)) else (middle, high)
+    return high
+
+
+def _head(ranked: Sequence[Kept], length: int) -> Kept:
+    return frozenset().union(*ranked[:length])
 
 
 def _give_back(book: _Book, kept: Kept) -> None:
