@@ -124,7 +124,7 @@ class Data(Frozen):
     evaluation: Beside | Download | None = None
     """What accuracy is measured on, on the device. Never used to build a variant."""
     training: Beside | Download | None = None
-    """What passes train on: `x` and `y`, apart from the evaluation data."""
+    """What passes train on, and precision is chosen on: `x` and `y`, apart from the evaluation data."""
     metric: Metric | Hook = "top1"
     loss: Loss | None = None
     """What passes train for; left out: what fits the metric."""
