@@ -84,8 +84,9 @@ def notes(mixed: Mixed, precision: str | None, measured: float | None, n: int | 
 
 
 def _drop(value: float) -> str:
-    return f"{'gain' if value < 0 else 'drop'} {_number(abs(value))}"
+    return f"{'gain' if value < -1e-12 else 'drop'} {_number(abs(value))}"
 
 
 def _number(value: float) -> str:
-    return f"{value:.2g}" if value else "0"
+    """Two digits; what is left of floats that should cancel out is 0."""
+    return f"{value:.2g}" if abs(value) > 1e-12 else "0"

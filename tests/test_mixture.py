@@ -74,6 +74,11 @@ def test_doubts_are_told() -> None:
     assert list(mixture.doubts(MIXED)) == []
 
 
+def test_what_floats_leave_over_is_nothing() -> None:
+    (note,) = mixture.notes(replace(MIXED, drop=-2.8e-17, drop_upper=2.8e-17), "int8", None, None)
+    assert "drop 0 (95 %: at most 0) by" in note
+
+
 def test_nothing_in_float_is_no_list() -> None:
     plain = replace(MIXED, kept=(), held_out_drop=None)
     (told,) = mixture.notes(plain, "int8", None, None)
