@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgegreen import slowdown
+from edgegreen import mixture, slowdown
 from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Budgets
 
@@ -85,7 +85,7 @@ def rows(
             _accuracy_change(item),
             missed(item, budgets, higher_is_better=higher_is_better),
             frozenset(best[index]),
-            warnings[index],
+            (*_of_mixture(item, higher_is_better=higher_is_better), *warnings[index]),
         )
         for index, item in enumerate(items)
     ]
@@ -93,10 +93,7 @@ def rows(
 
 def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True) -> tuple[str, ...]:
     """The budgets this measurement does not keep to, in words. An absent reading keeps to none."""
-    drop = None
-    if item.accuracy and item.accuracy.baseline is not None:
-        loss = item.accuracy.baseline - item.accuracy.value
-        drop = loss if higher_is_better else -loss
+    drop = _drop(item, higher_is_better=higher_is_better)
     energy_mj = item.energy.per_inference_mj if item.energy else None
     checks = (
         ("accuracy drop", drop, budgets.accuracy_drop_max, ""),
@@ -120,6 +117,23 @@ def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True
             shown, allowed = _told_apart(value, limit)
             words.append(f"{what} {shown}{unit} > {allowed}{unit}")
     return tuple(words)
+
+
+def _drop(item: Measurement, *, higher_is_better: bool) -> float | None:
+    """What the metric lost against the float model; below 0 it gained."""
+    if item.accuracy is None or item.accuracy.baseline is None:
+        return None
+    loss = item.accuracy.baseline - item.accuracy.value
+    return loss if higher_is_better else -loss
+
+
+def _of_mixture(item: Measurement, *, higher_is_better: bool) -> tuple[str, ...]:
+    """For a variant with a limit on its accuracy drop: what was chosen for it, and what came of that."""
+    if item.artifact.mixed is None:
+        return ()
+    drop = _drop(item, higher_is_better=higher_is_better)
+    n = item.accuracy.n if item.accuracy else None
+    return tuple(mixture.notes(item.artifact.mixed, item.precision, drop, n))
 
 
 def _told_apart(value: float, limit: float) -> tuple[str, str]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgegreen.mixture import Mixed
 from edgegreen.recipe import Budgets, Footprint
 
 BATCHES = 20
@@ -96,12 +97,13 @@ class RuntimeUsed(Record):
 
 
 class ArtifactUsed(Record):
-    """The deployed file(s)."""
+    """The deployed file(s). `mixed` is there for a variant with an `accuracy_drop_max`."""
 
     sha256: str
     size_bytes: int
     compressed_bytes: int
     built_by: str
+    mixed: Mixed | None = None
 
 
 class Accuracy(Record):

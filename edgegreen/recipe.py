@@ -125,7 +125,7 @@ class Data(Frozen):
     evaluation: Beside | Download | None = None
     """What accuracy is measured on, on the device. Never used to build a variant."""
     training: Beside | Download | None = None
-    """What passes train on: `x` and `y`, apart from the evaluation data."""
+    """What passes train on, and precision is chosen on: `x` and `y`, apart from the evaluation data."""
     metric: Metric | Hook = "top1"
     loss: Loss | None = None
     """What passes train for; left out: what fits the metric."""
@@ -142,6 +142,8 @@ class Variant(Frozen):
     quantizer: Quantizer | None = None
     io: Literal["float", "int8"] = "float"
     """Type of the model's inputs and outputs; `int8` for full-integer variants only."""
+    accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
+    """As many operators stay in float as it takes for the metric to drop by no more."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -157,6 +159,10 @@ class Variant(Frozen):
             )
         if self.io == "int8" and (self.format, self.precision) != ("tflite", "int8"):
             raise ValueError("`io: int8` goes with `format: tflite, precision: int8` only")
+        if self.accuracy_drop_max is not None and not self.calibrated:
+            raise ValueError(f"`accuracy_drop_max` goes with `precision: {'` or `'.join(CALIBRATED)}` only")
+        if self.accuracy_drop_max is not None and self.quantizer == "tensorflow":
+            raise ValueError("`quantizer: tensorflow` knows no `accuracy_drop_max`; leave one of them out")
         return self
 
     @property

@@ -70,6 +70,7 @@ def measurement(
             size_bytes=artifact.size_bytes,
             compressed_bytes=artifact.compressed_bytes,
             built_by=artifact.built_by,
+            mixed=artifact.mixed,
         ),
         latency_ms=Latency.of(raw.invoke_ns),
         end_to_end_ms=Latency.of(raw.end_to_end_ns),

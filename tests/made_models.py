@@ -27,6 +27,7 @@ def make(folder: Path) -> None:
     tokens(folder, keras)
     refused(folder, keras)
     fragile(folder, keras)
+    outliers(folder, keras, tf)
     saved_models(folder, tf)
 
 
@@ -118,6 +119,35 @@ def fragile(folder: Path, keras: Any) -> None:
     model = keras.Model(numbers, layers.Rescaling(1.0, offset=-5000.0)(layers.ReLU()(lifted)))
     model.save(folder / "fragile.keras")
     np.savez(folder / "fragile.npz", x=np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32))
+
+
+def outliers(folder: Path, keras: Any, tf: Any) -> None:
+    """A classifier in which int8 takes the detail: a quarter of one layer's values are 100 times the others.
+
+    In three npz files: data to calibrate, train and evaluate on, of which the float model is sure and right.
+    """
+    layers, random = keras.layers, np.random.default_rng(0)
+    picture = keras.Input((4, 4, 2), name="picture")
+    hidden = layers.Conv2D(16, 3, activation="relu", name="wide")(picture)
+    hidden = layers.Conv2D(16, 1, activation="relu", name="narrow")(hidden)
+    hidden = layers.Conv2D(16, 1, activation="relu", name="calm")(hidden)
+    model = keras.Model(picture, layers.Dense(4, name="classes")(layers.Flatten()(hidden)))
+    scale = np.where(np.arange(16) % 4 == 0, 100.0, 1.0).astype(np.float32)
+    wide, narrow = model.get_layer("wide"), model.get_layer("narrow")
+    wide.set_weights([wide.get_weights()[0] * scale, wide.get_weights()[1] * scale])
+    narrow.set_weights([narrow.get_weights()[0] / scale[:, None], narrow.get_weights()[1]])
+    given, classes = np.asarray(model(random.normal(size=(2000, 4, 4, 2)))), model.get_layer("classes")
+    centre, spread = np.median(given, axis=0), given.std(axis=0)  # so that no class takes all
+    classes.set_weights([classes.get_weights()[0] / spread, -centre / spread])
+    model.export(folder / "outliers", verbose=False)
+    converter = tf.lite.TFLiteConverter.from_saved_model(str(folder / "outliers"))
+    (folder / "outliers.tflite").write_bytes(converter.convert())
+    for name, count in (("calibration", 100), ("training", 1200), ("evaluation", 600)):
+        x = random.normal(size=(8 * count, 4, 4, 2)).astype(np.float32)
+        given = np.asarray(model(x))
+        lead = np.diff(np.sort(given, axis=1)[:, -2:], axis=1)[:, 0]
+        sure = np.sort(np.argsort(-lead)[:count])
+        np.savez(folder / f"outliers_{name}.npz", x=x[sure], y=given[sure].argmax(axis=1))
 
 
 def saved_models(folder: Path, tf: Any) -> None:

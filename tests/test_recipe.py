@@ -176,6 +176,16 @@ class TestVariants:
             ("format: tflite, precision: fp32, io: int8", "`io: int8` goes with"),
             ("format: openvino, precision: int8, io: int8", "`io: int8` goes with"),
             ("format: tflite, io: int8", "`io: int8` goes with"),
+            (
+                "format: tflite, precision: fp16, accuracy_drop_max: 0.01",
+                "`accuracy_drop_max` goes with `precision: int8` or `int16x8` only",
+            ),
+            ("format: tflite, accuracy_drop_max: 0.01", "`accuracy_drop_max` goes with"),
+            (
+                "format: tflite, precision: int8, quantizer: tensorflow, accuracy_drop_max: 0.01",
+                "`quantizer: tensorflow` knows no `accuracy_drop_max`",
+            ),
+            ("format: tflite, precision: int8, accuracy_drop_max: -1", "accuracy_drop_max"),
         ],
     )
     def test_what_does_not_go_together(self, variant: str, reason: str) -> None:

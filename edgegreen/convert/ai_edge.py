@@ -23,27 +23,38 @@ from edgegreen.workers import Report
 
 def convert(report: Report, job: Job, folder: Path) -> ModelFile:
     """Write the variant into `folder`."""
+    report("converting")
+    wanted = recipe(job)
+    statistics = calibrate(report, job, wanted) if job.variant.calibrated else None
+    path = folder / "model.tflite"
+    path.write_bytes(quantise(job, wanted, statistics))
+    return model_file(job, path)
+
+
+def quantise(job: Job, wanted: Any, statistics: Any) -> bytes:
+    """The hub, quantised by the recipe `wanted`."""
     from ai_edge_quantizer import Quantizer
 
-    report("converting")
-    recipe = _recipe(job)
-    statistics = _calibrate(report, job, recipe) if job.variant.calibrated else None
-    result = Quantizer(str(job.hub.files[0]), recipe).quantize(
+    result = Quantizer(str(job.hub.files[0]), wanted).quantize(
         statistics, enable_progress_bar=False, enable_progress_report=False
     )
-    path = folder / "model.tflite"
-    path.write_bytes(result.quantized_model)
+    return bytes(result.quantized_model)
+
+
+def model_file(job: Job, path: Path) -> ModelFile:
+    """A file that was made of the hub."""
     tool = f"ai-edge-quantizer {version('ai-edge-quantizer')}"
     return tflitefile.model_file(path, job.hub.inputs, job.hub.outputs, job.built_by(tool))
 
 
-def _recipe(job: Job) -> Any:
+def recipe(job: Job) -> Any:
     """The quantisation recipe: int8 weights per channel, or float16 ones."""
-    from ai_edge_quantizer import algorithm_manager, qtyping, recipe, recipe_manager
+    from ai_edge_quantizer import algorithm_manager, qtyping, recipe_manager
+    from ai_edge_quantizer import recipe as recipes
 
     manager = recipe_manager.RecipeManager()
     manager.load_quantization_recipe(
-        _BASES[job.precision](recipe, recipe_manager, qtyping, algorithm_manager)
+        _BASES[job.precision](recipes, recipe_manager, qtyping, algorithm_manager)
     )
     if job.variant.calibrated and job.variant.io == "float":
         for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
@@ -72,21 +83,21 @@ def _float16(_: Any, recipe_manager: Any, qtyping: Any, algorithm_manager: Any) 
 
 _BASES: dict[Precision, Callable[..., Any]] = {
     "fp16": _float16,
-    "dynamic": lambda recipe, *_: recipe.dynamic_wi8_afp32(),
-    "weight_int8": lambda recipe, *_: recipe.weight_only_wi8_afp32(),
-    "int8": lambda recipe, *_: recipe.static_wi8_ai8(),
-    "int16x8": lambda recipe, *_: recipe.static_wi8_ai16(),
+    "dynamic": lambda recipes, *_: recipes.dynamic_wi8_afp32(),
+    "weight_int8": lambda recipes, *_: recipes.weight_only_wi8_afp32(),
+    "int8": lambda recipes, *_: recipes.static_wi8_ai8(),
+    "int16x8": lambda recipes, *_: recipes.static_wi8_ai16(),
 }
 
 
-def _calibrate(report: Report, job: Job, recipe: Any) -> Any:
+def calibrate(report: Report, job: Job, wanted: Any) -> Any:
     """Statistics of every activation. One sample at a time: the data may be larger than memory."""
     from ai_edge_quantizer import calibrator, recipe_manager
     from ai_edge_quantizer.utils import qsv_utils
 
     assert job.request.calibration is not None
     manager = recipe_manager.RecipeManager()
-    manager.load_quantization_recipe(recipe)
+    manager.load_quantization_recipe(wanted)
     running = calibrator.Calibrator(
         job.hub.files[0].read_bytes(), job.request.threads, qsv_update_func=qsv_utils.min_max_update
     )

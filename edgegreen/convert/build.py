@@ -23,8 +23,9 @@ from edgegreen import data
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
 from edgegreen.compress.training import TrainingData
-from edgegreen.convert import compressing, job, keys, refusals
+from edgegreen.convert import compressing, job, keys, refusals, yardstick
 from edgegreen.convert.model import Job, Recording
+from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
 from edgegreen.recipe import Quantizer, Recipe, Variant
 from edgegreen.sources import kind_of, load
@@ -50,7 +51,8 @@ MODULES: dict[Quantizer, tuple[str, ...]] = {
 class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
-    `stage` is "loading", "installing …", "converting", "checking", "evaluating", "cached", "done", "failed".
+    `stage` is "loading", "installing …", "converting", "choosing precision", "checking", "evaluating",
+    "cached", "done", "failed".
     """
 
     variant: str | None
@@ -102,10 +104,12 @@ def build(
         variants, request.format, kind_of(request.path), calibrated=request.calibration is not None
     )
     training = compressing.training_data(recipe, variants)
+    stick = yardstick.of(recipe, variants)
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:
         work = _Work(
-            request, training=training, variants=variants, cache=cache, on_event=on_event, logs=Path(logs)
-        )
+            request, training=training, yardstick=stick, variants=variants, cache=cache,
+            on_event=on_event, logs=Path(logs),
+        )  # fmt: skip
         try:
             yield work.start()
         finally:
@@ -131,17 +135,21 @@ class _Work:
         request: Request,
         *,
         training: TrainingData,
+        yardstick: Yardstick | None,
         variants: Mapping[str, Variant],
         cache: Cache,
         on_event: Callable[[BuildEvent], None],
         logs: Path,
     ) -> None:
-        self.variants, self.on_event, self.training = variants, on_event, training
+        self.variants, self.on_event = variants, on_event
+        self.training, self.yardstick = training, yardstick
         compressed = {
             name: replace(request, compressed=compressing.key(request, variant.passes, training))
             for name, variant in variants.items()
         }
-        self.keys = {name: keys.of_artifact(compressed[name], variant) for name, variant in variants.items()}
+        self.keys = {
+            name: keys.of_artifact(compressed[name], variant, yardstick) for name, variant in variants.items()
+        }
         self.unchanged = frozenset(name for name, key in self.keys.items() if cache.has(key))
         self.missing = [variant for name, variant in variants.items() if name not in self.unchanged]
         tools = how_many(len(self.missing) + 1, request.size_bytes)
@@ -208,7 +216,8 @@ class _Work:
         request = self._compressed(name)
         source = self._source(request)
         hub = self._tflite_hub(request, source) if variant.format == "tflite" else source.model
-        work = Job(request, source, hub, variant)
+        limited = variant.accuracy_drop_max is not None
+        work = Job(request, source, hub, variant, self.yardstick if limited else None)
         made: Artifact = self.shop.workers.run(
             _lane(variant), job.make, work, self.keys[name], folder, on_report=self._reporter(name)
         )

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from edgegreen.agent.runtimes.tensors import Mismatch
 from edgegreen.artifact import Agreement, Artifact, File
-from edgegreen.convert import ai_edge, openvino, tensorflow
+from edgegreen.convert import ai_edge, ai_edge_mixed, openvino, openvino_mixed, tensorflow
 from edgegreen.convert.model import Job, Recording
 from edgegreen.errors import ConversionError, InputError
+from edgegreen.mixture import Mixed
 from edgegreen.recipe import Precision, Quantizer, Variant
 from edgegreen.sources import files, host, tflitefile
 from edgegreen.sources import outputs as stored
@@ -24,6 +25,11 @@ CONVERTERS: dict[Quantizer, Callable[[Report, Job, Path], ModelFile]] = {
     "ai-edge-quantizer": ai_edge.convert,
     "tensorflow": tensorflow.convert,
     "nncf": openvino.convert,
+}
+# Those that leave some operators in float, for variants with a limit on their accuracy drop.
+MIXED: dict[Quantizer, Callable[[Report, Job, Path], tuple[ModelFile, Mixed]]] = {
+    "ai-edge-quantizer": ai_edge_mixed.convert,
+    "nncf": openvino_mixed.convert,
 }
 # Below these a built file computes something else: outputs that are pure noise are at 0 dB and less. What the
 # two MLPerf Tiny references reach, in dB, on calibration data (and resnet8 on noise, far from what it knows):
@@ -49,7 +55,7 @@ def quantizer_of(variant: Variant) -> Quantizer:
 
 def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:
     """Build the variant into `folder`, and check it there. Raises ConversionError when it is broken."""
-    built = _build(report, job, folder)
+    built, mixed = _build(report, job, folder)
     report("checking")
     agreement = _check(report, job, built)
     return Artifact(
@@ -64,6 +70,7 @@ def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:
         built_by=built.built_by,
         agreement=agreement,
         compressed_bytes=sum(_deflated(path) for path in built.files),
+        mixed=mixed,
     )
 
 
@@ -81,9 +88,9 @@ def record(report: Report, wanted: Recording, folder: Path) -> int:
         raise InputError(f"evaluation data {wanted.samples}: {error}") from error
 
 
-def _build(report: Report, job: Job, folder: Path) -> ModelFile:
+def _build(report: Report, job: Job, folder: Path) -> tuple[ModelFile, Mixed | None]:
     if job.variant.precision is None:
-        return _as_shipped(job, folder)
+        return _as_shipped(job, folder), None
     if job.source.quantised:
         raise ConversionError(
             "the model is quantised already, and nothing can be made of it",
@@ -92,13 +99,17 @@ def _build(report: Report, job: Job, folder: Path) -> ModelFile:
         )
     if job.variant.format == "tflite" and job.variant.precision == "fp32":
         if job.request.format == "tflite":
-            return _as_shipped(job, folder)
+            return _as_shipped(job, folder), None
         path = Path(shutil.copyfile(job.hub.files[0], folder / "model.tflite"))
-        return tflitefile.model_file(path, job.hub.inputs, job.hub.outputs, job.hub.built_by)
-    built = CONVERTERS[quantizer_of(job.variant)](report, job, folder)
+        return tflitefile.model_file(path, job.hub.inputs, job.hub.outputs, job.hub.built_by), None
+    quantizer, mixed = quantizer_of(job.variant), None
+    if job.variant.accuracy_drop_max is None:
+        built = CONVERTERS[quantizer](report, job, folder)
+    else:
+        built, mixed = MIXED[quantizer](report, job, folder)
     if built.format == "tflite":
         _refuse_unquantised(job, built)
-    return built
+    return built, mixed
 
 
 def _as_shipped(job: Job, folder: Path) -> ModelFile:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from edgegreen.convert.job import quantizer_of
+from edgegreen.convert.yardstick import Yardstick
 from edgegreen.keys import key_of, versions
 from edgegreen.recipe import Quantizer, Variant
 from edgegreen.sources import onnx
@@ -17,15 +20,21 @@ TOOLS: dict[Quantizer, tuple[str, ...]] = {
 }
 
 
-def of_artifact(request: Request, variant: Variant) -> str:
-    """The artifact's key: model, variant, calibration data, tools. A variant's name does not decide it."""
+def of_artifact(request: Request, variant: Variant, yardstick: Yardstick | None = None) -> str:
+    """The artifact's key: model, variant, calibration data, tools. A variant's name does not decide it.
+
+    With a limit on its accuracy drop: the limit, and what the choice is made on, too.
+    """
     quantizer = quantizer_of(variant)
-    canonical = {
+    canonical: dict[str, Any] = {
         "format": variant.format,
         "precision": variant.precision,
         "quantizer": quantizer if variant.precision else None,
         "io": variant.io,
     }
+    if variant.accuracy_drop_max is not None:
+        chosen_by = yardstick.identity if yardstick else None
+        canonical |= {"accuracy_drop_max": variant.accuracy_drop_max, "chosen_by": chosen_by}
     return key_of(
         "artifact",
         **request.identity,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgegreen.convert.yardstick import Yardstick
 from edgegreen.recipe import Precision, Variant
 from edgegreen.sources.model import ModelFile, Source
 from edgegreen.sources.request import Request
@@ -12,12 +13,16 @@ from edgegreen.sources.request import Request
 
 @dataclass(frozen=True)
 class Job:
-    """Build `variant` from `hub`, a float model file of the format's own or one it can read."""
+    """Build `variant` from `hub`, a float model file of the format's own or one it can read.
+
+    `yardstick` is there when the variant has an `accuracy_drop_max`.
+    """
 
     request: Request
     source: Source
     hub: ModelFile
     variant: Variant
+    yardstick: Yardstick | None = None
 
     @property
     def precision(self) -> Precision:

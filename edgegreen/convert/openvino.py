@@ -16,23 +16,30 @@ from edgegreen.sources.samples import rows
 from edgegreen.workers import Report
 
 Row = list[Any]
+Orders = tuple[tuple[int, ...], tuple[int, ...]]
 
 
 def convert(report: Report, job: Job, folder: Path) -> ModelFile:
     """Write the variant into `folder`."""
-    import openvino as ov
-
     report("converting")
     model = openvino.read(job.hub.files[0])
-    inputs, outputs = _orders(model, job.hub)
-    tool = f"openvino {version('openvino')}"
+    orders = orders_of(model, job.hub)
     if job.precision == "fp32" and _has_float16(model):
         raise ConversionError(
             "the model's weights are float16 already",
             hint="ask for fp16, or leave out `precision` to ship it as it is",
         )
     if job.precision == "int8":
-        model = _quantise(report, job, model, inputs)
+        model = quantise(report, job, model, orders[0])
+    return save(job, model, orders, folder)
+
+
+def save(job: Job, model: Any, orders: Orders, folder: Path) -> ModelFile:
+    """Write an ov.Model made of the hub into `folder`."""
+    import openvino as ov
+
+    (inputs, outputs), tool = orders, f"openvino {version('openvino')}"
+    if job.precision == "int8":
         tool = f"nncf {version('nncf')}, {tool}"
     path = folder / "model.xml"
     ov.save_model(model, path, compress_to_fp16=job.precision != "fp32")
@@ -47,7 +54,7 @@ def convert(report: Report, job: Job, folder: Path) -> ModelFile:
     )
 
 
-def _orders(model: Any, hub: ModelFile) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def orders_of(model: Any, hub: ModelFile) -> Orders:
     """Where the model OpenVINO read has the source's inputs and outputs: by tensor names, else as the hub."""
     if hub.format == "openvino":
         return hub.input_order, hub.output_order
@@ -74,18 +81,18 @@ def _has_float16(model: Any) -> bool:
     return any(op.get_element_type().get_type_name() == "f16" for op in constants)
 
 
-def _quantise(report: Report, job: Job, model: Any, order: tuple[int, ...]) -> Any:
+def quantise(report: Report, job: Job, model: Any, order: tuple[int, ...]) -> Any:
     """Post-training quantisation on all calibration samples."""
     import nncf
 
-    samples = _Samples(report, job, order)
+    samples = Samples(report, job, order)
     quantised = nncf.quantize(model, nncf.Dataset(samples), subset_size=samples.count)
     if not any(op.get_type_name() == "FakeQuantize" for op in quantised.get_ops()):
         raise ConversionError("NNCF found nothing in the model that it can quantise")
     return quantised
 
 
-class _Samples:
+class Samples:
     """The calibration samples as lists in the file's own order of inputs; may be gone through again."""
 
     def __init__(self, report: Report, job: Job, order: tuple[int, ...]) -> None:
@@ -96,6 +103,10 @@ class _Samples:
     def __iter__(self) -> Iterator[Row]:
         assert self.job.request.calibration is not None
         for number, row in enumerate(rows(self.job.request.calibration.path, "calibration")):
-            values = [encode(tensor, value) for tensor, value in zip(self.tensors, row, strict=True)]
-            yield [values[self.order.index(index)] for index in range(len(values))]
+            yield self.fitted(row)
             self.report("converting", number / self.count)
+
+    def fitted(self, row: Row) -> Row:
+        """A sample in the recipe's order as the file takes it."""
+        values = [encode(tensor, value) for tensor, value in zip(self.tensors, row, strict=True)]
+        return [values[self.order.index(index)] for index in range(len(values))]

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgegreen import mixture
 from edgegreen.agent.wire import printable
 from edgegreen.artifact import Agreement, Artifact, TensorSpec
 from edgegreen.errors import EdgegreenError
@@ -69,6 +70,10 @@ def show_artifacts(
     out.print(shown)
     for name, error in failed.items():
         out.print(Text.assemble(("✗", "red"), f" {name}: {error}"))
+    for name, artifact in built.items():
+        if artifact.mixed:
+            for note in mixture.notes(artifact.mixed, artifact.precision, None, None):
+                out.print(Text.assemble(("~", "yellow"), f" {name}: {note}"))
     samples = {artifact.agreement.on for artifact in built.values() if artifact.agreement}
     for on in sorted(samples):
         out.print(Text(f"SQNR and top-1 against the source model on {on}, on this machine", style="dim"))

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from sources.conftest import models
+from sources.conftest import models, shop
 
 from edgegreen.cache import Cache
 from edgegreen.convert import Build, BuildEvent, build
 from edgegreen.recipe import PRECISIONS, Data, Recipe, Variant
 
-__all__ = ["models"]
+__all__ = ["models", "shop"]
 
 ALL = {
     f"{precision}-{format_}": Variant(format=format_, precision=precision)

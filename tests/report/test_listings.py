@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -14,6 +15,7 @@ from edgegreen import plan, yamlfile
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
 from edgegreen.cache import Cache, Made
 from edgegreen.errors import ConversionError
+from edgegreen.mixture import KeptOperator, Mixed
 from edgegreen.recipe import Recipe
 from edgegreen.report import listings
 from edgegreen.sources import ModelSummary
@@ -74,6 +76,21 @@ def test_built_models_with_their_distance_from_the_source() -> None:
     assert "✗ lean: it computes [red]noise[/red]\n  → try another quantizer" in text
     assert text.count("against the source model on 100 calibration samples, on this machine") == 1
     assert "copied to /out/[b]" in text
+
+
+def test_what_stayed_in_float_is_told_below() -> None:
+    mixed = Mixed(
+        limit=0.005, operators=7, kept=(KeptOperator("[x];", "SOFTMAX"),), drop=0.0, drop_upper=0.004,
+        drop_all=0.06, judged_by="top1 on 768 training samples", n=768, held_out_drop=None, held_out_n=0,
+        steps=9, stopped="after 600 s",
+    )  # fmt: skip
+    shown, out = console(300)
+    listings.show_artifacts({"lean": replace(artifact(None), mixed=mixed)}, {}, shown, None)
+    told = (
+        "~ lean: int8, 1 of 7 operators left in fp32 (SOFTMAX): drop 0 (95 %: at most 0.004) by top1 on 768 "
+    )
+    assert told in out.getvalue()
+    assert "~ lean: the search was cut short after 600 s" in out.getvalue()
 
 
 def test_names_in_a_foreign_model_are_printed_and_not_obeyed() -> None:
