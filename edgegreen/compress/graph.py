@@ -180,6 +180,14 @@ def macs(model: Any) -> int | None:
     return total
 
 
+def change(before: tuple[int, int | None], after: tuple[int, int | None]) -> str:
+    """What became of (parameters, macs), in words."""
+    parts = [f"{before[0]:,} → {after[0]:,} parameters"]
+    if before[1] and after[1]:
+        parts.append(f"{before[1]:,} → {after[1]:,} multiplications")
+    return ", ".join(parts)
+
+
 def _output_names(model: Any) -> dict[int, str]:
     """The names the model's outputs have, by the operation that makes each: of a nested model's last one, too."""
     function = getattr(model, "_functional", None) or model

@@ -33,7 +33,10 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Training:
-    """Training data in memory, in a part to train on and one to stop early by. `x` has an array per input."""
+    """Training data in memory, in a part to train on and one to stop early by. `x` has an array per input.
+
+    `note` takes what a pass has to say that stays to be read.
+    """
 
     x: list[NDArray[Any]]
     y: NDArray[Any]
@@ -43,9 +46,18 @@ class Training:
     report: Report
     name: str
     seed: int
+    note: Callable[[str], None]
 
     @classmethod
-    def open(cls, data: TrainingData, model: Any, name: str, report: Report) -> Self:
+    def none(cls, data: TrainingData, name: str, report: Report, note: Callable[[str], None]) -> Self:
+        """For a pass that does not train."""
+        nothing: NDArray[Any] = np.empty(0)
+        return cls([], nothing, [], nothing, None, report, name, data.seed, note)
+
+    @classmethod
+    def open(
+        cls, data: TrainingData, model: Any, name: str, report: Report, note: Callable[[str], None]
+    ) -> Self:
         """Read the data and cut them, the same way every time. Raises InputError when there are none."""
         if data.file is None:
             raise InputError(
@@ -65,7 +77,7 @@ class Training:
         first, rest = order[:cut], order[cut:]
         return cls(
             [array[rest] for array in x], y[rest], [array[first] for array in x], y[first],
-            loss_of(data, model), report, name, data.seed,
+            loss_of(data, model), report, name, data.seed, note,
         )  # fmt: skip
 
     def fit(
