@@ -9,6 +9,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgegreen.agent.normalize import Normalize
+
 
 @dataclass(frozen=True)
 class File:
@@ -56,7 +58,8 @@ class Artifact:
 
     `input_order[i]` is the index, in the file, of the model's i-th input as the recipe's data number
     them (`x0`, `x1`, …); `output_order` likewise. `inputs` and `outputs` are in the recipe's order.
-    `compressed_bytes` is the size of the files when deflated (zlib level 6).
+    `compressed_bytes` is the size of the files when deflated (zlib level 6). `normalize` is what the recipe's
+    samples go through before the file takes them; None: they are what it takes.
     """
 
     key: str
@@ -70,6 +73,7 @@ class Artifact:
     built_by: str
     agreement: Agreement | None
     compressed_bytes: int
+    normalize: Normalize | None = None
 
     @property
     def size_bytes(self) -> int:

@@ -121,6 +121,11 @@ class Pass(Frozen):
         return next(iter(self.model_fields_set))
 
     @property
+    def takes_raw(self) -> bool:
+        """Whether the model it makes takes the recipe's samples as they are, not normalised."""
+        return self.fold is not None and self.fold.input
+
+    @property
     def parameters(self) -> Any:
         """Its parameters, of the type that has its name."""
         return getattr(self, self.name)

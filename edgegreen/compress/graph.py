@@ -52,7 +52,10 @@ class Graph:
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """What stands in for an operation, or for a part of it; `weights` None: those it is made with."""
+    """What stands in for an operation, or for a part of it: a layer, or a function of keras.ops.
+
+    `weights` None: it keeps those it is made with.
+    """
 
     operation: Any
     weights: Weights | None = None
@@ -104,6 +107,19 @@ def _value(tensor: Any) -> Value:
     return Value(tuple(tensor.shape), str(tensor.dtype))
 
 
+def compute(model: Any, inputs: Sequence[Any]) -> list[Any]:
+    """The model's outputs for arrays as inputs, as float64 arrays, whatever structure it wants them in."""
+    import keras
+    import numpy as np
+
+    tensors = [
+        keras.ops.convert_to_tensor(array, one.dtype)
+        for array, one in zip(inputs, model.inputs, strict=True)
+    ]
+    outputs = run(model, tensors, lambda operation, args, kwargs, _: operation(*args, **kwargs))
+    return [np.asarray(one, np.float64) for one in outputs]
+
+
 def rebuild(model: Any, replace: Callable[[Any], Sequence[Part] | None]) -> Any:
     """A new model with the same names and structure of inputs and outputs, and `replace`d operations.
 
@@ -123,9 +139,10 @@ def rebuild(model: Any, replace: Callable[[Any], Sequence[Part] | None]) -> Any:
             wanted = replace(operation)
             parts[id(operation)] = [copy_of(operation)] if wanted is None else wanted
             _name_apart(parts[id(operation)], taken, names.get(id(operation)))
-        found = args[0] if args and not parts[id(operation)] else None
+        found = args[0]
         for number, part in enumerate(parts[id(operation)]):
-            found = part.operation(*args, **kwargs) if number == 0 else part.operation(found)
+            alike = number == 0 and isinstance(part.operation, type(operation))
+            found = part.operation(*args, **kwargs) if alike else part.operation(found)
             order.append(part.operation)
         return found
 
@@ -203,6 +220,8 @@ def _output_names(model: Any) -> dict[int, str]:
 def _name_apart(parts: Sequence[Part], taken: set[str], wanted: str | None) -> None:
     """Give each part a name of its own; the last one the name of the output it makes."""
     for number, part in enumerate(parts):
+        if not hasattr(part.operation, "name"):
+            continue
         name = wanted if wanted and number == len(parts) - 1 else part.operation.name
         while name in taken:
             name += "_"

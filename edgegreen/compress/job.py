@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgegreen.compress import low_rank, prune, prune_filters
+from edgegreen.compress import fold, low_rank, prune, prune_filters
 from edgegreen.compress.training import Training, TrainingData
 from edgegreen.passes import Pass
 from edgegreen.workers import Report
@@ -15,6 +16,7 @@ MODEL = "model.keras"
 PASSES: dict[str, Callable[[Any, Any, Training], Any]] = {
     "prune": prune.apply,
     "prune_filters": prune_filters.apply,
+    "fold": fold.apply,
     "low_rank": low_rank.apply,
 }
 
@@ -50,5 +52,7 @@ def make(
         else:
             training = Training.none(data, step.name, told, noted)
         made = PASSES[step.name](made, step.parameters, training)
+        if step.takes_raw:
+            data = replace(data, normalize=None)
     made.save(folder / MODEL)
     return notes

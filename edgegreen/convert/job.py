@@ -64,6 +64,7 @@ def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:
         built_by=built.built_by,
         agreement=agreement,
         compressed_bytes=sum(_deflated(path) for path in built.files),
+        normalize=job.request.normalize,
     )
 
 
@@ -71,7 +72,7 @@ def record(report: Report, wanted: Recording, folder: Path) -> int:
     """Keep a model's outputs on evaluation samples in `folder`; how many samples there were."""
 
     def rows() -> stored.Rows:
-        for number, row in enumerate(read_rows(wanted.samples, "evaluation", wanted.limit)):
+        for number, row in enumerate(read_rows(wanted.samples, "evaluation", wanted.limit, wanted.normalize)):
             report("evaluating", number / wanted.count)
             yield row
 

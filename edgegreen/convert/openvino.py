@@ -12,7 +12,6 @@ from edgegreen.convert.model import Job
 from edgegreen.errors import ConversionError
 from edgegreen.sources import openvino, tflitefile
 from edgegreen.sources.model import ModelFile
-from edgegreen.sources.samples import rows
 from edgegreen.workers import Report
 
 Row = list[Any]
@@ -94,8 +93,7 @@ class _Samples:
         self.tensors = [Tensor(t.name, t.shape, t.dtype) for t in job.source.inputs]
 
     def __iter__(self) -> Iterator[Row]:
-        assert self.job.request.calibration is not None
-        for number, row in enumerate(rows(self.job.request.calibration.path, "calibration")):
+        for number, row in enumerate(self.job.request.calibration_rows()):
             values = [encode(tensor, value) for tensor, value in zip(self.tensors, row, strict=True)]
             yield [values[self.order.index(index)] for index in range(len(values))]
             self.report("converting", number / self.count)
