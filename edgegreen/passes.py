@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from edgegreen.yamlfile import Frozen, Matching
 
-
 Share = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -58,6 +57,8 @@ class PruneFilters(FineTuning):
     """What a filter is worth: its norm, the scale of its batch normalisation, or its effect on the loss."""
     steps: Annotated[int, Field(ge=1, le=100)] = 1
     """In how many rounds they are removed."""
+    multiple_of: Annotated[int, Field(ge=1, le=256)] = 1
+    """As many filters stay as this divides, where there are as many: kernels work on 8 or 16 at once."""
     step_epochs: Annotated[int, Field(ge=0, le=100_000)] = 1
     """Epochs of training between two rounds."""
 

@@ -45,7 +45,7 @@ class Affine:
         return len(set(self.scale)) == 1 and len(set(self.shift)) == 1
 
     def then(self, later: Affine) -> Affine:
-        """This, and `later` of what comes out."""
+        """`later` of what comes out of this."""
         return Affine(self.scale * later.scale, self.shift * later.scale + later.shift)
 
     def wide(self, channels: int) -> Affine:
@@ -70,7 +70,7 @@ def of_layer(layer: Any, shape: tuple[int | None, ...]) -> Affine | None:
 
 
 def _per_channel(scale: Any, shift: Any, channels: int | None) -> Affine | None:
-    """From constants that broadcast against a tensor; None when they differ along another axis than the last."""
+    """From constants that broadcast; None when they differ along another axis than the last."""
     found = []
     for one in (np.asarray(scale, np.float64), np.asarray(shift, np.float64)):
         if one.size not in (1, channels) or (one.size > 1 and one.shape[-1] != one.size):

@@ -1,11 +1,11 @@
 """Which channels of a model hang together, so that removing one filter removes all that depends on it.
 
-Every channel of every tensor carries a mark. A convolution or dense layer gives its outputs new marks; other
-layers pass them on as they move channels about (a concatenation puts them side by side, a flattening repeats
-them for each position); an addition makes the marks of its two sides one. What has one mark in the end goes or
-stays together (the dependency groups of Fang et al. 2023, arXiv:2301.12900, found by going forward once).
-Marks that reach a layer not known here, or the model's outputs, are fixed, with the reason. Channels are last;
-a model with channels first is left alone.
+Every channel of every tensor carries a mark. A convolution or dense layer gives its outputs new marks;
+other layers pass them on as they move channels about (a concatenation puts them side by side, a flattening
+repeats them for each position); an addition makes the marks of its two sides one. What has one mark in the
+end goes or stays together (the dependency groups of Fang et al. 2023, arXiv:2301.12900, found by going
+forward once). Marks that reach a layer not known here, or the model's outputs, are fixed, with the reason.
+Channels are last; a model with channels first is left alone.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ class Channels:
                 self._reasons.setdefault(first, self._reasons.pop(second))
 
     def fix(self, marks: Marks, reason: str) -> None:
-        """These are never removed."""
+        """These are never removed. The first reason is kept, but for being the model's output."""
         for mark in {self.root(int(one)) for one in marks}:
-            self._reasons.setdefault(mark, reason)
+            self._reasons[mark] = reason if reason == OUTPUT else self._reasons.get(mark, reason)
 
     def reason(self, mark: int) -> str | None:
         """Why this mark is never removed, None if it may be."""
@@ -108,19 +108,24 @@ def read(model: Any) -> Channels:
             why = f"`{operation.name}` {reason}"
             for one in taken:
                 channels.fix(one.marks, why)
-            given = [channels.new((shape or (1,))[-1] or 1, None) for shape in shapes]
+            given = [channels.new(_count(shape), None) for shape in shapes]
             for marks in given:
                 channels.fix(marks, why)
         else:
             _note_use(channels, operation, taken, given[0])
         return [Tensor(marks, shape) for marks, shape in zip(given, shapes, strict=True)]
 
-    inputs = [Tensor(channels.new(one.shape[-1] or 1, None), tuple(one.shape)) for one in model.inputs]
+    inputs = [Tensor(channels.new(_count(one.shape), None), tuple(one.shape)) for one in model.inputs]
     for one in inputs:
         channels.fix(one.marks, INPUT)
     for output in graph.run(model, inputs, apply):
         channels.fix(output.marks, OUTPUT)
     return channels
+
+
+def _count(shape: Sequence[int | None]) -> int:
+    """How many channels; one where that is dynamic."""
+    return (shape[-1] if shape else None) or 1
 
 
 def _given(
@@ -138,13 +143,13 @@ def _given(
 
 
 def _note_use(channels: Channels, operation: Any, taken: Sequence[Tensor], given: Marks) -> None:
-    """Note what a layer takes and gives; where it is used again, its weights tie the two uses together."""
+    """Note what a layer takes and gives; used again, its weights tie the two uses together."""
     earlier = channels.uses.setdefault(id(operation), Use(operation, taken[0].marks, given))
-    if earlier.taken is not taken[0].marks and len(taken) == 1 and getattr(operation, "weights", ()):
+    if earlier.taken is not taken[0].marks and len(taken) == 1 and getattr(operation, "weights", None):
         channels.join(earlier.taken, taken[0].marks)
 
 
-def _filters(channels: Channels, layer: Any, taken: Sequence[Tensor], shape: Any) -> Marks:
+def _filters(channels: Channels, layer: Any, taken: Sequence[Tensor], shape: Any) -> Marks:  # noqa: ARG001
     """A layer with filters of its own: convolution, dense."""
     if getattr(layer, "groups", 1) != 1:
         raise NotUnderstood("is a convolution in groups")
@@ -173,7 +178,7 @@ def _same(channels: Channels, layer: Any, taken: Sequence[Tensor], shape: Any) -
     return taken[0].marks
 
 
-def _merge(channels: Channels, layer: Any, taken: Sequence[Tensor], shape: Any) -> Marks:  # noqa: ARG001
+def _merge(channels: Channels, layer: Any, taken: Sequence[Tensor], shape: Any) -> Marks:
     """Element by element: the sides' channels hang together."""
     if len({len(one.shape) for one in taken}) != 1:
         raise NotUnderstood("takes inputs of different ranks")
@@ -201,7 +206,8 @@ def _reshape(channels: Channels, layer: Any, taken: Sequence[Tensor], shape: Any
     rows = whole.reshape(math.prod(shape[1:-1]), shape[-1])
     if not (rows == rows[0]).all():
         raise NotUnderstood("mixes channels with places")
-    return rows[0].copy()
+    marks: Marks = rows[0].copy()
+    return marks
 
 
 def _permute(channels: Channels, layer: Any, taken: Sequence[Tensor], shape: Any) -> Marks:  # noqa: ARG001
@@ -218,7 +224,8 @@ FILTERS = (
 PASSED_ON = (
     "Activation", "BatchNormalization", "Dropout", "ELU", "GaussianDropout", "GaussianNoise", "Identity",
     "LeakyReLU", "PReLU", "ReLU", "Rescaling", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D",
-    "AveragePooling1D", "AveragePooling2D", "AveragePooling3D", "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
+    "AveragePooling1D", "AveragePooling2D", "AveragePooling3D",
+    "MaxPooling1D", "MaxPooling2D", "MaxPooling3D",
     "GlobalAveragePooling1D", "GlobalAveragePooling2D", "GlobalAveragePooling3D",
     "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D",
     "Cropping1D", "Cropping2D", "Cropping3D", "UpSampling1D", "UpSampling2D", "UpSampling3D",

@@ -2,9 +2,9 @@
 
 - `l1`, `l2`: the norm of its weights (Li et al. 2017, arXiv:1608.08710), as a share of its layer's mean.
 - `bn`: |γ| of the batch normalisation behind it (Liu et al. 2017, arXiv:1708.06519), likewise.
-- `taylor`: |Σ gradient · activation| over all places, averaged over samples: the first-order estimate of how the
-  loss changes without it (Molchanov et al. 2017, arXiv:1611.06440, eq. 8; behind batch normalisation, as
-  Molchanov et al. 2019, arXiv:1906.10771, sec. 3.3 has it).
+- `taylor`: |Σ gradient · activation| over all places, averaged over samples: the first-order estimate of how
+  the loss changes without it (Molchanov et al. 2017, arXiv:1611.06440), behind batch normalisation (the gates
+  of Molchanov et al. 2019, arXiv:1906.10771).
 
 A score is of marks (channels.py): it gives what each is worth, summed up over all that carry it.
 """
@@ -50,7 +50,7 @@ def _norm(power: int) -> Callable[[Any, Channels, Training], Worth]:
 def filters_last(layer: Any, kind: str) -> NDArray[Any]:
     """The weights that make a layer's outputs, one filter for each index of the last axis."""
     weights = {one.name: one.numpy() for one in layer.weights}
-    kernel: NDArray[Any] = weights.get("pointwise_kernel", weights.get("kernel"))
+    kernel: NDArray[Any] = weights["pointwise_kernel" if "pointwise_kernel" in weights else "kernel"]
     return np.moveaxis(kernel, -2, -1) if kind.endswith("Transpose") else kernel
 
 

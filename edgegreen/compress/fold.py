@@ -6,9 +6,9 @@
   BatchNormalization layers at the front) goes into the layers behind it, and the model takes raw values:
   W·(s·x + t) + b = (W·s)·x + (b + W·t).
 
-Zeros that a convolution pads with stand for raw values that are *not* zero, so they are padded before it, with the
-value that normalisation makes 0; where channels differ in that, folding is refused. The model that comes out is
-compared with the one that went in.
+Zeros that a convolution pads with stand for raw values that are not zero: padding is then an operation of its
+own before it, with the value that normalisation makes 0; where channels differ in that, folding is refused.
+The model that comes out is compared with the one that went in.
 """
 
 from __future__ import annotations
@@ -148,13 +148,14 @@ def _fold_input(model: Any, normalize: Affine, training: Training) -> Any:
         front = open_.pop()
         if front.value in read.outputs and not front.by.is_nothing:
             raise InputError("fold: the normalised input is an output of the model as well")
-        for call in read.users(front.value):
-            if (after := _one(read, call, front, made)) is not None:
-                open_.append(after)
+        found = (_one(read, call, front, made) for call in read.users(front.value))
+        open_ += [after for after in found if after is not None]
     if not made:
         training.note("the input is not normalised, neither by the recipe nor by a layer at the front")
         return model
-    training.note(f"the input's normalisation is now in {', '.join(_last_names(made))}; the model takes raw values")
+    training.note(
+        f"the input's normalisation is now in {', '.join(_last_names(made))}; the model takes raw values"
+    )
     return graph.rebuild(model, lambda operation: made.get(id(operation)))
 
 

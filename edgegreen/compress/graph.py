@@ -113,8 +113,7 @@ def compute(model: Any, inputs: Sequence[Any]) -> list[Any]:
     import numpy as np
 
     tensors = [
-        keras.ops.convert_to_tensor(array, one.dtype)
-        for array, one in zip(inputs, model.inputs, strict=True)
+        keras.ops.convert_to_tensor(array, one.dtype) for array, one in zip(inputs, model.inputs, strict=True)
     ]
     outputs = run(model, tensors, lambda operation, args, kwargs, _: operation(*args, **kwargs))
     return [np.asarray(one, np.float64) for one in outputs]
@@ -124,8 +123,8 @@ def rebuild(model: Any, replace: Callable[[Any], Sequence[Part] | None]) -> Any:
     """A new model with the same names and structure of inputs and outputs, and `replace`d operations.
 
     `replace(operation)` gives what stands in for it, one after another (nothing: it is passed over), or None
-    to have it as it is, in a copy. It is asked once for an operation, however often that is used. A Sequential
-    stays one while nothing but layers is in it.
+    to have it as it is, in a copy. It is asked once for an operation, however often that is used.
+    A Sequential stays one while nothing but layers is in it.
     """
     import keras
 
@@ -206,7 +205,7 @@ def change(before: tuple[int, int | None], after: tuple[int, int | None]) -> str
 
 
 def _output_names(model: Any) -> dict[int, str]:
-    """The names the model's outputs have, by the operation that makes each: of a nested model's last one, too."""
+    """The names of the model's outputs, by the operation that makes each, within nested models, too."""
     function = getattr(model, "_functional", None) or model
     graph = read(model)
     makers = {value: call.operation for call in graph.calls for value in call.outputs}

@@ -21,9 +21,7 @@ PASSES: dict[str, Callable[[Any, Any, Training], Any]] = {
 }
 
 
-def make(
-    report: Report, model: Path, passes: Sequence[Pass], data: TrainingData, folder: Path
-) -> list[str]:
+def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData, folder: Path) -> list[str]:
     """Apply `passes` to the Keras file `model`, in order; writes MODEL into `folder`. What they had to say.
 
     The same model, passes, data, seed and versions give the same weights. Raises InputError where a pass does

@@ -1,8 +1,9 @@
 """Low-rank layers: a dense layer or a 1×1 convolution becomes two thinner ones, where that saves work.
 
-A kernel of `in` × `out` is the product of `in` × r and r × `out`, as near to it as any of rank r: its singular
-value decomposition cut off (Eckart & Young 1936; for networks Denton et al. 2014, arXiv:1404.0736). That saves
-multiplications when r·(in + out) < in·out. A kernel that an earlier pass has made sparse stays as it is.
+A kernel of `in` × `out` becomes the product of `in` × r and r × `out` that is nearest to it of all of rank r:
+its singular value decomposition, cut off (Eckart & Young 1936; for networks Denton et al. 2014,
+arXiv:1404.0736). That saves multiplications when r·(in + out) < in·out. A kernel that an earlier pass has
+made sparse stays as it is.
 """
 
 from __future__ import annotations
@@ -49,11 +50,10 @@ def apply(model: Any, parameters: LowRank, training: Training) -> Any:
 def rank_of(kernel: NDArray[Any], parameters: LowRank) -> int:
     """How many singular values are kept; at least one."""
     if parameters.rank is not None:
-        return max(1, round(parameters.rank * min(kernel.shape)))
-    energy = np.linalg.svd(kernel.astype(np.float64), compute_uv=False) ** 2
-    if not energy.any():
-        return 1
-    return min(len(energy), int(np.searchsorted(energy.cumsum() / energy.sum(), parameters.energy)) + 1)
+        return max(1, round(parameters.rank * int(min(kernel.shape))))
+    squares = np.linalg.svd(kernel.astype(np.float64), compute_uv=False) ** 2
+    enough = np.searchsorted(squares.cumsum(), parameters.energy * squares.sum()) + 1
+    return min(int(enough), len(squares))
 
 
 def factors(kernel: NDArray[Any], rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

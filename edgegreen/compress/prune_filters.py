@@ -1,9 +1,10 @@
 """Structured pruning: the filters that matter least, and all that depends on them, are removed.
 
-The model that comes out is a smaller one of the same kind: fewer outputs of convolutions and dense layers, and in
-what follows fewer inputs, scales, offsets. What hangs together is found in channels.py, what a filter is worth
-in filter_scores.py. Within each group of layers that hang together the same share goes; one filter at least
-stays. Removing in several rounds with training in between loses less (Molchanov et al. 2017, arXiv:1611.06440).
+The model that comes out is a smaller one of the same kind: fewer outputs of convolutions and dense layers,
+and in what follows fewer inputs, scales, offsets. What hangs together is found in channels.py, what a filter
+is worth in filter_scores.py. Within each group of layers that hang together the same share goes; one filter
+at least stays. Removing in several rounds, with training in between, is the procedure of Molchanov et al.
+(2017, arXiv:1611.06440).
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ def apply(model: Any, parameters: PruneFilters, training: Training) -> Any:
         gone = {
             root
             for group, share in shares.items()
-            for root in _least(groups[group], worth, widths[group], share * step / parameters.steps)
+            for root in _least(
+                groups[group], worth, _left(widths[group], share * step / parameters.steps, parameters)
+            )
         }
         model = without(model, channels, gone)
         training.report(training.name, step / (parameters.steps + 1))
@@ -124,7 +127,7 @@ def _groups(channels: Channels) -> dict[Group, list[int]]:
 def _shares(
     channels: Channels, groups: Mapping[Group, list[int]], share: float | dict[str, float]
 ) -> dict[Group, float]:
-    """What share of each group goes. Raises InputError when layers that hang together are to lose different ones."""
+    """What share of each group goes. Raises InputError for names and shares that do not fit the model."""
     if not isinstance(share, dict):
         return dict.fromkeys(groups, share)
     known = list(dict.fromkeys(owner for owner in channels.owners if owner))
@@ -150,12 +153,17 @@ def _shares(
     return found
 
 
-def _least(roots: list[int], worth: filter_scores.Worth, width: int, share: float) -> list[int]:
-    """Those to go: worth least, so that `share` of the `width` at the beginning is gone; one stays."""
+def _left(width: int, share: float, parameters: PruneFilters) -> int:
+    """How many of `width` filters stay when `share` of them goes: one at least, and a round number."""
+    left = max(1, round(width * (1 - share)))
+    return -(-left // parameters.multiple_of) * parameters.multiple_of
+
+
+def _least(roots: list[int], worth: filter_scores.Worth, left: int) -> list[int]:
+    """Those to go, worth least, so that `left` are left. None where some have no score."""
     if any(root not in worth for root in roots):
         return []
-    count = len(roots) - max(1, round(width * (1 - share)))
-    return sorted(roots, key=lambda root: worth[root])[: max(0, count)]
+    return sorted(roots, key=lambda root: worth[root])[: max(0, len(roots) - left)]
 
 
 def _reason(channels: Channels, name: str) -> str:
@@ -177,4 +185,3 @@ def _tell_left_alone(
             left["no batch normalisation with a scale follows each filter"] += group
     for reason, names in left.items():
         training.note(f"left alone: {', '.join(names)}: {reason}")
-

@@ -40,8 +40,8 @@ class TrainingData:
 class Training:
     """Training data in memory, in a part to train on and one to stop early by. `x` has an array per input.
 
-    `note` takes what a pass has to say that stays to be read. `normalize` is what the samples in `x` have gone
-    through.
+    `note` takes what a pass has to say that stays to be read. `normalize` is what the samples in `x` have
+    gone through.
     """
 
     x: list[NDArray[Any]]

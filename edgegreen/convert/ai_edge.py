@@ -83,7 +83,7 @@ _BASES: dict[Precision, Callable[..., Any]] = {
 def _calibrate(report: Report, job: Job, recipe: Any) -> Any:
     """Statistics of every activation. One sample at a time: the data may be larger than memory.
 
-    An input fed with bytes has their whole range, 0 … 255, whatever occurred: then its int8 is the byte − 128,
+    An input fed with bytes has their whole range, 0 … 255, whatever occurred: its int8 is the byte − 128,
     which loses nothing and costs next to nothing to make.
     """
     from ai_edge_quantizer import calibrator, recipe_manager
@@ -96,15 +96,15 @@ def _calibrate(report: Report, job: Job, recipe: Any) -> Any:
     )
     tensors = host.load(job.hub, 1).inputs
     count = job.request.calibration_n
-    bytes_: set[str] = set()
+    fed_bytes: set[str] = set()
     for number, row in enumerate(job.request.calibration_rows()):
-        bytes_.update(tensor.name for tensor, value in zip(tensors, row, strict=True) if value.dtype == np.uint8)
-        values = zip(job.hub.inputs, tensors, row, strict=True)
+        values = list(zip(job.hub.inputs, tensors, row, strict=True))
+        fed_bytes.update(tensor.name for _, tensor, value in values if value.dtype == np.uint8)
         sample = {name: encode(tensor, value) for name, tensor, value in values}
         running.calibrate({tflitefile.SIGNATURE: [sample]}, manager)
         report("converting", number / count)
     found = running.get_model_qsvs()
-    for name in bytes_ & found.keys():
+    for name in fed_bytes & found.keys():
         found[name] = {
             end: np.full_like(found[name][end], limit) for end, limit in (("min", 0.0), ("max", 255.0))
         }

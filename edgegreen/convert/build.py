@@ -142,8 +142,7 @@ class _Work:
     ) -> None:
         self.variants, self.on_event, self.training = variants, on_event, training
         compressed = {
-            name: compressing.of(request, variant.passes, training)
-            for name, variant in variants.items()
+            name: compressing.of(request, variant.passes, training) for name, variant in variants.items()
         }
         self.keys = {name: keys.of_artifact(compressed[name], variant) for name, variant in variants.items()}
         self.unchanged = frozenset(name for name, key in self.keys.items() if cache.has(key))
@@ -267,7 +266,7 @@ class _Work:
 
         def work() -> Path:
             report = self._reporter(name)
-            return compressing.compress(request, passes, self.training, self.shop, report, noted)
+            return compressing.compress(request, passes, self.training, self.shop, report=report, note=noted)
 
         def noted(text: str) -> None:
             self.on_event(BuildEvent(name, "note", note=text))

@@ -79,6 +79,7 @@ def compress(
     passes: Sequence[Pass],
     training: TrainingData,
     shop: Workshop,
+    *,
     report: Report,
     note: Callable[[str], None],
 ) -> Path:

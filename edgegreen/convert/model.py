@@ -33,7 +33,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Recording:
-    """Run `model` on the first `limit` (None: all) of the `count` samples of an npz, normalised if need be."""
+    """Run `model` on the first `limit` (None: all) of an npz's `count` samples, normalised if need be."""
 
     model: ModelFile
     samples: Path

@@ -44,6 +44,7 @@ class Request:
         cls,
         path: Path,
         signature: str | None = None,
+        *,
         input_shape: shapes.InputShape = None,
         calibration: Path | None = None,
         evaluation: Path | None = None,

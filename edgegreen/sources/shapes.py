@@ -60,7 +60,7 @@ def check_data(samples: Samples, inputs: Sequence[TensorSpec], what: str, path: 
 
 
 def check_normalize(normalize: Normalize, inputs: Sequence[TensorSpec]) -> None:
-    """Raise InputError unless the model has one input, of real values, with as many channels as are normalised."""
+    """Raise InputError unless the model has one input, of real values, with the channels it is for."""
     told = ", ".join(f"`{one.name}` {_words(one.shape)} {one.dtype}" for one in inputs)
     if len(inputs) != 1 or inputs[0].dtype in ("int32", "int64", "bool"):
         raise InputError(f"`normalize` is for a model with one input, of real values; this one has {told}")
