@@ -80,7 +80,8 @@ def run(model: Any, inputs: Sequence[Any], apply: Apply) -> list[Any]:
                 continue
             args, kwargs = node.arguments.fill_in(known)
             if hasattr(node.operation, "_functional") or hasattr(node.operation, "_nodes_by_depth"):
-                made: Any = run(node.operation, keras.tree.flatten(args), apply)
+                taken = args[0] if args else kwargs["inputs"]
+                made: Any = run(node.operation, keras.tree.flatten(taken), apply)
             else:
                 made = keras.tree.flatten(apply(node.operation, args, kwargs, node))
             known.update(zip(map(id, node.outputs), made, strict=True))
@@ -138,7 +139,7 @@ def rebuild(model: Any, replace: Callable[[Any], Sequence[Part] | None]) -> Any:
             wanted = replace(operation)
             parts[id(operation)] = [copy_of(operation)] if wanted is None else wanted
             _name_apart(parts[id(operation)], taken, names.get(id(operation)))
-        found = args[0]
+        found = keras.tree.flatten((args, kwargs))[0]
         for number, part in enumerate(parts[id(operation)]):
             alike = number == 0 and isinstance(part.operation, type(operation))
             found = part.operation(*args, **kwargs) if alike else part.operation(found)

@@ -34,7 +34,8 @@ def shared(keras: ModuleType) -> Any:
     )
     tail = keras.Sequential([keras.Input((6,)), layers.Dense(2, name="last")], name="tail")
     first = keras.Input((6,), name="first")
-    return keras.Model(first, tail(layers.Dense(6, name="a")(inner(inner(first)))))
+    twice = inner(inputs=inner(first), training=False)
+    return keras.Model(first, tail(layers.Dense(6, name="a")(inputs=twice)))
 
 
 def chain(keras: ModuleType) -> Any:
