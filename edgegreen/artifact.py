@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgegreen.agent.normalize import Normalize
 from edgegreen.mixture import Mixed
 
 
@@ -59,7 +60,8 @@ class Artifact:
     `input_order[i]` is the index, in the file, of the model's i-th input as the recipe's data number
     them (`x0`, `x1`, …); `output_order` likewise. `inputs` and `outputs` are in the recipe's order.
     `compressed_bytes` is the size of the files when deflated (zlib level 6). `mixed` is there for a
-    variant with a limit on its accuracy drop.
+    variant with a limit on its accuracy drop. `normalize` is what the recipe's samples go through before the
+    file takes them; None: they are what it takes.
     """
 
     key: str
@@ -74,6 +76,7 @@ class Artifact:
     agreement: Agreement | None
     compressed_bytes: int
     mixed: Mixed | None = None
+    normalize: Normalize | None = None
 
     @property
     def size_bytes(self) -> int:

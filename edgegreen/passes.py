@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from edgegreen.yamlfile import Frozen, Matching
+
+Share = Annotated[float, Field(ge=0, lt=1)]
 
 
 class FineTuning(Frozen):
@@ -18,6 +20,11 @@ class FineTuning(Frozen):
     learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-3
     patience: Annotated[int, Field(ge=1, le=10_000)] = 3
     """Epochs without a better validation loss, after which the best weights are taken."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes training data."""
+        return self.epochs > 0
 
 
 class Prune(FineTuning):
@@ -41,10 +48,67 @@ class Prune(FineTuning):
         return self
 
 
+class PruneFilters(FineTuning):
+    """Structured pruning: whole filters, and all that depends on them, are removed."""
+
+    share: Share | Annotated[dict[str, Share], Field(min_length=1)] = 0.5
+    """Share of the filters that go; one for all layers, or by name for those that are to lose any."""
+    score: Literal["l1", "l2", "bn", "taylor"] = "l1"
+    """What a filter is worth: its norm, the scale of its batch normalisation, or its effect on the loss."""
+    steps: Annotated[int, Field(ge=1, le=100)] = 1
+    """In how many rounds they are removed."""
+    multiple_of: Annotated[int, Field(ge=1, le=256)] = 1
+    """As many filters stay as this divides, where there are as many: kernels work on 8 or 16 at once."""
+    step_epochs: Annotated[int, Field(ge=0, le=100_000)] = 1
+    """Epochs of training between two rounds."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes training data."""
+        return self.epochs > 0 or self.score == "taylor" or (self.steps > 1 and self.step_epochs > 0)
+
+
+class LowRank(FineTuning):
+    """Dense layers and 1×1 convolutions become two thinner ones, where that takes fewer multiplications."""
+
+    energy: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Share of the sum of squared singular values that is kept."""
+    rank: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Share of the full rank that is kept; stands for `energy`."""
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> Self:
+        if self.model_fields_set >= {"energy", "rank"}:
+            raise ValueError("give either `energy` or `rank`")
+        return self
+
+
+class Fold(Frozen):
+    """Batch normalisation, and the normalisation of the input, become part of the layers next to them."""
+
+    batch_norm: bool = True
+    input: bool = True
+    """The recipe's `data: {normalize}`, and such layers at the front: the model then takes raw values."""
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes training data."""
+        return False
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.batch_norm or self.input):
+            raise ValueError("folds nothing")
+        return self
+
+
 class Pass(Frozen):
     """One pass: its name, and its parameters below it."""
 
     prune: Prune | None = None
+    prune_filters: PruneFilters | None = None
+    fold: Fold | None = None
+    low_rank: LowRank | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -56,6 +120,11 @@ class Pass(Frozen):
     def name(self) -> str:
         """Which one."""
         return next(iter(self.model_fields_set))
+
+    @property
+    def takes_raw(self) -> bool:
+        """Whether the model it makes takes the recipe's samples as they are, not normalised."""
+        return self.fold is not None and self.fold.input
 
     @property
     def parameters(self) -> Any:

@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from edgegreen import yamlfile
+from edgegreen.agent.normalize import Normalize
 from edgegreen.passes import Pass
 from edgegreen.yamlfile import Frozen, Matching
 
@@ -117,6 +118,39 @@ Loss = Literal["crossentropy", "mse"]
 Metric = Literal["top1", "top5", "mse", "auc"]
 
 
+Real = float | Annotated[tuple[float, ...], Field(min_length=1)]
+
+
+class Normalization(Frozen):
+    """What the model was trained with: (raw − mean) / std, or (raw − mean) · scale."""
+
+    mean: Real = 0.0
+    """In the data's own units; one for all, or one for each channel."""
+    std: Real | None = None
+    scale: Real | None = None
+    """Stands for `std`: 1 / std."""
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if (self.std is None) == (self.scale is None):
+            raise ValueError("give either `std` or `scale`")
+        if 0 in _several(self.std if self.scale is None else self.scale):
+            raise ValueError("0 leaves nothing of the data")
+        if len({len(self.steps.mean), len(self.steps.scale)} - {1}) > 1:
+            raise ValueError("`mean` and `std` or `scale` are for different numbers of channels")
+        return self
+
+    @property
+    def steps(self) -> Normalize:
+        """As the board and the host do it."""
+        scale = tuple(1 / one for one in _several(self.std)) if self.scale is None else _several(self.scale)
+        return Normalize(_several(self.mean), scale)
+
+
+def _several(values: Real | None) -> tuple[float, ...]:
+    return values if isinstance(values, tuple) else (values or 0.0,)
+
+
 class Data(Frozen):
     """npz files with `x` (samples, ...) and `y`; several inputs are `x0`, `x1`, ..."""
 
@@ -126,6 +160,8 @@ class Data(Frozen):
     """What accuracy is measured on, on the device. Never used to build a variant."""
     training: Beside | Download | None = None
     """What passes train on, and precision is chosen on: `x` and `y`, apart from the evaluation data."""
+    normalize: Normalization | None = None
+    """What raw samples go through before the model takes them; left out: they are what it takes."""
     metric: Metric | Hook = "top1"
     loss: Loss | None = None
     """What passes train for; left out: what fits the metric."""

@@ -72,6 +72,9 @@ class _BuildProgress:
         self._ended: dict[str, str] = {}
 
     def __call__(self, event: BuildEvent) -> None:
+        if event.note:
+            self._progress.note(BUILDING, f"{event.variant}: {event.note}")
+            return
         if event.variant and event.stage in self.ENDS:
             self._ended[event.variant] = event.stage
         if len(self._ended) == self._count:

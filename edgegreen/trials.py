@@ -289,6 +289,7 @@ class TargetRun:
             cool_timeout_s=benchmark.cool_timeout_s,
             meter=metering.spec(self.target),
             profile=self.plan.profile,
+            normalize=artifact.normalize,
             n_samples=evaluation.n if evaluation else None,
             timeout_s=benchmark.timeout_s,
         )

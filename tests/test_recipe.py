@@ -300,3 +300,26 @@ class TestFootprint:
     )
     def test_what_is_wrong(self, keys: str, reason: str) -> None:
         assert reason in said(f"model: m\nfootprint: {{{keys}}}")
+
+
+class TestNormalization:
+    def test_by_deviation_or_by_scale(self) -> None:
+        by_std = read("model: m.keras\ndata: {normalize: {mean: [1, 2, 3], std: [2, 4, 8]}}\n").data.normalize
+        by_scale = read("model: m.keras\ndata: {normalize: {scale: 0.5}}\n").data.normalize
+        assert by_std is not None
+        assert by_scale is not None
+        assert (by_std.steps.mean, by_std.steps.scale) == ((1, 2, 3), (0.5, 0.25, 0.125))
+        assert (by_scale.steps.mean, by_scale.steps.scale) == ((0,), (0.5,))
+
+    @pytest.mark.parametrize(
+        ("normalize", "reason"),
+        [
+            ("{mean: 1}", "give either `std` or `scale`"),
+            ("{std: 2, scale: 0.5}", "give either `std` or `scale`"),
+            ("{std: 0}", "0 leaves nothing of the data"),
+            ("{scale: [1, 0]}", "0 leaves nothing of the data"),
+            ("{mean: [1, 2], std: [1, 2, 3]}", "different numbers of channels"),
+        ],
+    )
+    def test_what_normalises_nothing(self, normalize: str, reason: str) -> None:
+        assert reason in said(f"model: m.keras\ndata: {{normalize: {normalize}}}\n")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Sequence
 
+from .normalize import Normalize
 from .runtimes import Runtime
 from .runtimes.tensors import FLOATS, Mismatch, Tensor, decode, encode
 
@@ -19,11 +20,18 @@ SEED = 20240607
 class Model:
     """`runtime` with its inputs and outputs put in the recipe's order (see `artifact.Artifact`).
 
+    `normalize` is what the one input's samples go through first; None: they are what the model takes.
     Raises Mismatch when an order does not name each input, or names an output that is not there.
     """
 
-    def __init__(self, runtime: Runtime, input_order: Sequence[int], output_order: Sequence[int]) -> None:
-        self.runtime = runtime
+    def __init__(
+        self,
+        runtime: Runtime,
+        input_order: Sequence[int],
+        output_order: Sequence[int],
+        normalize: Normalize | None = None,
+    ) -> None:
+        self.runtime, self._normalize = runtime, normalize
         if sorted(input_order) != list(range(len(runtime.inputs))):
             raise Mismatch(
                 f"the model has {len(runtime.inputs)} inputs, the order of inputs is {list(input_order)}"
@@ -55,7 +63,8 @@ class Model:
 
     def feed(self, row: Sequence[NDArray[Any]]) -> None:
         """Put one sample in: `row[i]` has shape (1, …). Raises Mismatch."""
-        for index, value in zip(self._inputs, row):
+        for index, raw in zip(self._inputs, row):
+            value = self._normalize(raw) if self._normalize else raw
             self.runtime.set(index, encode(self.runtime.inputs[index], value))
 
     def read(self) -> list[NDArray[Any]]:

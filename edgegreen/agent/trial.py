@@ -136,7 +136,7 @@ class Trial:
             runtime = runtimes.load(job.runtime, files, job.threads)
             load_ms = (time.monotonic_ns() - start) / 1e6
         with _failing_as("data"):
-            model = Model(runtime, job.input_order, job.output_order)
+            model = Model(runtime, job.input_order, job.output_order, job.normalize)
             if samples:
                 model.check(samples.names)
         return model, load_ms
@@ -151,7 +151,7 @@ class Trial:
             job.runtime,
             self._files(),
             job.threads,
-            feed=lambda runtime: Model(runtime, job.input_order, job.output_order).feed(row),
+            feed=lambda runtime: Model(runtime, job.input_order, job.output_order, job.normalize).feed(row),
             tick=lambda done: self.speech.progress("profile", done),
         )
 

@@ -15,6 +15,8 @@ from array import array
 from dataclasses import dataclass, fields
 from typing import Any, BinaryIO, Iterator, Sequence
 
+from .normalize import Normalize
+
 VERSION = 1
 BEGINNING = b'{"v":'  # of every line that `encode` makes
 HEARTBEAT_S = 1.2
@@ -49,7 +51,8 @@ class Job:
     for `idle_s` before its first inference and after the latency window. It begins when the board is no
     warmer than `cool_to_c` (None: at once), or after `cool_timeout_s`. `meter` is what a sampler is to do
     meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board. `profile` asks
-    for the times of single operators, from a run of their own after everything else.
+    for the times of single operators, from a run of their own after everything else. `normalize` is what the
+    samples go through before the model takes them; on the wire, a list of its means and one of its scales.
     """
 
     runtime: str
@@ -68,6 +71,7 @@ class Job:
     cool_to_c: float | None = None
     cool_timeout_s: float = 0.0
     profile: bool = False
+    normalize: Normalize | None = None
 
     @classmethod
     def parse(cls, raw: Any) -> Job:
@@ -92,25 +96,34 @@ class Job:
             "cool_timeout_s": _is(raw["cool_timeout_s"], int, float) and raw["cool_timeout_s"] >= 0,
             "meter": raw["meter"] is None or _is(raw["meter"], dict),
             "profile": _is(raw["profile"], bool),
+            "normalize": raw["normalize"] is None or _is_normalize(raw["normalize"]),
         }
         wrong = [name for name, good in checks.items() if not good]
         if wrong:
             raise NotUnderstood("the job's {} is {!r}".format(wrong[0], raw[wrong[0]]))
         lists = {name: tuple(raw[name]) for name in ("files", "input_order", "output_order")}
-        values: dict[str, Any] = dict(raw, **lists)
+        pair = raw["normalize"]
+        normalize = None if pair is None else Normalize(tuple(pair[0]), tuple(pair[1]))
+        values: dict[str, Any] = dict(raw, normalize=normalize, **lists)
         return cls(**values)
 
     def wire(self) -> dict[str, Any]:
         """The request's `job`."""
-        return {field.name: getattr(self, field.name) for field in fields(Job)}
+        values = {field.name: getattr(self, field.name) for field in fields(Job)}
+        pair = None if self.normalize is None else [list(self.normalize.mean), list(self.normalize.scale)]
+        return dict(values, normalize=pair)
 
 
 def _is(value: Any, *types: type) -> bool:
     return isinstance(value, types) and (bool in types or not isinstance(value, bool))
 
 
-def _all(values: Any, kind: type) -> bool:
-    return isinstance(values, list) and all(_is(value, kind) for value in values)
+def _is_normalize(pair: Any) -> bool:
+    return isinstance(pair, list) and len(pair) == 2 and all(_all(one, int, float) and one for one in pair)
+
+
+def _all(values: Any, *kinds: type) -> bool:
+    return isinstance(values, list) and all(_is(value, *kinds) for value in values)
 
 
 def encode(message: dict[str, Any]) -> bytes:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgegreen.compress import prune
+from edgegreen.compress import fold, low_rank, prune, prune_filters
 from edgegreen.compress.training import Training, TrainingData
 from edgegreen.passes import Pass
 from edgegreen.workers import Report
@@ -14,11 +15,14 @@ from edgegreen.workers import Report
 MODEL = "model.keras"
 PASSES: dict[str, Callable[[Any, Any, Training], Any]] = {
     "prune": prune.apply,
+    "prune_filters": prune_filters.apply,
+    "fold": fold.apply,
+    "low_rank": low_rank.apply,
 }
 
 
-def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData, folder: Path) -> None:
-    """Apply `passes` to the Keras file `model`, in order; writes MODEL into `folder`.
+def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData, folder: Path) -> list[str]:
+    """Apply `passes` to the Keras file `model`, in order; writes MODEL into `folder`. What they had to say.
 
     The same model, passes, data, seed and versions give the same weights. Raises InputError where a pass does
     not fit the model or the data.
@@ -31,13 +35,22 @@ def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData
     report("loading")
     keras.utils.set_random_seed(data.seed)
     tf.config.experimental.enable_op_determinism()
-    made = open_model(model).kept
+    made, notes = open_model(model).kept, list[str]()
     for number, step in enumerate(passes):
 
         def told(stage: str, done: float | None = None, number: int = number) -> None:
             report(stage, None if done is None else (number + done) / len(passes))
 
+        def noted(text: str, name: str = step.name) -> None:
+            notes.append(f"{name}: {text}")
+
         told(step.name, 0.0)
-        training = Training.open(data, made, step.name, told)
+        if step.parameters.trains:
+            training = Training.open(data, made, step.name, told, noted)
+        else:
+            training = Training.none(data, step.name, told, noted)
         made = PASSES[step.name](made, step.parameters, training)
+        if step.takes_raw:
+            data = replace(data, normalize=None)
     made.save(folder / MODEL)
+    return notes

@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import File
 from edgegreen.compress.constraints import kept, kernels, zeros_of
 from edgegreen.data import open_samples
@@ -23,17 +24,25 @@ LEAST_SAMPLES = 20
 
 @dataclass(frozen=True)
 class TrainingData:
-    """What the recipe gives to train on. `loss` None: what fits `metric`."""
+    """What the recipe gives to train on. `loss` None: what fits `metric`.
+
+    `normalize` is what samples go through before the model takes them, None once it takes them as they are.
+    """
 
     file: File | None
     metric: str
     loss: Loss | None
     seed: int
+    normalize: Normalize | None = None
 
 
 @dataclass(frozen=True)
 class Training:
-    """Training data in memory, in a part to train on and one to stop early by. `x` has an array per input."""
+    """Training data in memory, in a part to train on and one to stop early by. `x` has an array per input.
+
+    `note` takes what a pass has to say that stays to be read. `normalize` is what the samples in `x` have
+    gone through.
+    """
 
     x: list[NDArray[Any]]
     y: NDArray[Any]
@@ -43,9 +52,19 @@ class Training:
     report: Report
     name: str
     seed: int
+    note: Callable[[str], None]
+    normalize: Normalize | None
 
     @classmethod
-    def open(cls, data: TrainingData, model: Any, name: str, report: Report) -> Self:
+    def none(cls, data: TrainingData, name: str, report: Report, note: Callable[[str], None]) -> Self:
+        """For a pass that does not train."""
+        nothing: NDArray[Any] = np.empty(0)
+        return cls([], nothing, [], nothing, None, report, name, data.seed, note, data.normalize)
+
+    @classmethod
+    def open(
+        cls, data: TrainingData, model: Any, name: str, report: Report, note: Callable[[str], None]
+    ) -> Self:
         """Read the data and cut them, the same way every time. Raises InputError when there are none."""
         if data.file is None:
             raise InputError(
@@ -60,12 +79,13 @@ class Training:
         if len(rows) < LEAST_SAMPLES:
             raise InputError(f"training data {data.file.path}: {len(rows)} samples are too few to train on")
         x = [np.concatenate(column) for column in zip(*rows, strict=True)]
+        x = [data.normalize(column) for column in x] if data.normalize else x
         order = np.random.default_rng(data.seed).permutation(len(y))
         cut = max(1, round(VALIDATION_SHARE * len(y)))
         first, rest = order[:cut], order[cut:]
         return cls(
             [array[rest] for array in x], y[rest], [array[first] for array in x], y[first],
-            loss_of(data, model), report, name, data.seed,
+            loss_of(data, model), report, name, data.seed, note, data.normalize,
         )  # fmt: skip
 
     def fit(

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegreen import data
+from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
 from edgegreen.compress.training import TrainingData
@@ -52,12 +53,13 @@ class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
     `stage` is "loading", "installing …", "converting", "choosing precision", "checking", "evaluating",
-    "cached", "done", "failed".
+    "cached", "done", "failed". `note` is something that stays to be read.
     """
 
     variant: str | None
     stage: str
     done: float | None = None
+    note: str | None = None
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _request(recipe: Recipe) -> Request:
         input_shape=recipe.input_shape,
         calibration=data.locate(wanted.calibration, "calibration") if wanted.calibration else None,
         evaluation=data.locate(wanted.evaluation, "evaluation") if wanted.evaluation else None,
+        normalize=wanted.normalize.steps if wanted.normalize else None,
     )
 
 
@@ -144,8 +147,7 @@ class _Work:
         self.variants, self.on_event = variants, on_event
         self.training, self.yardstick = training, yardstick
         compressed = {
-            name: replace(request, compressed=compressing.key(request, variant.passes, training))
-            for name, variant in variants.items()
+            name: compressing.of(request, variant.passes, training) for name, variant in variants.items()
         }
         self.keys = {
             name: keys.of_artifact(compressed[name], variant, yardstick) for name, variant in variants.items()
@@ -232,7 +234,7 @@ class _Work:
         if self.request.evaluation is None:
             return None
         made = future.result()
-        entry = self._recorded(made.key, lambda: _model_file(made), EXPECTED_SAMPLES)
+        entry = self._recorded(made.key, lambda: _model_file(made), made.normalize, EXPECTED_SAMPLES)
         batches = [arrays for _, arrays in stored.batches(entry.folder)]
         if len({tuple(array.shape[1:] for array in arrays) for arrays in batches}) > 1:
             return None  # lists of detections, say: as many as there are
@@ -242,16 +244,22 @@ class _Work:
         if self.request.evaluation is None:
             return Reference(None)
         key = load.source_key(self.request)
-        return Reference(self._recorded(key, lambda: self._source(self.request).model, None).folder)
 
-    def _recorded(self, key: str, model: Callable[[], ModelFile], limit: int | None) -> Entry:
+        def model() -> ModelFile:
+            return self._source(self.request).model
+
+        return Reference(self._recorded(key, model, self.request.normalize, None).folder)
+
+    def _recorded(
+        self, key: str, model: Callable[[], ModelFile], normalize: Normalize | None, limit: int | None
+    ) -> Entry:
         """The entry with a model's outputs on the evaluation set, from the cache or made."""
         evaluation = self.request.evaluation
         assert evaluation is not None
 
         def make(folder: Path) -> Made:
             threads = cores() if limit is None else self.request.threads
-            wanted = Recording(model(), evaluation.path, self.request.evaluation_n, limit, threads)
+            wanted = Recording(model(), evaluation.path, self.request.evaluation_n, limit, threads, normalize)
             report = self._reporter(None) if limit is None else None
             self.shop.workers.run("tools", job.record, wanted, folder, on_report=report)
             return Made(f"outputs of {self.request.path.name}", {})
@@ -265,7 +273,11 @@ class _Work:
             return request
 
         def work() -> Path:
-            return compressing.compress(request, passes, self.training, self.shop, self._reporter(name))
+            report = self._reporter(name)
+            return compressing.compress(request, passes, self.training, self.shop, report=report, note=noted)
+
+        def noted(text: str) -> None:
+            self.on_event(BuildEvent(name, "note", note=text))
 
         return replace(request, path=self._once(f"compressed {request.compressed}", work))
 

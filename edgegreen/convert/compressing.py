@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from edgegreen import data
@@ -39,9 +40,21 @@ def training_data(recipe: Recipe, variants: Mapping[str, Variant]) -> TrainingDa
                 hint="keep some samples apart: what was trained on proves nothing",
             )
     metric = recipe.data.metric
+    normalize = recipe.data.normalize
     return TrainingData(
-        file, metric.python if isinstance(metric, Hook) else metric, recipe.data.loss, recipe.seed
+        file,
+        metric.python if isinstance(metric, Hook) else metric,
+        recipe.data.loss,
+        recipe.seed,
+        normalize.steps if normalize else None,
     )
+
+
+def of(request: Request, passes: Sequence[Pass], training: TrainingData) -> Request:
+    """The request for what `passes` make of the model: what it is known by, and how its samples are fed."""
+    raw = any(one.takes_raw for one in passes)
+    normalize = None if raw else request.normalize
+    return replace(request, compressed=key(request, passes, training), normalize=normalize)
 
 
 def key(request: Request, passes: Sequence[Pass], training: TrainingData) -> str | None:
@@ -51,6 +64,7 @@ def key(request: Request, passes: Sequence[Pass], training: TrainingData) -> str
     return key_of(
         "compressed",
         model=request.digest,
+        normalize=asdict(training.normalize) if training.normalize else None,
         passes=[{one.name: one.parameters.model_dump(mode="json")} for one in passes],
         training=training.file.sha256 if training.file else None,
         loss=training.loss,
@@ -61,14 +75,28 @@ def key(request: Request, passes: Sequence[Pass], training: TrainingData) -> str
 
 
 def compress(
-    request: Request, passes: Sequence[Pass], training: TrainingData, shop: Workshop, report: Report
+    request: Request,
+    passes: Sequence[Pass],
+    training: TrainingData,
+    shop: Workshop,
+    *,
+    report: Report,
+    note: Callable[[str], None],
 ) -> Path:
-    """The compressed model's file, from the cache or made. Raises InputError, ConversionError."""
+    """The compressed model's file, from the cache or made; `note` is told what the passes had to say.
+
+    Raises InputError, ConversionError.
+    """
     assert request.compressed is not None
 
     def make(folder: Path) -> Made:
         load.require_tensorflow(request)
-        shop.workers.run("tensorflow", job.make, request.path, passes, training, folder, on_report=report)
-        return Made(f"{' + '.join(one.name for one in passes)} of {request.path.name}", {})
+        work = request.path, passes, training, folder
+        notes = shop.workers.run("tensorflow", job.make, *work, on_report=report)
+        names = " + ".join(one.name for one in passes)
+        return Made(f"{names} of {request.path.name}", {"notes": notes})
 
-    return shop.cache.obtain(request.compressed, make, shop.stop).folder / job.MODEL
+    entry = shop.cache.obtain(request.compressed, make, shop.stop)
+    for text in entry.facts["notes"]:
+        note(text)
+    return entry.folder / job.MODEL

@@ -71,6 +71,7 @@ def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:
         agreement=agreement,
         compressed_bytes=sum(_deflated(path) for path in built.files),
         mixed=mixed,
+        normalize=job.request.normalize,
     )
 
 
@@ -78,7 +79,7 @@ def record(report: Report, wanted: Recording, folder: Path) -> int:
     """Keep a model's outputs on evaluation samples in `folder`; how many samples there were."""
 
     def rows() -> stored.Rows:
-        for number, row in enumerate(read_rows(wanted.samples, "evaluation", wanted.limit)):
+        for number, row in enumerate(read_rows(wanted.samples, "evaluation", wanted.limit, wanted.normalize)):
             report("evaluating", number / wanted.count)
             yield row
 

@@ -7,7 +7,7 @@ part in the choice and says afterwards what it is worth.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from edgegreen import data, metrics
 from edgegreen.convert.model import Job
-from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import InputError
 from edgegreen.mixture import within
 from edgegreen.recipe import Hook, Metric
@@ -139,7 +138,7 @@ def open_benches(job: Job) -> tuple[Bench, Bench | None]:
         labels = samples.labels()
     numbers = np.random.default_rng(SEED).permutation(stick.n)[: _how_many(job)]
     held = round(HELD_OUT_SHARE * len(numbers)) if len(numbers) >= HELD_OUT_FROM else 0
-    inputs = _read(stick, set(numbers.tolist()))
+    inputs = _read(job, set(numbers.tolist()))
     parts = [part for part in (numbers[held:], numbers[:held]) if len(part)]
     benches = [_bench(job, [inputs[number] for number in part], labels, part) for part in parts]
     return benches[0], benches[1] if len(benches) > 1 else None
@@ -147,16 +146,20 @@ def open_benches(job: Job) -> tuple[Bench, Bench | None]:
 
 def _how_many(job: Job) -> int:
     """As many samples as memory is given to, with the float model's outputs of each."""
-    assert job.yardstick is not None
-    first = next(rows(job.yardstick.file.path, job.yardstick.what))
+    first = next(_rows(job))
     size = sum(value.nbytes for value in first)
     size += sum(8 * math.prod(tensor.shape) for tensor in job.source.outputs)
     return max(1, min(SAMPLES_MAX, MEMORY_MAX_BYTES // max(1, size)))
 
 
-def _read(stick: Yardstick, numbers: set[int]) -> dict[int, Row]:
-    found = enumerate(rows(stick.file.path, stick.what))
-    return {number: row for number, row in found if number in numbers}
+def _read(job: Job, numbers: set[int]) -> dict[int, Row]:
+    return {number: row for number, row in enumerate(_rows(job)) if number in numbers}
+
+
+def _rows(job: Job) -> Iterator[Row]:
+    """The samples to choose on, as the model takes them."""
+    assert job.yardstick is not None
+    return rows(job.yardstick.file.path, job.yardstick.what, normalize=job.request.normalize)
 
 
 def _bench(

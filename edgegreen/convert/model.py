@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgegreen.agent.normalize import Normalize
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.recipe import Precision, Variant
 from edgegreen.sources.model import ModelFile, Source
@@ -37,10 +38,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Recording:
-    """Run `model` on the first `limit` (None: all) of the `count` samples of an npz."""
+    """Run `model` on the first `limit` (None: all) of an npz's `count` samples, normalised if need be."""
 
     model: ModelFile
     samples: Path
     count: int
     limit: int | None
     threads: int
+    normalize: Normalize | None = None

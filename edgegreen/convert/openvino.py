@@ -12,7 +12,6 @@ from edgegreen.convert.model import Job
 from edgegreen.errors import ConversionError
 from edgegreen.sources import openvino, tflitefile
 from edgegreen.sources.model import ModelFile
-from edgegreen.sources.samples import rows
 from edgegreen.workers import Report
 
 Row = list[Any]
@@ -101,8 +100,7 @@ class Samples:
         self.tensors = [Tensor(t.name, t.shape, t.dtype) for t in job.source.inputs]
 
     def __iter__(self) -> Iterator[Row]:
-        assert self.job.request.calibration is not None
-        for number, row in enumerate(rows(self.job.request.calibration.path, "calibration")):
+        for number, row in enumerate(self.job.request.calibration_rows()):
             yield self.fitted(row)
             self.report("converting", number / self.count)
 

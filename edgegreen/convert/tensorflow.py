@@ -15,7 +15,6 @@ from edgegreen.recipe import Precision
 from edgegreen.sources import host, tflitefile
 from edgegreen.sources import tensorflow as source
 from edgegreen.sources.model import ModelFile
-from edgegreen.sources.samples import rows
 from edgegreen.workers import Report
 
 
@@ -61,10 +60,9 @@ SETTINGS: dict[Precision, Callable[[Any, Any], None]] = {
 
 
 def _samples(report: Report, job: Job) -> Iterator[dict[str, Any]]:
-    assert job.request.calibration is not None
     tensors = host.load(job.hub, 1).inputs
     count = job.request.calibration_n
-    for number, row in enumerate(rows(job.request.calibration.path, "calibration")):
+    for number, row in enumerate(job.request.calibration_rows()):
         values = zip(job.hub.inputs, tensors, row, strict=True)
         yield {name: encode(tensor, value) for name, tensor, value in values}
         report("converting", number / count)

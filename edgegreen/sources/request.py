@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edgegreen import data
+from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import File, TensorSpec
 from edgegreen.keys import versions
 from edgegreen.sources import files, shapes
 from edgegreen.sources.files import SourceFormat
-from edgegreen.sources.samples import CheckSamples
+from edgegreen.sources.samples import CheckSamples, Row, rows
 
 
 @dataclass(frozen=True)
 class Request:
     """One model to load. `digest` is over its contents, `threads` what the host may use to run it.
 
-    `calibration_n` and `evaluation_n` are numbers of samples. `compressed` is the key of what passes make of
+    `calibration_n` and `evaluation_n` are numbers of samples. `normalize` is what the samples go through
+    before the model takes them; None: they are what it takes. `compressed` is the key of what passes make of
     the model; None for the model itself.
     """
 
@@ -35,15 +37,18 @@ class Request:
     evaluation_n: int = 0
     threads: int = 1
     compressed: str | None = None
+    normalize: Normalize | None = None
 
     @classmethod
     def of(
         cls,
         path: Path,
         signature: str | None = None,
+        *,
         input_shape: shapes.InputShape = None,
         calibration: Path | None = None,
         evaluation: Path | None = None,
+        normalize: Normalize | None = None,
     ) -> Request:
         """Look at the model and the data; raises InputError when one of them is not what it should be."""
         format_ = files.format_of(path)
@@ -63,6 +68,7 @@ class Request:
             calibration_n=counts.get("calibration", 0),
             evaluation=File.of(evaluation) if evaluation else None,
             evaluation_n=counts.get("evaluation", 0),
+            normalize=normalize,
         )
 
     @property
@@ -76,13 +82,19 @@ class Request:
             "signature": self.signature,
             "input_shape": plain,
             "compressed": self.compressed,
+            "normalize": asdict(self.normalize) if self.normalize else None,
             "checked_on": self.calibration.sha256 if self.calibration else None,
         }
 
     @property
     def check_samples(self) -> CheckSamples:
         """What the model and all that is made from it are compared on."""
-        return CheckSamples(self.calibration.path if self.calibration else None)
+        return CheckSamples(self.calibration.path if self.calibration else None, normalize=self.normalize)
+
+    def calibration_rows(self) -> Iterator[Row]:
+        """All calibration samples, one after the other, as the model takes them. Raises InputError."""
+        assert self.calibration is not None
+        return rows(self.calibration.path, "calibration", normalize=self.normalize)
 
     @property
     def sample_shapes(self) -> tuple[shapes.Shape, ...]:
@@ -93,7 +105,9 @@ class Request:
         return ()
 
     def check_data(self, inputs: Sequence[TensorSpec]) -> None:
-        """Raise InputError unless all data fit the inputs."""
+        """Raise InputError unless all data, and the normalisation, fit the inputs."""
+        if self.normalize:
+            shapes.check_normalize(self.normalize, inputs)
         for what, file in self._data():
             with data.open_samples(file.path, what) as samples:
                 shapes.check_data(samples, inputs, what, file.path)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegreen.agent.normalize import Normalize
 from edgegreen.agent.npz import DataError, Samples
 from edgegreen.artifact import TensorSpec
 from edgegreen.errors import InputError
@@ -21,10 +22,11 @@ Row = list[NDArray[Any]]
 
 @dataclass(frozen=True)
 class CheckSamples:
-    """At most `limit` samples of the npz at `path`, or of noise when that is None."""
+    """At most `limit` samples of the npz at `path`, normalised if need be, or of noise when that is None."""
 
     path: Path | None
     limit: int = LIMIT
+    normalize: Normalize | None = None
 
     def rows(self, inputs: Sequence[TensorSpec]) -> Iterator[Row]:
         """One sample after the other, the same every time. Raises InputError for broken data."""
@@ -33,21 +35,26 @@ class CheckSamples:
             for _ in range(self.limit):
                 yield [_noise(random, tensor) for tensor in inputs]
         else:
-            yield from rows(self.path, "calibration", self.limit)
+            yield from rows(self.path, "calibration", self.limit, self.normalize)
 
     def words(self, n: int) -> str:
         """What they are, for people."""
         return f"{n} samples of seeded noise" if self.path is None else f"{n} calibration samples"
 
 
-def rows(path: Path, what: str, limit: int | None = None) -> Iterator[Row]:
-    """The first samples of an npz (all by default); raises InputError for broken data and for NaN."""
+def rows(
+    path: Path, what: str, limit: int | None = None, normalize: Normalize | None = None
+) -> Iterator[Row]:
+    """The first samples of an npz (all by default), as the model takes them.
+
+    Raises InputError for broken data and for NaN.
+    """
     try:
         with Samples(str(path)) as samples:
             for number, row in enumerate(samples.rows(0, limit)):
                 if not all(np.isfinite(value).all() for value in row):
                     raise InputError(f"{what} data {path}: sample {number} has NaN or infinite values")
-                yield row
+                yield [normalize(value) for value in row] if normalize else row
     except (DataError, OSError) as error:
         raise InputError(f"{what} data {path}: {error}") from None
 

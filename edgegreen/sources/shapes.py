@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from edgegreen.agent.normalize import Normalize
 from edgegreen.agent.npz import Samples
 from edgegreen.artifact import TensorSpec
 from edgegreen.errors import InputError
@@ -56,6 +57,19 @@ def check_data(samples: Samples, inputs: Sequence[TensorSpec], what: str, path: 
                 f"{what} data {path}: `{name}` has samples of shape {_words(shape)}, "
                 f"but the model's input `{tensor.name}` takes {_words(tensor.shape[1:] or tensor.shape)}"
             )
+
+
+def check_normalize(normalize: Normalize, inputs: Sequence[TensorSpec]) -> None:
+    """Raise InputError unless the model has one input, of real values, with the channels it is for."""
+    told = ", ".join(f"`{one.name}` {_words(one.shape)} {one.dtype}" for one in inputs)
+    if len(inputs) != 1 or inputs[0].dtype in ("int32", "int64", "bool"):
+        raise InputError(f"`normalize` is for a model with one input, of real values; this one has {told}")
+    counts = {len(normalize.mean), len(normalize.scale)} - {1}
+    if counts - {inputs[0].shape[-1]}:
+        raise InputError(
+            f"`normalize` has values for {max(counts)} channels, and the model's input is {told}",
+            hint="give one value for all, or one for each of the input's last extent",
+        )
 
 
 def _by_name(inputs: Sequence[Port], wanted: InputShape) -> Mapping[str, Shape]:

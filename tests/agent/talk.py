@@ -127,6 +127,7 @@ def job(model: Path | str, *more: Path | str, **changes: Any) -> dict[str, Any]:
         "cool_timeout_s": 0,
         "meter": None,
         "profile": False,
+        "normalize": None,
         **changes,
     }
 

@@ -20,6 +20,7 @@ GOOD = {
     "samples": None, "evaluate": False, "idle_s": 0, "meter": None,
     "cool_to_c": None, "cool_timeout_s": 0,
     "profile": False,
+    "normalize": None,
 }  # fmt: skip
 
 
@@ -47,9 +48,11 @@ def test_decoding_raises_nothing_else(line: bytes) -> None:
         wire.decode(line)
 
 
-def test_a_job_survives_the_wire() -> None:
-    job = Job.parse(GOOD)
+@pytest.mark.parametrize("normalize", [None, [[127.5], [0.5, 2, 1e-3]]])
+def test_a_job_survives_the_wire(normalize: Any) -> None:
+    job = Job.parse({**GOOD, "normalize": normalize})
     assert job.files == ("m.tflite",)
+    assert (job.normalize is None) == (normalize is None)
     assert Job.parse(json.loads(json.dumps(job.wire()))) == job
 
 
@@ -60,7 +63,7 @@ def test_a_job_survives_the_wire() -> None:
         {"files": [1]}, {"input_order": None}, {"input_order": [0.5]}, {"warmup_s": -1}, {"duration_s": 0},
         {"min_runs": 0}, {"min_runs": 10**7}, {"evaluate": 1}, {"evaluate": True}, {"samples": 3},
         {"runtime": None}, {"idle_s": -1}, {"idle_s": None}, {"meter": "auto"}, {"cool_to_c": "50"},
-        {"profile": None},
+        {"profile": None}, {"normalize": [[1.0]]}, {"normalize": [[], [1.0]]}, {"normalize": [["1"], [1.0]]},
     ],
     ids=str,
 )  # fmt: skip

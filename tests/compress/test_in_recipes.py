@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from edgegreen import session
+from edgegreen.agent import runtimes
+from edgegreen.agent.normalize import Normalize
 from edgegreen.errors import InputError
 from edgegreen.prepare import prepare
 from edgegreen.sources import tflitefile
@@ -27,10 +29,19 @@ def recipe(folder: Path, passes: str, **data: str) -> Path:
     return path
 
 
+tensorflow = pytest.mark.skipif(
+    importlib.util.find_spec("tensorflow") is None, reason="tensorflow is not installed"
+)
+
+
 class Quiet:
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
     def step(self, *_: object) -> None: ...
     def finish(self, *_: object) -> None: ...
-    def note(self, *_: object) -> None: ...
+    def note(self, who: str, text: str) -> None:
+        self.notes.append(text)
 
 
 @pytest.mark.parametrize(
@@ -39,6 +50,9 @@ class Quiet:
         ("{prun: {sparsity: 0.5}}", {}, "did you mean `prune`"),
         ("{prune: {sparsity: 1.5}}", {}, "sparsity"),
         ("{prune: {}}", {"training": DIGITS / "evaluation.npz"}, "are the evaluation data as well"),
+        ("{prune_filters: {share: 1}}", {}, "share"),
+        ("{low_rank: {rank: 0.5, energy: 0.9}}", {}, "either `energy` or `rank`"),
+        ("{fold: {batch_norm: false, input: false}}", {}, "folds nothing"),
     ],
 )
 def test_refused(tmp_path: Path, passes: str, data: dict[str, str], words: str) -> None:
@@ -46,7 +60,7 @@ def test_refused(tmp_path: Path, passes: str, data: dict[str, str], words: str) 
         session.build_only(prepare(recipe(tmp_path, passes, **data)), Quiet())
 
 
-@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="tensorflow is not installed")
+@tensorflow
 def test_a_pruned_model_keeps_its_zeros_to_the_file(tmp_path: Path) -> None:
     plan = prepare(recipe(tmp_path, "{prune: {sparsity: 0.75, epochs: 4}}"))
     built, failed = session.build_only(plan, Quiet())
@@ -59,3 +73,71 @@ def test_a_pruned_model_keeps_its_zeros_to_the_file(tmp_path: Path) -> None:
     assert all(np.mean(np.frombuffer(bytes(one), np.float32) == 0) >= 0.74 for one in large)
     again, _ = session.build_only(plan, Quiet())
     assert again["v"].sha256 == artifact.sha256
+
+
+def raw_recipe(folder: Path) -> Path:
+    """The digits as bytes, 0 … 16, as a camera would give them; the model wants them divided by 16."""
+    for name in ("calibration", "evaluation", "training"):
+        with np.load(DIGITS / f"{name}.npz") as data:
+            x = np.rint(16 * data["x"]).astype(np.uint8)
+            np.savez(folder / f"{name}.npz", x=x, y=data["y"])
+    path = folder / "raw.yaml"
+    path.write_text(
+        f"name: raw\nmodel: {DIGITS / 'model.keras'}\n"
+        "data: {calibration: calibration.npz, evaluation: evaluation.npz, training: training.npz,"
+        " normalize: {std: 16}}\n"
+        "variants:\n"
+        "  whole: {format: tflite, precision: int8, io: int8}\n"
+        "  lean: {passes: [{prune_filters: {share: 0.5, epochs: 6}}, {fold: {}}],"
+        " format: tflite, precision: int8, io: int8}\n"
+        "benchmark: {duration_s: 0.2, warmup_s: 0.1}\n"
+    )
+    return path
+
+
+@tensorflow
+def test_a_lean_model_takes_bytes_and_is_as_good(tmp_path: Path) -> None:
+    heard = Quiet()
+    run = session.deploy(raw_recipe(tmp_path), progress=heard)
+    assert not run.failures
+    whole, lean = run.results
+    assert whole.accuracy is not None
+    assert lean.accuracy is not None
+    assert whole.accuracy.value > 0.97
+    assert lean.accuracy.value > 0.95
+    assert lean.artifact.size_bytes < 0.5 * whole.artifact.size_bytes
+    assert "lean: prune_filters: 29,098 → 7,642 parameters, 903,808 → 230,720 multiplications" in heard.notes
+    assert "lean: fold: the input's normalisation is now in conv1; the model takes raw values" in heard.notes
+    built, _ = session.build_only(prepare(tmp_path / "raw.yaml"), Quiet())  # from the cache
+    taken = {name: input_of(artifact.files[0].path) for name, artifact in built.items()}
+    assert taken["lean"] == ("int8", 1.0, -128)
+    assert taken["whole"][1] == pytest.approx(1 / 255, rel=0.01)
+    assert built["lean"].normalize is None
+    assert built["whole"].normalize == Normalize((0.0,), (1 / 16,))
+
+
+def input_of(model: Path) -> tuple[str, float | None, int]:
+    tensor = runtimes.load("litert", [str(model)], 1).inputs[0]
+    return tensor.dtype, tensor.scale, tensor.zero_point
+
+
+@tensorflow
+@pytest.mark.slow
+def test_resnet8_without_30_percent_of_its_filters_converts_and_runs(assets: Path, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    np.savez(tmp_path / "calibration.npz", x=random.integers(0, 256, (20, 32, 32, 3)).astype(np.uint8))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        f"name: ic\nmodel: {assets / 'resnet8' / 'pretrainedResnet.h5'}\n"
+        "data: {calibration: calibration.npz}\n"
+        "variants:\n"
+        "  int8: {format: tflite, precision: int8}\n"
+        "  lean: {passes: [{prune_filters: {share: 0.3, epochs: 0}}, {low_rank: {energy: 0.9, epochs: 0}},"
+        " {fold: {}}], format: tflite, precision: int8}\n"
+        "benchmark: {duration_s: 0.5}\n"
+    )
+    run = session.deploy(recipe)
+    assert not run.failures
+    int8, lean = run.results
+    assert lean.artifact.size_bytes < 0.7 * int8.artifact.size_bytes
+    assert lean.latency_ms.n >= 50

@@ -83,7 +83,9 @@ def test_the_file_has_those_in_float_and_the_others_in_int8(built: Built) -> Non
     assert [one.kind for one in kept] == ["CONV_2D", "CONV_2D"]
     assert [layer for one in kept for layer in ("wide", "narrow", "calm") if f"/{layer}" in one.name]
     model = tflitefile.read(made.files[0].path)
-    kernels = [t for t in model.subgraphs[0].tensors if len(t.shape) == 4 and tflitefile.is_constant(model, t)]
+    kernels = [
+        t for t in model.subgraphs[0].tensors if len(t.shape) == 4 and tflitefile.is_constant(model, t)
+    ]
     assert sorted(tflitefile.dtype_of(kernel) for kernel in kernels) == ["float32", "float32", "int8"]
 
 
