@@ -371,6 +371,7 @@ def finish(
 def test_a_process_samples_until_its_stdin_closes(tmp_path: Path) -> None:
     board = boards.lay_out("jetson-orin-nano-jp6", tmp_path)
     board.path("/sys/class/hwmon/hwmon1/update_interval").write_text("20\n")
+    board.path("/sys/class/hwmon/hwmon1/samples").write_text("16\n")
     process = start(board, family="jetson-orin", period_s=0.005)
     assert process.stdin
     before, first, *rest, after, last = finish(process, process.stdin.close)
@@ -466,6 +467,7 @@ def test_a_spec_that_is_not_understood_is_an_error(tmp_path: Path, spec: dict[st
 def test_it_runs_on_every_python(tmp_path: Path, version: Version) -> None:
     board = boards.lay_out("jetson-agx-orin", tmp_path)
     board.path("/sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon3/update_interval").write_text("10\n")
+    board.path("/sys/bus/i2c/drivers/ina3221/1-0040/hwmon/hwmon3/samples").write_text("4\n")
     process = start(board, interpreters()[version], "agent", family="jetson-agx-orin", period_s=0.01)
 
     def end() -> None:

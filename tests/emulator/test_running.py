@@ -36,10 +36,10 @@ def board(process: Process, tmp_path: Path) -> running.Running:
 
 
 def test_the_target_file_says_what_the_target_is(board: running.Running, tmp_path: Path) -> None:
-    (tmp_path / "emulated-jetson-orin.yaml").write_text(board.target_yaml())
-    read = target.load(tmp_path / "emulated-jetson-orin.yaml")
+    (tmp_path / "emulated-jetson.yaml").write_text(board.target_yaml())
+    read = target.load(tmp_path / "emulated-jetson.yaml")
     assert read.model_dump() == board.target().model_dump()
-    assert read.name == board.target().name == "emulated-jetson-orin"
+    assert read.name == board.target().name == "emulated-jetson"
     assert (read.family, read.power and read.power.meter) == ("jetson-orin", "ina3221")
 
 
