@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import fields
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
@@ -78,7 +79,8 @@ AGENT = sorted((PACKAGE / "agent").rglob("*.py"))
 ON_THE_BOARD = {"numpy", "ai_edge_litert", "tflite_runtime", "openvino"}
 
 
-def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+@cache
+def imports(path: Path) -> tuple[tuple[str, int, bool], ...]:
     """Each import: what, how many dots it starts with, and whether it runs when the module is imported."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
 
@@ -96,7 +98,7 @@ def imports(path: Path) -> Iterator[tuple[str, int, bool]]:
                 for child in ast.iter_child_nodes(node):
                     yield from walk(child, inside)
 
-    return walk(tree, True)
+    return tuple(walk(tree, True))
 
 
 def test_there_is_an_agent() -> None:

@@ -124,6 +124,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
     tmp_path: Path, played: Path
 ) -> None:

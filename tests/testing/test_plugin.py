@@ -294,6 +294,7 @@ def test_one_board_is_used_by_one_at_a_time_whatever_it_is_called(suite: Path) -
         other.stdout.close()
 
 
+@pytest.mark.slow
 def test_the_tests_to_copy_pass_on_a_board_over_ssh_and_on_its_recording(
     sshd: Sshd, suite: Path, pytest_run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
