@@ -8,24 +8,21 @@ file as soon as it is there.
 from __future__ import annotations
 
 import math
-import shutil
-import signal
 import threading
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
-from typing import Any, Protocol
 
 from edgegreen import bundle, convert, data, metrics
-from edgegreen.artifact import Artifact, File
+from edgegreen.artifact import File
+from edgegreen.building import BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
-from edgegreen.convert import Build, BuildEvent, Reference
+from edgegreen.convert import Build, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
@@ -33,60 +30,8 @@ from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
+from edgegreen.stopping import stop_on_signals
 from edgegreen.trials import TargetRun
-
-BUILDING = "models"
-
-
-class Progress(Protocol):
-    """Where word of what goes on is shown."""
-
-    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
-        """`who` (a target's name, or BUILDING) is doing this; `done` is a share, None when not known."""
-
-    def finish(self, who: str, doing: str) -> None:
-        """`who` is through, with this result."""
-
-    def note(self, who: str, text: str) -> None:
-        """Something that stays to be read."""
-
-
-class _Silence:
-    def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
-        pass
-
-    def finish(self, who: str, doing: str) -> None:
-        pass
-
-    def note(self, who: str, text: str) -> None:
-        pass
-
-
-class _BuildProgress:
-    """Turns events of single variants into one line for all of them."""
-
-    ENDS = ("done", "cached", "failed")
-
-    def __init__(self, count: int, progress: Progress) -> None:
-        self._count, self._progress = count, progress
-        self._ended: dict[str, str] = {}
-
-    def __call__(self, event: BuildEvent) -> None:
-        if event.note:
-            self._progress.note(BUILDING, f"{event.variant}: {event.note}")
-            return
-        if event.variant and event.stage in self.ENDS:
-            self._ended[event.variant] = event.stage
-        if len(self._ended) == self._count:
-            self._progress.finish(BUILDING, self._summary())
-        elif event.stage not in self.ENDS:
-            stage = f"{event.variant or 'source model'} {event.stage}"
-            self._progress.step(BUILDING, "building", stage, len(self._ended) / self._count)
-
-    def _summary(self) -> str:
-        stages = list(self._ended.values())
-        words = {"done": "built", "cached": "unchanged", "failed": "failed"}
-        return ", ".join(f"{stages.count(end)} {words[end]}" for end in self.ENDS if end in stages)
 
 
 def deploy(
@@ -106,7 +51,7 @@ def deploy(
     the recipe, model, data or names.
     """
     the_plan = prepare(Path(recipe), targets, variants, record_to=record_to)
-    return Session(replace(the_plan, profile=profile), progress or _Silence()).run()
+    return Session(replace(the_plan, profile=profile), progress or Silence()).run()
 
 
 class Session:
@@ -140,8 +85,8 @@ class Session:
         """
         evaluation = self._evaluation_set()
         packed = _pack_agent()
-        with _stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
-            told = _BuildProgress(len(self.plan.variants), self.progress)
+        with stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
+            told = BuildProgress(len(self.plan.variants), self.progress)
             with (
                 closing(Cache.default()) as cache,
                 convert.build(self.plan.recipe, self.plan.variants, cache, told) as built,
@@ -283,42 +228,6 @@ class Session:
             pass
 
 
-def build_only(
-    the_plan: Plan, progress: Progress, folder: Path | None = None
-) -> tuple[dict[str, Artifact], dict[str, EdgegreenError]]:
-    """Build and check every variant of the plan; what was built and what was not, by name.
-
-    What was built is copied to `folder`, if given, as `<variant>.<suffix>`. Raises InputError when that
-    cannot be.
-    """
-    built: dict[str, Artifact] = {}
-    failed: dict[str, EdgegreenError] = {}
-
-    told = _BuildProgress(len(the_plan.variants), progress)
-    with (
-        closing(Cache.default()) as cache,
-        convert.build(the_plan.recipe, the_plan.variants, cache, told) as build,
-    ):
-        for name, future in build.artifacts.items():
-            try:
-                built[name] = future.result()
-            except EdgegreenError as error:
-                failed[name] = error
-        if folder:
-            _export(built, folder)
-    return built, failed
-
-
-def _export(artifacts: Mapping[str, Artifact], folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, artifact in artifacts.items():
-            for file in artifact.files:
-                shutil.copyfile(file.path, folder / f"{name}{file.path.suffix}")
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}") from None
-
-
 def _pack_agent() -> File:
     try:
         return bundle.pack(home() / "cache")
@@ -350,26 +259,3 @@ def _wait(futures: Sequence[Future[None]], stop: threading.Event) -> None:
     while not all(future.done() for future in futures):
         if stop.wait(0.05):
             return
-
-
-@contextmanager
-def _stop_on_signals() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event; a second one falls through to Python's own handling."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before: dict[int, Any] = {number: signal.getsignal(number) for number in signals}
-
-    def handle(number: int, _: FrameType | None) -> None:
-        signal.signal(number, before[number])
-        stop.set()
-
-    for number in signals:
-        signal.signal(number, handle)
-    try:
-        yield stop
-    finally:
-        for number in signals:
-            signal.signal(number, before[number])

@@ -93,14 +93,14 @@ def deploy(
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Copy the built files to this folder.")
 def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     """Build the RECIPE's variants and check each against the source model, on this machine."""
-    from edgegreen import session
+    from edgegreen import building
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
     from edgegreen.report.progress import progress
 
     plan = prepare(recipe, ["local"], only, measured=False)
     with progress(terminal.console(stderr=True)) as shown:
-        built, failed = session.build_only(plan, shown, output)
+        built, failed = building.build_only(plan, shown, output)
     listings.show_artifacts(built, failed, terminal.console(), output)
     sys.exit(max((error.exit_code for error in failed.values()), default=OK))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edgegreen import session
+from edgegreen import building, session
 from edgegreen.agent import runtimes
 from edgegreen.agent.normalize import Normalize
 from edgegreen.errors import InputError
@@ -57,13 +57,13 @@ class Quiet:
 )
 def test_refused(tmp_path: Path, passes: str, data: dict[str, str], words: str) -> None:
     with pytest.raises(InputError, match=words):
-        session.build_only(prepare(recipe(tmp_path, passes, **data)), Quiet())
+        building.build_only(prepare(recipe(tmp_path, passes, **data)), Quiet())
 
 
 @tensorflow
 def test_a_pruned_model_keeps_its_zeros_to_the_file(tmp_path: Path) -> None:
     plan = prepare(recipe(tmp_path, "{prune: {sparsity: 0.75, epochs: 4}}"))
-    built, failed = session.build_only(plan, Quiet())
+    built, failed = building.build_only(plan, Quiet())
     assert not failed
     artifact = built["v"]
     assert artifact.compressed_bytes < 0.5 * artifact.size_bytes
@@ -71,7 +71,7 @@ def test_a_pruned_model_keeps_its_zeros_to_the_file(tmp_path: Path) -> None:
     large = [one.data for one in model.buffers if one.data is not None and len(one.data) >= 4000]
     assert len(large) == 2  # conv2 and conv3; batch normalisation is folded in, which keeps zeros
     assert all(np.mean(np.frombuffer(bytes(one), np.float32) == 0) >= 0.74 for one in large)
-    again, _ = session.build_only(plan, Quiet())
+    again, _ = building.build_only(plan, Quiet())
     assert again["v"].sha256 == artifact.sha256
 
 
@@ -108,7 +108,7 @@ def test_a_lean_model_takes_bytes_and_is_as_good(tmp_path: Path) -> None:
     assert lean.artifact.size_bytes < 0.5 * whole.artifact.size_bytes
     assert "lean: prune_filters: 29,098 → 7,642 parameters, 903,808 → 230,720 multiplications" in heard.notes
     assert "lean: fold: the input's normalisation is now in conv1; the model takes raw values" in heard.notes
-    built, _ = session.build_only(prepare(tmp_path / "raw.yaml"), Quiet())  # from the cache
+    built, _ = building.build_only(prepare(tmp_path / "raw.yaml"), Quiet())  # from the cache
     taken = {name: input_of(artifact.files[0].path) for name, artifact in built.items()}
     assert taken["lean"] == ("int8", 1.0, -128)
     assert taken["whole"][1] == pytest.approx(1 / 255, rel=0.01)
@@ -122,6 +122,7 @@ def input_of(model: Path) -> tuple[str, float | None, int]:
 
 
 @tensorflow
+@pytest.mark.slow
 @pytest.mark.slow
 def test_resnet8_without_30_percent_of_its_filters_converts_and_runs(assets: Path, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
