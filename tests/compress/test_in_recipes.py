@@ -96,6 +96,7 @@ def raw_recipe(folder: Path) -> Path:
 
 
 @tensorflow
+@pytest.mark.slow
 def test_a_lean_model_takes_bytes_and_is_as_good(tmp_path: Path) -> None:
     heard = Quiet()
     run = session.deploy(raw_recipe(tmp_path), progress=heard)
