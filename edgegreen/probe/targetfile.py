@@ -106,7 +106,7 @@ def _python(probed: Probed) -> Iterator[str]:
     has = ", ".join(f"{package.name} {package.version or ''}".strip() for package in chosen.packages)
     told = f"Python {pythons.dotted(chosen)} has {has or 'no runtime'}."
     if not pythons.runtimes(chosen):
-        told += " `edgegreen targets doctor` says what could be brought."
+        told += " The first deploy brings what is built for this system."
     yield _comment(told)
     if given:
         yield f"python: {_scalar(asked.python)}"
