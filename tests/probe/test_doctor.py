@@ -10,6 +10,7 @@ import pytest
 from sshd import free_port
 
 from edgegreen.agent.meters.rapl import ACCESS as RAPL_ACCESS
+from edgegreen.meterkeys import Command
 from edgegreen.probe import doctor
 from edgegreen.probe.doctor import CHECKS, Finding
 from edgegreen.probe.facts import (
@@ -387,6 +388,14 @@ class TestVisits:
         assert checkup.exit_code == 0, checkup.findings
         assert checkup.identity
         assert Finding("link", "fine") in checkup.findings
+
+    @pytest.mark.parametrize(("words", "gravity"), [("3.4", "fine"), ("no power", "spoils")])
+    def test_a_meter_that_this_machine_reads_is_asked(self, words: str, gravity: str) -> None:
+        power = Command(meter="command", command=("echo", words), every_s=1.0)
+        checkup = doctor.visit(Target(host="local", power=power).called("local"))
+        (finding,) = [finding for finding in checkup.findings if finding.check == "meter"]
+        assert finding.gravity == gravity
+        assert ("energy will be missing" in finding.text) == (gravity == "spoils")
 
     def test_something_stops_a_run(self) -> None:
         checkup = doctor.visit(Target(host="local", python="no-such-python").called("local"))
