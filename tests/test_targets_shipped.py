@@ -85,7 +85,7 @@ def test_what_a_file_says_to_install_is_what_the_page_says(path: Path) -> None:
 def test_the_page_has_every_key_with_its_default() -> None:
     table = PAGE.split("| key |")[1].split("\n\n")[0]
     rows = dict(re.findall(r"(?m)^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", table))
-    spelled = {None: "–", False: "`false`"}  # in YAML
+    spelled = {None: "–", False: "`false`", True: "`true`"}  # in YAML
     defaults = {name: field.default for name, field in Target.model_fields.items()}
     assert rows == {name: spelled.get(default, f"`{default}`") for name, default in defaults.items()}
 

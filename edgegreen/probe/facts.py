@@ -123,6 +123,15 @@ class Policy:
     limit_mhz: float | None = None
     """The highest clock that is allowed now."""
     current_mhz: float | None = None
+    floor_mhz: float | None = None
+    """The lowest clock that is allowed now."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the clock stays where it is: by its governor, or between limits that are the same."""
+        return self.governor == "performance" or (
+            self.floor_mhz is not None and self.floor_mhz == self.limit_mhz
+        )
 
 
 @dataclass(frozen=True)

@@ -163,11 +163,11 @@ def _policies(told: Reply) -> tuple[Policy, ...]:
     policies = []
     for _, group in groupby(told.attributes("clocks"), key=lambda attribute: attribute.folder):
         texts = {attribute.name: attribute.text for attribute in group}
-        kilohertz = (
-            number(texts.get(name)) for name in ("cpuinfo_max_freq", "scaling_max_freq", "scaling_cur_freq")
-        )
-        mhz = [value / 1000 if value else None for value in kilohertz]
-        policies.append(Policy(texts.get("scaling_governor") or None, mhz[0] or mhz[1], mhz[1], mhz[2]))
+        names = ("cpuinfo_max_freq", "scaling_max_freq", "scaling_cur_freq", "scaling_min_freq")
+        kilohertz = (number(texts.get(name)) for name in names)
+        highest, limit, current, floor = (value / 1000 if value else None for value in kilohertz)
+        governor = texts.get("scaling_governor") or None
+        policies.append(Policy(governor, highest or limit, limit, current, floor))
     return tuple(policies)
 
 

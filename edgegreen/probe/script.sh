@@ -96,7 +96,7 @@ cpu() {
 
 clocks() {
   for policy in "$sys"/devices/system/cpu/cpufreq/policy*; do
-    for name in scaling_governor cpuinfo_max_freq scaling_max_freq scaling_cur_freq; do
+    for name in scaling_governor cpuinfo_max_freq scaling_max_freq scaling_min_freq scaling_cur_freq; do
       lines "$policy/$name"
     done
   done

@@ -24,7 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,62}", re.ASCII)
 _PLAIN = re.compile(r"[A-Za-z~/][\w./~-]*|\d+\.\d+\.\d+[\w.-]*", re.ASCII)
 _NOT_TEXT = {"true", "false", "yes", "no", "on", "off", "null", "~", "y", "n"}
 _KEPT = ("host", "port", "user", "identity_file", "proxy_jump")
-_KEPT_BELOW = ("root", "sysfs_root")
+_KEPT_BELOW = ("root", "sysfs_root", "provision", "patience_s", "allow_tuning")
 
 
 def place(name: str, folder: Path, force: bool = False) -> Path:
@@ -106,7 +106,7 @@ def _python(probed: Probed) -> Iterator[str]:
     has = ", ".join(f"{package.name} {package.version or ''}".strip() for package in chosen.packages)
     told = f"Python {pythons.dotted(chosen)} has {has or 'no runtime'}."
     if not pythons.runtimes(chosen):
-        told += " `edgegreen targets doctor` says what could be brought."
+        told += " The first deploy brings what is built for this system."
     yield _comment(told)
     if given:
         yield f"python: {_scalar(asked.python)}"
@@ -155,8 +155,10 @@ def _rest(probed: Probed) -> Iterator[str]:
 
 def _scalar(value: object) -> str:
     """The value so that YAML reads it back the same."""
-    if isinstance(value, int):
-        return str(value)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(_scalar(one) for one in value)}]"
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
     plain = str(value)
     safe = _PLAIN.fullmatch(plain) and plain.lower() not in _NOT_TEXT
     return plain if safe else json.dumps(plain, ensure_ascii=False)

@@ -10,6 +10,7 @@ import pytest
 from sshd import free_port
 
 from edgegreen.agent.meters.rapl import ACCESS as RAPL_ACCESS
+from edgegreen.meterkeys import Command
 from edgegreen.probe import doctor
 from edgegreen.probe.doctor import CHECKS, Finding
 from edgegreen.probe.facts import (
@@ -147,9 +148,8 @@ STOPS: dict[str, tuple[str, BoardFacts, str, str]] = {
 
 SPOILS: dict[str, tuple[str, BoardFacts, str, str]] = {
     "32-bit": ("userland", ARMHF, "32-bit under a 64-bit kernel: tflite-runtime is all", "64-bit system"),
-    "to be provisioned": (
-        "runtime", with_python(BARE), "Python 3.11.2 (/usr/bin/python3) has no runtime",
-        "`edgegreen targets provision pi5` brings litert and openvino",
+    "32-bit without numpy": (
+        "runtime", ARMHF, "Python 3.11.2 has no numpy older than 2", "apt install python3-numpy",
     ),
     "runtime in another python": (
         "runtime", with_python(BARE, replace(PYTHON, path="/home/pi/venv/bin/python", executable="/x")),
@@ -312,11 +312,24 @@ class TestRuntimesOnOffer:
         facts = replace(PI, system=replace(PI.system, machine=machine, bits=bits), libc=Libc("glibc", glibc))
         assert doctor.software.on_offer(facts, replace(BARE, version=python)) == offered
 
+    def test_what_a_deploy_brings_by_itself_is_no_trouble(self) -> None:
+        assert found(with_python(BARE), "runtime")[0].gravity == "fine"
+        numpy = replace(BARE, packages=(Package("numpy", "1.24.2"),))
+        assert found(replace(ARMHF, python=numpy), "runtime")[0].gravity == "fine"
+
+    def test_unless_the_target_says_that_nothing_is_brought(self) -> None:
+        target = Target(host="h", provision=False).called("h")
+        (finding,) = found(with_python(BARE), "runtime", target)
+        assert finding.gravity == "stops"
+        assert "has no runtime, and the target says `provision: false`" in finding.text
+
     def test_only_what_the_target_wants(self) -> None:
-        target = Target(host="h", runtimes=("openvino",)).called("h")
+        target = Target(host="h", runtimes=("openvino",), provision=False).called("h")
         (finding,) = found(PI, "runtime", target)
         assert "has no openvino" in finding.text
-        assert "brings openvino," in (finding.advice or "")
+        old = replace(PYTHON, version=(3, 7, 3))
+        (finding,) = found(with_python(old), "runtime", Target(host="h", runtimes=("openvino",)).called("h"))
+        assert "none is built for this system" in finding.text
 
 
 @pytest.mark.parametrize(("version", "works"), [("2.5.0.post1", True), ("2.11.1", True), ("2.14.0", False)])
@@ -340,6 +353,13 @@ def test_heat_is_told_against_the_boards_own_trip_points() -> None:
 def test_a_jetsons_alerts() -> None:
     assert found(JETSON, "throttling")[0].gravity == "fine"
     assert "throttled now: cpu, gpu" in found(replace(JETSON, alerts=("cpu", "gpu")), "throttling")[0].text
+
+
+def test_jetson_clocks_holds_the_clocks_and_leaves_the_governor() -> None:
+    held = Policy("schedutil", 1728.0, 1728.0, 1728.0, 1728.0)
+    assert found(changed("cpu", policies=(held, held)), "governor")[0].gravity == "fine"
+    moving = replace(held, floor_mhz=729.6)
+    assert found(changed("cpu", policies=(held, moving)), "governor")[0].gravity == "spoils"
 
 
 def test_the_gravest_come_first() -> None:
@@ -368,6 +388,14 @@ class TestVisits:
         assert checkup.exit_code == 0, checkup.findings
         assert checkup.identity
         assert Finding("link", "fine") in checkup.findings
+
+    @pytest.mark.parametrize(("words", "gravity"), [("3.4", "fine"), ("no power", "spoils")])
+    def test_a_meter_that_this_machine_reads_is_asked(self, words: str, gravity: str) -> None:
+        power = Command(meter="command", command=("echo", words), every_s=1.0)
+        checkup = doctor.visit(Target(host="local", power=power).called("local"))
+        (finding,) = [finding for finding in checkup.findings if finding.check == "meter"]
+        assert finding.gravity == gravity
+        assert ("energy will be missing" in finding.text) == (gravity == "spoils")
 
     def test_something_stops_a_run(self) -> None:
         checkup = doctor.visit(Target(host="local", python="no-such-python").called("local"))

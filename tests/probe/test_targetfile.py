@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from edgegreen import target, yamlfile
 from edgegreen.errors import InputError
+from edgegreen.meterkeys import Command
 from edgegreen.probe import Probed, identify, targetfile
 from edgegreen.probe.facts import BoardFacts
 from edgegreen.target import PowerMeter, Target
@@ -88,6 +89,13 @@ def test_everything_given_is_kept(facts: Facts) -> None:
     _, made = read(probed(facts("raspberry-pi-4-ina219"), **given_))
     assert {key: getattr(made, key) for key in given_} == given_
     assert made.family == "raspberry-pi-4"
+
+
+def test_a_meter_that_this_machine_reads_is_kept_and_what_a_run_may_do(facts: Facts) -> None:
+    power = Command(meter="command", command=("read watts", "--channel", "1"), every_s=0.5)
+    given_ = {"power": power, "provision": False, "patience_s": 20.5, "allow_tuning": True}
+    _, made = read(probed(facts("raspberry-pi-4"), **given_))
+    assert {key: getattr(made, key) for key in given_} == given_
 
 
 @given(st.text(max_size=80))

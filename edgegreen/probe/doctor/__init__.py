@@ -14,7 +14,7 @@ from edgegreen.probe.doctor import hardware, software, state
 from edgegreen.probe.doctor.finding import Case, Finding, Gravity, Look, Trouble, spoils
 from edgegreen.probe.facts import BoardFacts
 from edgegreen.probe.identity import Identity, identify
-from edgegreen.target import Target
+from edgegreen.target import PowerMeter, Target
 
 GRAVITIES: tuple[Gravity, ...] = ("stops", "spoils", "unknown", "fine")
 
@@ -39,8 +39,8 @@ def reply(case: Case) -> list[Trouble]:
     )
 
 
-def _is_metered(case: Case) -> bool:
-    return case.target.is_metered
+def _reads_its_own_meter(case: Case) -> bool:
+    return case.target.is_metered and isinstance(case.target.power, PowerMeter)
 
 
 def _is_pi(case: Case) -> bool:
@@ -59,12 +59,13 @@ def _has_edgetpu(case: Case) -> bool:
     return any(accelerator.kind == "edgetpu" for accelerator in case.facts.accelerators)
 
 
+METER = "meter"
 CHECKS = (
     Check("python", software.python),
     Check("userland", software.userland),
     Check("runtime", software.runtime),
     Check("disk", software.storage),
-    Check("meter", hardware.meter, _is_metered),
+    Check(METER, hardware.meter, _reads_its_own_meter),
     Check("supply", state.supply, _is_pi),
     Check("throttling", state.throttling, _tells_of_throttling),
     Check("heat", state.heat),
@@ -116,10 +117,18 @@ def visit(target: Target) -> Checkup:
         return Checkup(
             target.name, None, (Finding(LINK, "stops", error.message, error.hint),), error.exit_code
         )
-    findings = (Finding(LINK, "fine"), *examine(probed.facts, target))
+    findings = (Finding(LINK, "fine"), *examine(probed.facts, target), *_host_meter(target))
     stopped = any(finding.gravity == "stops" for finding in findings)
     ordered = tuple(sorted(findings, key=_gravity))
     return Checkup(target.name, probed.identity, ordered, DeviceError.exit_code if stopped else 0)
+
+
+def _host_meter(target: Target) -> list[Finding]:
+    """What the meter says that this machine reads for the target, if there is one."""
+    if target.power is None or isinstance(target.power, PowerMeter):
+        return []
+    troubles = hardware.host_meter(target.power)
+    return [Finding(METER, *trouble) for trouble in troubles] or [Finding(METER, "fine")]
 
 
 def _gravity(finding: Finding) -> int:

@@ -3,29 +3,46 @@
 from __future__ import annotations
 
 from edgegreen.agent import meters
+from edgegreen.meterkeys import HostMeter
+from edgegreen.meters import METERS
+from edgegreen.meters.recorder import Recorder
 from edgegreen.probe.doctor.finding import Case, Trouble, spoils
+from edgegreen.target import PowerMeter
+
+NO_ENERGY = "energy will be missing"
+
+
+def host_meter(keys: HostMeter) -> list[Trouble]:
+    """Does the meter that this machine reads answer. Asks it for one reading."""
+    recorder = Recorder(lambda: METERS[keys.meter](keys))
+    recorder.start()
+    recorded = recorder.stop()
+    if recorded.about:
+        return []
+    return [spoils(f"the meter `{keys.meter}`, which this machine reads: {recorded.why}; {NO_ENERGY}")]
 
 
 def meter(case: Case) -> list[Trouble] | None:
-    """Is the meter that the target wants there, and may it be read."""
+    """Is the meter of the board's own that the target wants there, and may it be read."""
     facts, power = case.facts, case.target.power
-    if power is None or any(section in facts.untold for section in ("monitors", "counters", "firmware")):
+    if not isinstance(power, PowerMeter) or any(
+        section in facts.untold for section in ("monitors", "counters", "firmware")
+    ):
         return None
     kinds = meters.FAMILIES[case.target.family] if power.meter == meters.AUTO else (power.meter,)
     there = [found for kind in kinds for found in facts.meters if found.kind == kind]
     if any(found.readable for found in there):
         return []
-    no_energy = "energy will be missing"
     if there:
         found = there[0]
         user = facts.system.user or "this user"
-        return [spoils(f"the meter `{found.kind}` may not be read by {user}; {no_energy}", found.why_not)]
+        return [spoils(f"the meter `{found.kind}` may not be read by {user}; {NO_ENERGY}", found.why_not)]
     named = " and no ".join(meters.WORDS[kind] for kind in kinds)
     words = named if len(kinds) <= 2 else "power meter that edgegreen knows"
     others = ", ".join(found.kind for found in facts.meters if found.readable)
     note = meters.NOTES.get(case.identity.family)
     advice = f"there is {others}: name it as `power: {{meter: …}}`" if others else note
-    return [spoils(f"there is no {words}; {no_energy}", advice)]
+    return [spoils(f"there is no {words}; {NO_ENERGY}", advice)]
 
 
 def family(case: Case) -> list[Trouble] | None:

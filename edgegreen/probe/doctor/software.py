@@ -108,13 +108,26 @@ def runtime(case: Case) -> list[Trouble] | None:
     if other and other is not found and pythons.runtimes(other):
         has = ", ".join(pythons.runtimes(other))
         return [spoils(f"{told}; {other.path} has {has}", f"`python: {other.path}` in the target")]
+    if offered and not case.target.provision:
+        return [
+            stops(
+                f"{told}, and the target says `provision: false`", "leave that line out, or install one there"
+            )
+        ]
     if offered:
-        name = case.target.name
-        brings = f"`edgegreen targets provision {name}` brings {' and '.join(offered)}"
-        return [spoils(told, f"{brings}, without touching the system")]
+        return _own_numpy(facts, found)
     return [
         stops(f"{told}, and none is built for this system", "use a newer system, or a newer Python on it")
     ]
+
+
+def _own_numpy(facts: BoardFacts, found: Python) -> list[Trouble]:
+    """A runtime is brought by itself; on 32-bit Arm the numpy that it takes may not be."""
+    numpy = found.package("numpy")
+    if facts.bits != 32 or (numpy and (numpy.version or "").startswith("1.")):
+        return []
+    told = f"Python {pythons.dotted(found)} has no numpy older than 2, and none is published for 32-bit Arm"
+    return [spoils(told, "sudo apt install python3-numpy")]
 
 
 def _numpy(found: Python, there: Sequence[str]) -> list[Trouble]:

@@ -71,10 +71,11 @@ def _limit_c(zone: Zone, case: Case) -> float:
 
 def governor(case: Case) -> list[Trouble] | None:
     """Do clocks stay where they are."""
-    governors = case.facts.cpu.governors
-    if not governors:
+    policies = [policy for policy in case.facts.cpu.policies if policy.governor]
+    if not policies:
         return None
-    moving = [name for name in governors if name != "performance"]
+    # jetson_clocks leaves the governor's name, and makes its limits the same.
+    moving = dict.fromkeys(str(policy.governor) for policy in policies if not policy.is_held)
     if not moving:
         return []
     command = "echo performance | sudo tee /sys/devices/system/cpu/cpufreq/policy*/scaling_governor"
