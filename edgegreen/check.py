@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edgegreen import data, metrics, recipe, sources, target, yamlfile
 from edgegreen.convert import refusals
-from edgegreen.recipe import Download, Recipe
+from edgegreen.recipe import Recipe
+from edgegreen.references import Download
 
 
 def file(path: Path) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from edgegreen.compress import prune
+from edgegreen.compress import cluster, distill, prune, qat
 from edgegreen.compress.training import Training, TrainingData
 from edgegreen.passes import Pass
 from edgegreen.workers import Report
@@ -14,6 +14,9 @@ from edgegreen.workers import Report
 MODEL = "model.keras"
 PASSES: dict[str, Callable[[Any, Any, Training], Any]] = {
     "prune": prune.apply,
+    "cluster": cluster.apply,
+    "distill": distill.apply,
+    "qat": qat.apply,
 }
 
 
@@ -29,15 +32,15 @@ def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData
     from edgegreen.sources.keras import open_model
 
     report("loading")
-    keras.utils.set_random_seed(data.seed)
+    keras.utils.set_random_seed(data.seed)  # for what a layer makes up when it is loaded
     tf.config.experimental.enable_op_determinism()
     made = open_model(model).kept
+    training = Training.open(data, made, model, report)
     for number, step in enumerate(passes):
 
         def told(stage: str, done: float | None = None, number: int = number) -> None:
             report(stage, None if done is None else (number + done) / len(passes))
 
         told(step.name, 0.0)
-        training = Training.open(data, made, step.name, told)
-        made = PASSES[step.name](made, step.parameters, training)
+        made = PASSES[step.name](made, step.parameters, training.for_pass(step.name, told))
     made.save(folder / MODEL)
