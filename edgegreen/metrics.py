@@ -179,7 +179,7 @@ def higher_is_better(metric: Metric | Hook) -> bool:
 
 
 def class_numbers(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Class numbers, from class numbers or one-hot rows."""
+    """Class numbers, from class numbers or one-hot rows. Raises InputError when they are neither."""
     flat = numbers(labels).reshape(len(labels), -1)
     if flat.shape[1] > 1:
         if ((flat == 0) | (flat == 1)).all() and (flat.sum(axis=1) == 1).all():
@@ -191,6 +191,7 @@ def class_numbers(labels: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def numbers(labels: NDArray[Any]) -> NDArray[Any]:
+    """The labels as they are, when they are numbers at all. Raises InputError when they are not."""
     if labels.dtype.kind not in "biuf" or not labels.ndim or not np.isfinite(labels).all():
         raise InputError(
             f"y should be finite numbers, one row a sample, not {labels.dtype} of shape {labels.shape}"

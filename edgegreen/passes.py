@@ -56,6 +56,7 @@ class Distill(FineTuning):
     """A Keras file. Left out: the recipe's model, as it was before any pass."""
     student: Beside | Download | None = None
     """A Keras file. Left out: the model as the passes before have made it."""
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
     temperature: Annotated[float, Field(gt=0, le=100)] = 4.0
     """Both softmaxes are taken of values divided by this: the higher, the more the lesser classes count."""
     alpha: Annotated[float, Field(gt=0, le=1)] = 0.7
@@ -65,7 +66,7 @@ class Distill(FineTuning):
 class Qat(FineTuning):
     """Quantisation-aware fine-tuning: training with the rounding of int8 in it."""
 
-    learning_rate: Annotated[float, Field(gt=0, le=10)] = 3e-4
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
 
 
 class Pass(Frozen):
@@ -91,3 +92,8 @@ class Pass(Frozen):
     def parameters(self) -> Any:
         """Its parameters, of the type that has its name."""
         return getattr(self, self.name)
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes training data."""
+        return isinstance(self.parameters, FineTuning) and self.parameters.epochs > 0

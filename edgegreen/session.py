@@ -72,6 +72,9 @@ class _BuildProgress:
         self._ended: dict[str, str] = {}
 
     def __call__(self, event: BuildEvent) -> None:
+        if event.noted:
+            self._progress.note(BUILDING, event.stage)
+            return
         if event.variant and event.stage in self.ENDS:
             self._ended[event.variant] = event.stage
         if len(self._ended) == self._count:

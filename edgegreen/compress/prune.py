@@ -91,7 +91,7 @@ def mask_of(
     count = round(parameters.sparsity * reached * weights.size)
     mask = np.ones(weights.size, np.float32)
     mask[np.argsort(np.abs(weights), axis=None, kind="stable")[:count]] = 0
-    return mask.reshape(weights.shape) * (weights != 0)
+    return np.where(weights == 0, np.float32(0), mask.reshape(weights.shape))
 
 
 def _grouped(
@@ -109,4 +109,4 @@ def _grouped(
     rank = np.argsort(np.argsort(-groups, axis=1, kind="stable"), axis=1, kind="stable")
     kept_ = n + round((1 - reached) * (m - n))
     mask = (rank < kept_).reshape(rows, -1)[: len(by_output)].reshape(turned.shape)
-    return np.moveaxis(mask, last, outputs).astype(np.float32) * (weights != 0)
+    return np.where(weights == 0, np.float32(0), np.moveaxis(mask, last, outputs).astype(np.float32))

@@ -1,9 +1,9 @@
 """Quantisation-aware fine-tuning: the model learns to live with int8 rounding before a converter brings it.
 
 The rounding is that of the int8 files made later (Jacob et al. 2018, arXiv:1712.05877; Krishnamoorthi 2018,
-arXiv:1806.08342): kernels symmetric in −127 … 127 for each output channel, activations asymmetric in 256 steps
-between the least and the largest value of the tensor, as the converters calibrate them. It is put where they
-round: what they fuse (convolution, batch normalisation, ReLU) is rounded once, behind it. Gradients pass
+arXiv:1806.08342): kernels symmetric in −127 … 127 for each output channel, activations asymmetric in 256
+steps between the least and the largest value of the tensor, as the converters calibrate them. It is put where
+they round: what they fuse (convolution, batch normalisation, ReLU) is rounded once, behind it. Gradients pass
 through the rounding as if it were not there (straight-through, Bengio et al. 2013, arXiv:1308.3432).
 
 Batch normalisation uses its stored statistics, as it does once it is folded into a kernel; symmetric rounding
@@ -23,10 +23,9 @@ from edgegreen.passes import Qat
 
 # Layers that round nothing: their outputs are among their inputs' values.
 PASSING = (
-    "Cropping1D", "Cropping2D", "Cropping3D", "Dropout", "Flatten", "Identity", "MaxPooling1D",
-    "MaxPooling2D", "MaxPooling3D", "GlobalMaxPooling1D", "GlobalMaxPooling2D", "GlobalMaxPooling3D", "Permute",
-    "RepeatVector", "Reshape", "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "ZeroPadding1D",
-    "ZeroPadding2D", "ZeroPadding3D", "Concatenate",
+    "Concatenate", "Cropping1D", "Cropping2D", "Dropout", "Flatten", "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D", "Identity", "MaxPooling1D", "MaxPooling2D", "Permute", "RepeatVector", "Reshape",
+    "SpatialDropout1D", "SpatialDropout2D", "ZeroPadding1D", "ZeroPadding2D",
 )  # fmt: skip
 TINY = 1e-12  # a tensor of zeros has a step all the same
 FUSED = ("linear", "relu", "relu6")  # activations computed with what comes before them, before it is rounded
@@ -149,20 +148,19 @@ def round_kernel(weights: Any, inputs: tuple[int, ...]) -> Any:
     from keras import ops
 
     step = ops.maximum(ops.max(ops.abs(weights), axis=inputs, keepdims=True), TINY) / 127
-    return _straight_through(weights, ops.round(weights / step) * step)
+    return weights + ops.stop_gradient(ops.round(weights / step) * step - weights)
 
 
 def round_activations(values: Any) -> Any:
-    """Values as int8 has them: 256 steps from the least to the largest, with 0 among them."""
+    """Values as int8 has them: 256 steps from the least to the largest, with 0 among them.
+
+    The gradient passes through the step as well: a value that widens the range pays for the rounding of all
+    others (after Esser et al. 2020, arXiv:1902.08153, whose steps are variables of their own).
+    """
     from keras import ops
 
     low, high = ops.minimum(ops.min(values), 0.0), ops.maximum(ops.max(values), 0.0)
     step = ops.maximum(high - low, TINY) / 255
     zero = ops.round(-low / step)
-    return _straight_through(values, (ops.clip(ops.round(values / step) + zero, 0, 255) - zero) * step)
-
-
-def _straight_through(values: Any, near: Any) -> Any:
-    from keras import ops
-
-    return values + ops.stop_gradient(near - values)
+    near = ops.clip(ops.round(values / step) + zero, 0, 255) - zero
+    return values + step * ops.stop_gradient(near - values / step)

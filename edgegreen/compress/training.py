@@ -99,9 +99,9 @@ class Training:
         """Train `model` in place, with the recipe's loss or for another `task`.
 
         Zeros and clusters that its kernels have are kept, unless the pass keeps something else in them.
-        `on_batch(step)` is called after each step, counted from 0. With `stop_early` the weights with the best
-        validation loss are taken in the end, those before training included. Raises InputError when the
-        labels do not fit the model, or the training diverges.
+        `on_batch(step)` is called after each step, counted from 0. With `stop_early` the learning rate falls
+        to 0 along a cosine, and the weights with the best validation loss are taken in the end, those before
+        training included. Raises InputError when the labels do not fit the model, or the training diverges.
         """
         import keras
 
@@ -280,4 +280,4 @@ def _shaped(array: NDArray[Any], dims: tuple[int | None, ...]) -> NDArray[Any]:
     """With the extents of 1 that the model's input has; they may be missing in the data, or too many."""
     if array.ndim == len(dims) or None in dims[1:]:
         return array
-    return array.reshape(len(array), *dims[1:])  # type: ignore[arg-type]
+    return array.reshape(len(array), *dims[1:])

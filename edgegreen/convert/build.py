@@ -23,7 +23,7 @@ from edgegreen import data
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
 from edgegreen.compress.training import TrainingData
-from edgegreen.convert import compressing, job, keys, refusals
+from edgegreen.convert import apart, compressing, job, keys, refusals
 from edgegreen.convert.model import Job, Recording
 from edgegreen.errors import EdgegreenError
 from edgegreen.recipe import Quantizer, Recipe, Variant
@@ -51,11 +51,13 @@ class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
     `stage` is "loading", "installing …", "converting", "checking", "evaluating", "cached", "done", "failed".
+    With `noted` it is something to be read, and to stay.
     """
 
     variant: str | None
     stage: str
     done: float | None = None
+    noted: bool = False
 
 
 @dataclass(frozen=True)
@@ -99,9 +101,13 @@ def build(
     """
     request = _request(recipe)
     refusals.check(
-        variants, request.format, kind_of(request.path), calibrated=request.calibration is not None
-    )
-    training = compressing.training_data(recipe, variants)
+        variants, request.format, kind_of(request.path),
+        calibrated=request.calibration is not None, trained=recipe.data.training is not None,
+    )  # fmt: skip
+    training = compressing.training_data(recipe, variants, request.evaluation, cache)
+    calibrated = any(one.calibrated for one in variants.values())
+    if note := apart.note_on(request.calibration if calibrated else None, request.evaluation, cache):
+        on_event(BuildEvent(None, note, noted=True))
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:
         work = _Work(
             request, training=training, variants=variants, cache=cache, on_event=on_event, logs=Path(logs)
