@@ -1,19 +1,19 @@
-"""The tables of docs/compression.md: what clustering and quantisation-aware training keep, and what they save.
+"""The tables of docs/compression.md: what zeros, clusters and quantisation-aware training keep, and save.
 
     python benchmarks/compression.py [sharing] [qat]
 
-Each row is a recipe's variant, built as `edgegreen deploy` builds it; accuracy is that of the built file on the
-evaluation data, on this host, the mean of three seeds with the lowest and the highest. Takes scikit-learn's
-digits as recipes/digits has them; the exit code says whether the figures are reached:
+Each row is a recipe's variant, built as `edgegreen deploy` builds it; accuracy is that of the built file on
+the evaluation data, on this host, the mean of three seeds with the lowest and the highest. Takes
+scikit-learn's digits as recipes/digits has them; the exit code says whether the figures are reached:
 
-- sharing: 80 % unstructured zeros and 16 clusters, compressed at least 4 times smaller than fp32 compressed, at
-  most one point of accuracy less;
-- qat: on a model that loses more than 2 points when it is calibrated only, at most 0.5 points less than fp32.
+- sharing: 80 % unstructured zeros and 16 clusters, compressed at least 4 times smaller than fp32 compressed,
+  at most one point of accuracy less;
+- qat: on a model that loses more than 2 points when it is calibrated only, at most 0.5 points below fp32.
 
-The model of `qat` is made to be hard: a network of depthwise-separable convolutions whose batch normalisations
-start from scales spread over a factor of 300 (log-uniform, 1/17 … 17), and is then trained as ever. Channels
-that far apart share one step in an int8 tensor, as they do in some networks found in the wild (Nagel et al. 2019,
-arXiv:1906.04721, figure 2), so that the small ones are lost.
+The model of `qat` is made to be hard: depthwise-separable convolutions whose batch normalisations start from
+scales spread over a factor of 300 (log-uniform, 1/17 … 17), trained as ever from there. Channels that far
+apart share one step in an int8 tensor, as they do in some networks found in the wild (Nagel et al. 2019,
+arXiv:1906.04721), so that the small ones are lost.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "2")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
+from rich.console import Console
 
 from edgegreen import session
 from edgegreen.artifact import Artifact
 from edgegreen.prepare import prepare
+from edgegreen.report.progress import progress
 from edgegreen.sources import host
 from edgegreen.sources.model import ModelFile
 
@@ -62,15 +64,6 @@ QUANTISED = {
 }
 
 
-class Quiet:
-    """No progress, but notes."""
-
-    def step(self, *_: object) -> None: ...
-    def finish(self, *_: object) -> None: ...
-    def note(self, *words: str) -> None:
-        print(*words, file=sys.stderr)
-
-
 Row = tuple[float, int]
 """Accuracy and compressed bytes."""
 
@@ -82,7 +75,7 @@ def built(model: Path, variants: Mapping[str, str], seed: int, folder: Path) -> 
     data = ", ".join(f"{part}: {DATA / part}.npz" for part in ("calibration", "evaluation", "training"))
     recipe = folder / f"recipe{seed}.yaml"
     recipe.write_text(f"name: x\nmodel: {model}\nseed: {seed}\ndata: {{{data}}}\nvariants:\n{lines}")
-    made, failed = session.build_only(prepare(recipe), Quiet())
+    made, failed = session.build_only(prepare(recipe), progress(Console(file=sys.stderr)))
     if failed:
         raise SystemExit("\n".join(f"{names[key]}: {error}" for key, error in failed.items()))
     return {names[key]: (accuracy(one), one.compressed_bytes) for key, one in made.items()}

@@ -28,8 +28,10 @@ class Zeros:
         self.mask = mask
 
     def __call__(self, value: Any) -> Any:
-        """The value with its zeros."""
-        return value * self.mask
+        """The value with its zeros: none of them negative, which would be other bytes in a file."""
+        import tensorflow as tf
+
+        return tf.where(self.mask > 0, value, 0.0)
 
 
 class Clusters:
@@ -51,7 +53,7 @@ class Clusters:
         import tensorflow as tf
 
         sums = tf.math.unsorted_segment_sum(value, self.numbers, len(self.shares))
-        return tf.gather(sums * self.shares, self.numbers)
+        return tf.gather(tf.where(self.shares > 0, sums * self.shares, 0.0), self.numbers)
 
 
 class _Kept:

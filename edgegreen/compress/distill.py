@@ -2,9 +2,9 @@
 
 After Hinton et al. (2015, arXiv:1503.02531, section 2): the Kullback–Leibler divergence between both
 softmaxes at temperature T, times T², beside the loss on the labels. For models that give values (`loss: mse`)
-it is the mean square between both outputs. The soft loss is Keras' own (`LogitsDistillation`). Its `Distiller`
-is not used: it runs the teacher on every batch of every epoch, where once is enough, and would take the
-softmax of outputs that are one already.
+it is the mean square between both outputs. The soft loss is Keras' own, `LogitsDistillation`. Keras'
+`Distiller` is not used: it runs the teacher on every batch of every epoch, where once is enough, and would
+take the softmax of outputs that are one already.
 """
 
 from __future__ import annotations

@@ -60,7 +60,7 @@ class _Pruned:
         weights = self._variable.numpy()
         mask = mask_of(weights, self._parameters, progress, self._kernel.outputs)
         self._mask.assign(mask)
-        self._variable.assign(weights * mask)
+        self._variable.assign(np.where(mask > 0, weights, np.float32(0)))
 
     @contextmanager
     def kept(self) -> Iterator[None]:

@@ -64,9 +64,8 @@ class _Rounding:
         import keras
 
         if isinstance(layer, keras.Model):
-            return self._wrapped(layer, lambda: self.of(keras.Model(layer.input, layer.output)))(
-                *values, **options
-            )
+            ends = layer.inputs, layer.outputs if len(layer.outputs) > 1 else layer.outputs[0]
+            return self._wrapped(layer, lambda: self.of(keras.Model(*ends)))(*values, **options)
         if not isinstance(layer, keras.layers.Layer):
             return layer(*keras.tree.map_structure(self._once, values), **options)
         if not _takes_raw(layer, values):
