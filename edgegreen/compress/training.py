@@ -10,22 +10,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen.agent.npz import DataError, Samples
-from edgegreen.artifact import File, TensorSpec
+from edgegreen.artifact import File
 from edgegreen.compress import losses
 from edgegreen.compress.constraints import all_kept, found_in
 from edgegreen.compress.kernels import kernels
 from edgegreen.compress.losses import LossFunction
-from edgegreen.data import open_samples
+from edgegreen.compress.reading import read
 from edgegreen.errors import InputError
 from edgegreen.passes import FineTuning
 from edgegreen.recipe import Loss
-from edgegreen.sources.shapes import check_data
 from edgegreen.workers import Report
 
 VALIDATION_SHARE = 0.15  # of the training data, set aside to stop early by
-LEAST_SAMPLES = 20
 LOOKED_AT = 256  # samples that show what a model's output is
+TRAINING_HINT = "add `training: training.npz` to `data`: x and y, apart from the evaluation data"
 PREDICTED = 256  # samples at a time, where nothing is trained
 
 
@@ -64,16 +62,8 @@ class Training:
         """
         if data.file is None:
             return cls(data, [], np.empty(0), [], np.empty(0), original, "", report)
-        with open_samples(data.file.path, "training") as samples:
-            _check(samples, model, data.file.path)
-            y = samples.labels()
-            if y is None:
-                raise InputError(f"training data {data.file.path}: have no labels `y`")
-            order = np.random.default_rng(data.seed).permutation(len(y))
-            x, finite = _read(samples, model, order)
-        if not finite:
-            raise InputError(f"training data {data.file.path}: have NaN or infinite values")
-        cut, y = max(1, round(VALIDATION_SHARE * len(y))), y[order]
+        x, y = read(data.file.path, model, data.seed)
+        cut = max(1, round(VALIDATION_SHARE * len(y)))
         return cls(
             data, [array[cut:] for array in x], y[cut:], [array[:cut] for array in x], y[:cut],
             original, "", report,
@@ -182,9 +172,6 @@ class Training:
         return keras.callbacks.LambdaCallback(on_train_batch_end=ended)
 
 
-TRAINING_HINT = "add `training: training.npz` to `data`: x and y, apart from the evaluation data"
-
-
 @dataclass(frozen=True)
 class Task:
     """What is to be learned: the targets of both parts of the data, and the loss between them and outputs."""
@@ -238,46 +225,3 @@ def steps(training: Training, tuning: FineTuning, epochs: int) -> int:
 
 def _inputs(x: list[NDArray[Any]]) -> Any:
     return x if len(x) > 1 else x[0]
-
-
-def _check(samples: Samples, model: Any, path: Path) -> None:
-    """Raise InputError unless the samples fit the model's inputs and are enough."""
-    inputs = []
-    for index, port in enumerate(model.inputs):
-        given = (1, *samples.shapes[index]) if index < len(samples.shapes) else ()
-        fits = len(given) == len(port.shape)
-        dims = [
-            (given[axis] if fits else 1) if size is None else size for axis, size in enumerate(port.shape)
-        ]
-        inputs.append(TensorSpec(port.name, tuple(dims), str(port.dtype)))
-    check_data(samples, inputs, "training", path)
-    if samples.n < LEAST_SAMPLES:
-        raise InputError(f"training data {path}: {samples.n} samples are too few to train on")
-
-
-def _read(samples: Samples, model: Any, order: NDArray[Any]) -> tuple[list[NDArray[Any]], bool]:
-    """One array per input with its samples in this order, and whether all values are finite.
-
-    Each value is in memory once: rows go straight to their places.
-    """
-    place = np.argsort(order)
-    arrays = [
-        np.empty((samples.n, *shape), dtype)
-        for shape, dtype in zip(samples.shapes, samples.dtypes, strict=True)
-    ]
-    finite = True
-    try:
-        for number, row in enumerate(samples.rows()):
-            for array, value in zip(arrays, row, strict=True):
-                array[place[number]] = value[0]
-                finite = finite and bool(np.isfinite(value).all())
-    except DataError as error:
-        raise InputError(f"training data: {error}") from None
-    return [_shaped(array, port.shape) for array, port in zip(arrays, model.inputs, strict=True)], finite
-
-
-def _shaped(array: NDArray[Any], dims: tuple[int | None, ...]) -> NDArray[Any]:
-    """With the extents of 1 that the model's input has; they may be missing in the data, or too many."""
-    if array.ndim == len(dims) or None in dims[1:]:
-        return array
-    return array.reshape(len(array), *dims[1:])
