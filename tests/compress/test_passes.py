@@ -203,10 +203,10 @@ def test_a_student_of_another_shape(bench: Bench) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("model", ["branched", "plain"])
-def test_the_same_again_gives_the_same_weights(bench: Bench, model: str) -> None:
-    steps = (PRUNE, CLUSTER, {"distill": {"epochs": 1}}, QAT)
-    first, again = (bench.look(bench.make(model, *steps, data=bench.data))["weights"] for _ in range(2))
-    other = bench.look(bench.make(model, *steps, data=bench.data, seed=1))["weights"]
+def test_the_same_again_gives_the_same_weights(bench: Bench) -> None:
+    """Whatever the worker did before: with dropout, shuffling, a depthwise convolution and concatenation."""
+    steps = (PRUNE, QAT)
+    first, again = (bench.look(bench.make("branched", *steps, data=bench.data))["weights"] for _ in range(2))
+    other = bench.look(bench.make("branched", *steps, data=bench.data, seed=1))["weights"]
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
