@@ -56,7 +56,7 @@ class BuildProgress:
     def __call__(self, event: BuildEvent) -> None:
         """Take the next event."""
         if event.note:
-            self._progress.note(BUILDING, f"{event.variant}: {event.note}")
+            self._progress.note(BUILDING, f"{event.variant}: {event.note}" if event.variant else event.note)
             return
         if event.variant and event.stage in self.ENDS:
             self._ended[event.variant] = event.stage

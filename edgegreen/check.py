@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edgegreen import data, metrics, recipe, sources, target, yamlfile
 from edgegreen.convert import refusals
-from edgegreen.recipe import Download, Recipe
+from edgegreen.recipe import Recipe
+from edgegreen.references import Download
 
 
 def file(path: Path) -> str:
@@ -27,7 +28,9 @@ def file(path: Path) -> str:
 
 
 def _check_files(loaded: Recipe) -> None:
-    for what, ref in (("calibration", loaded.data.calibration), ("evaluation", loaded.data.evaluation)):
+    data_ = loaded.data
+    named = {"calibration": data_.calibration, "evaluation": data_.evaluation, "training": data_.training}
+    for what, ref in named.items():
         if ref is None or isinstance(ref, Download):
             continue
         with data.open_samples(data.locate(ref, what), what) as samples:
@@ -35,7 +38,7 @@ def _check_files(loaded: Recipe) -> None:
                 metrics.score(loaded.data.metric, samples.labels())
     if not isinstance(loaded.model, Download):
         model = data.locate(loaded.model, "model")
-        calibrated = loaded.data.calibration is not None
         refusals.check(
-            loaded.variants, sources.format_of(model), sources.kind_of(model), calibrated=calibrated
-        )
+            loaded.variants, sources.format_of(model), sources.kind_of(model),
+            calibrated=loaded.data.calibration is not None, trained=loaded.data.training is not None,
+        )  # fmt: skip

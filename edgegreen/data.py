@@ -22,7 +22,7 @@ from edgegreen.agent.npz import DataError, Samples
 from edgegreen.artifact import File
 from edgegreen.errors import InputError
 from edgegreen.home import home
-from edgegreen.recipe import Download
+from edgegreen.references import Download
 
 MAX_DOWNLOAD_BYTES = 4 << 30
 TIMEOUT_S = 30.0

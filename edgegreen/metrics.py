@@ -41,7 +41,7 @@ class TopK:
     """
 
     def __init__(self, labels: NDArray[Any], k: int) -> None:
-        self.labels, self.k = _classes(labels), k
+        self.labels, self.k = class_numbers(labels), k
         self.hits = self.n = 0
 
     def update(self, start: int, outputs: Outputs) -> None:  # noqa: D102
@@ -69,7 +69,7 @@ class MeanSquaredError:
     """Mean of (output − y)² over every element of the first output."""
 
     def __init__(self, labels: NDArray[Any]) -> None:
-        self.labels = _numbers(labels).astype(np.float64)
+        self.labels = numbers(labels).astype(np.float64)
         self.total, self.n = 0.0, 0
 
     def update(self, start: int, outputs: Outputs) -> None:  # noqa: D102
@@ -93,7 +93,7 @@ class AreaUnderCurve:
     """
 
     def __init__(self, labels: NDArray[Any]) -> None:
-        classes = _classes(labels)
+        classes = class_numbers(labels)
         if classes.max(initial=0) > 1:
             raise InputError(f"auc takes labels 0 and 1; y goes up to {classes.max()}")
         self.labels = classes.astype(bool)
@@ -178,9 +178,9 @@ def higher_is_better(metric: Metric | Hook) -> bool:
     return metric.higher_is_better if isinstance(metric, Hook) else metric != "mse"
 
 
-def _classes(labels: NDArray[Any]) -> NDArray[np.int64]:
-    """Class numbers, from class numbers or one-hot rows."""
-    flat = _numbers(labels).reshape(len(labels), -1)
+def class_numbers(labels: NDArray[Any]) -> NDArray[np.int64]:
+    """Class numbers, from class numbers or one-hot rows. Raises InputError when they are neither."""
+    flat = numbers(labels).reshape(len(labels), -1)
     if flat.shape[1] > 1:
         if ((flat == 0) | (flat == 1)).all() and (flat.sum(axis=1) == 1).all():
             hot: NDArray[np.int64] = flat.argmax(axis=1)
@@ -190,7 +190,8 @@ def _classes(labels: NDArray[Any]) -> NDArray[np.int64]:
     raise InputError("y should be class numbers (0, 1, …) or one-hot rows")
 
 
-def _numbers(labels: NDArray[Any]) -> NDArray[Any]:
+def numbers(labels: NDArray[Any]) -> NDArray[Any]:
+    """The labels as they are, when they are numbers at all. Raises InputError when they are not."""
     if labels.dtype.kind not in "biuf" or not labels.ndim or not np.isfinite(labels).all():
         raise InputError(
             f"y should be finite numbers, one row a sample, not {labels.dtype} of shape {labels.shape}"

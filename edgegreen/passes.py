@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from edgegreen.references import Beside, Download
 from edgegreen.yamlfile import Frozen, Matching
 
 Share = Annotated[float, Field(ge=0, lt=1)]
@@ -102,6 +103,33 @@ class Fold(Frozen):
         return self
 
 
+class Cluster(FineTuning):
+    """Weight sharing: few distinct values in each kernel, found by k-means."""
+
+    clusters: Annotated[int, Field(ge=2, le=256)] = 16
+    """Distinct values at most; zeros an earlier pass made are one of them."""
+
+
+class Distill(FineTuning):
+    """Knowledge distillation: learning from a teacher's answers as well as from the labels."""
+
+    teacher: Beside | Download | None = None
+    """A Keras file. Left out: the recipe's model, as it was before any pass."""
+    student: Beside | Download | None = None
+    """A Keras file. Left out: the model as the passes before have made it."""
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+    temperature: Annotated[float, Field(gt=0, le=100)] = 4.0
+    """Both softmaxes are taken of values divided by this: the higher, the more the lesser classes count."""
+    alpha: Annotated[float, Field(gt=0, le=1)] = 0.7
+    """Share of the teacher in the loss; the labels have the rest."""
+
+
+class Qat(FineTuning):
+    """Quantisation-aware fine-tuning: training with the rounding of int8 in it."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)] = 10
+
+
 class Pass(Frozen):
     """One pass: its name, and its parameters below it."""
 
@@ -109,6 +137,9 @@ class Pass(Frozen):
     prune_filters: PruneFilters | None = None
     fold: Fold | None = None
     low_rank: LowRank | None = None
+    cluster: Cluster | None = None
+    distill: Distill | None = None
+    qat: Qat | None = None
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
@@ -130,3 +161,8 @@ class Pass(Frozen):
     def parameters(self) -> Any:
         """Its parameters, of the type that has its name."""
         return getattr(self, self.name)
+
+    @property
+    def trains(self) -> bool:
+        """Whether it takes training data."""
+        return bool(self.parameters.trains)

@@ -19,7 +19,7 @@ import pytest
 
 from edgegreen import data
 from edgegreen.errors import InputError
-from edgegreen.recipe import Download
+from edgegreen.references import Download
 
 
 def sha256(content: bytes) -> str:

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from edgegreen import recipe, yamlfile
 from edgegreen.errors import InputError
-from edgegreen.recipe import Download, Format, Hook, Precision, Recipe, Variant
+from edgegreen.recipe import Format, Hook, Precision, Recipe, Variant
+from edgegreen.references import Download
 
 FOLDER = Path("/recipes")
 DIGEST = "5f938a8eea605438cc7360aa13c987bc6d7bd0c8d931b2917361ae7ae4eeda2f"

@@ -23,7 +23,8 @@ from places import REPO
 from pydantic import BaseModel
 
 from edgegreen import data, recipe, yamlfile
-from edgegreen.recipe import Benchmark, Budgets, Data, Download, Hook, Recipe, Variant
+from edgegreen.recipe import Benchmark, Budgets, Data, Hook, Recipe, Variant
+from edgegreen.references import Download
 
 RECIPES = REPO / "recipes"
 DIGITS = RECIPES / "digits"

@@ -108,6 +108,7 @@ def _taylor(model: Any, channels: Channels, training: Training) -> Worth:
     if len(model.outputs) != 1:
         raise InputError("`score: taylor` takes a model with one output", hint="use `score: l2`")
     worth: Worth = {}
+    task = training.task(model)
     batch = 64
     count = min(TAYLOR_SAMPLES, len(training.y))
     for start in range(0, count, batch):
@@ -119,7 +120,7 @@ def _taylor(model: Any, channels: Channels, training: Training) -> Worth:
                 for values, one in zip(training.x, model.inputs, strict=True)
             ]
             outputs = graph.run(model, inputs, gates.apply)
-            loss = training.loss(training.y[part], outputs[0].tensor) * (part.stop - part.start)
+            loss = tf.reduce_sum(task.loss(task.y[part], outputs[0].tensor))
         gradients = tape.gradient(loss, [tensor for _, tensor in gates.found])
         for (marks, tensor), gradient in zip(gates.found, gradients, strict=True):
             if gradient is not None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from edgegreen.compress import fold, low_rank, prune, prune_filters
+from edgegreen.compress import cluster, distill, fold, low_rank, prune, prune_filters, qat
 from edgegreen.compress.training import Training, TrainingData
 from edgegreen.passes import Pass
 from edgegreen.workers import Report
@@ -18,6 +18,9 @@ PASSES: dict[str, Callable[[Any, Any, Training], Any]] = {
     "prune_filters": prune_filters.apply,
     "fold": fold.apply,
     "low_rank": low_rank.apply,
+    "cluster": cluster.apply,
+    "distill": distill.apply,
+    "qat": qat.apply,
 }
 
 
@@ -33,9 +36,10 @@ def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData
     from edgegreen.sources.keras import open_model
 
     report("loading")
-    keras.utils.set_random_seed(data.seed)
+    keras.utils.set_random_seed(data.seed)  # for what a layer makes up when it is loaded
     tf.config.experimental.enable_op_determinism()
     made, notes = open_model(model).kept, list[str]()
+    training = Training.open(data, made, model, report)
     for number, step in enumerate(passes):
 
         def told(stage: str, done: float | None = None, number: int = number) -> None:
@@ -45,12 +49,8 @@ def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData
             notes.append(f"{name}: {text}")
 
         told(step.name, 0.0)
-        if step.parameters.trains:
-            training = Training.open(data, made, step.name, told, noted)
-        else:
-            training = Training.none(data, step.name, told, noted)
-        made = PASSES[step.name](made, step.parameters, training)
+        made = PASSES[step.name](made, step.parameters, training.for_pass(step.name, told, noted))
         if step.takes_raw:
-            data = replace(data, normalize=None)
+            training = Training.open(replace(data, normalize=None), made, model, report)
     made.save(folder / MODEL)
     return notes

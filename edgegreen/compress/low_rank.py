@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegreen.compress import graph
-from edgegreen.compress.constraints import zeros_of
+from edgegreen.compress.constraints import found_in
 from edgegreen.compress.graph import Part
 from edgegreen.compress.training import Training
 from edgegreen.passes import LowRank
@@ -33,8 +33,8 @@ def apply(model: Any, parameters: LowRank, training: Training) -> Any:
         rank = first.shape[1]
         if rank * sum(kernel.shape) >= kernel.size:
             return None
-        if zeros_of(layer.kernel) is not None:
-            training.note(f"left alone: {layer.name}: its zeros would be lost")
+        if found_in(layer.kernel) is not None:
+            training.note(f"left alone: {layer.name}: its zeros or shared values would be lost")
             return None
         split.append(f"{layer.name} ({rank} of {min(kernel.shape)})")
         return _two(layer, first, second)

@@ -7,12 +7,15 @@ Kernels with few weights are left alone: they cost little and lose much.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen.compress.constraints import Zeros, kept, kernels
+from edgegreen.compress.constraints import Zeros, kept
+from edgegreen.compress.kernels import Kernel, kernels_of
 from edgegreen.compress.training import Training, steps
 from edgegreen.passes import Prune
 
@@ -23,68 +26,87 @@ SMALLEST = 64  # weights; kernels below are not pruned
 
 def apply(model: Any, parameters: Prune, training: Training) -> Any:
     """The model with its kernels pruned, in place."""
-    import tensorflow as tf
-
-    chosen = [kernel for kernel in kernels(model) if np.prod(kernel.shape) >= SMALLEST]
-    masks = {kernel.path: tf.Variable(mask_of(kernel.numpy(), parameters, 0.0)) for kernel in chosen}
+    chosen = [
+        _Pruned(one, parameters) for one in kernels_of(model) if np.prod(one.variable.shape) >= SMALLEST
+    ]
     ramp = max(1, round(RAMP_SHARE * parameters.epochs)) if parameters.epochs else 0
     last = steps(training, parameters, ramp)
 
     def prune_at(step: int) -> None:
         if step % max(1, last // UPDATES) == 0 or step >= last - 1:
             for kernel in chosen:
-                mask = mask_of(kernel.numpy(), parameters, min(1.0, (step + 1) / last) if last else 1.0)
-                masks[kernel.path].assign(mask)
-                kernel.assign(kernel.numpy() * mask)
+                kernel.prune(min(1.0, (step + 1) / last) if last else 1.0)
 
-    penalised = [(kernel, kernel.regularizer) for kernel in chosen]
-    for kernel in chosen:
-        kernel.regularizer = _l1(parameters.l1) if parameters.l1 else kernel.regularizer
-    try:
-        with kept(chosen, lambda kernel: Zeros(masks[kernel.path])):
-            training.fit(model, parameters, epochs=ramp, stop_early=False, on_batch=prune_at)
-            prune_at(last)
-            training.fit(model, parameters, epochs=parameters.epochs - ramp)
-    finally:
-        for kernel, regularizer in penalised:
-            kernel.regularizer = regularizer
+    with ExitStack() as stack:
+        for kernel in chosen:
+            stack.enter_context(kernel.kept())
+        training.fit(model, parameters, epochs=ramp, stop_early=False, on_batch=prune_at)
+        prune_at(last)
+        training.fit(model, parameters, epochs=parameters.epochs - ramp)
     return model
 
 
-def mask_of(weights: NDArray[Any], parameters: Prune, progress: float) -> NDArray[np.float32]:
+class _Pruned:
+    """A kernel with its mask."""
+
+    def __init__(self, kernel: Kernel, parameters: Prune) -> None:
+        import tensorflow as tf
+
+        self._kernel, self._variable, self._parameters = kernel, kernel.variable, parameters
+        self._mask = tf.Variable(tf.ones(kernel.variable.shape))
+
+    def prune(self, progress: float) -> None:
+        """Set to zero what is to be so when `progress` (0 … 1) of the schedule is over."""
+        weights = self._variable.numpy()
+        mask = mask_of(weights, self._parameters, progress, self._kernel.outputs)
+        self._mask.assign(mask)
+        self._variable.assign(np.where(mask > 0, weights, np.float32(0)))
+
+    @contextmanager
+    def kept(self) -> Iterator[None]:
+        """Within the block training keeps the zeros, and pays for magnitudes where `l1` asks for it."""
+        import keras
+
+        before = self._variable.regularizer
+        if self._parameters.l1:
+            self._variable.regularizer = keras.regularizers.L1(self._parameters.l1)
+        try:
+            with kept(self._variable, Zeros(self._mask)):
+                yield
+        finally:
+            self._variable.regularizer = before
+
+
+def mask_of(
+    weights: NDArray[Any], parameters: Prune, progress: float, outputs: tuple[int, ...] = (-1,)
+) -> NDArray[np.float32]:
     """1 where a weight is kept, when `progress` (0 … 1) of the schedule is over; of the weights' shape.
 
-    What is zero already stays so. With an N:M pattern the groups run along the inputs of each output, and the
-    pattern is complete when the schedule is.
+    What is zero already counts, and goes first. With an N:M pattern the groups run along the inputs of each
+    output (the axes `outputs`, from the end), and the pattern is complete when the schedule is.
     """
     reached = 1 - (1 - progress) ** 3
     if parameters.pattern:
-        return _grouped(weights, parameters.pattern, reached)
+        return _grouped(weights, parameters.pattern, reached, outputs)
     count = round(parameters.sparsity * reached * weights.size)
     mask = np.ones(weights.size, np.float32)
     mask[np.argsort(np.abs(weights), axis=None, kind="stable")[:count]] = 0
-    return (
-        mask.reshape(weights.shape) * (weights != 0).astype(np.float32)
-        if reached == 1
-        else mask.reshape(weights.shape)
-    )
+    return np.where(weights == 0, np.float32(0), mask.reshape(weights.shape))
 
 
-def _grouped(weights: NDArray[Any], pattern: str, reached: float) -> NDArray[np.float32]:
+def _grouped(
+    weights: NDArray[Any], pattern: str, reached: float, outputs: tuple[int, ...]
+) -> NDArray[np.float32]:
     """N of M kept in each group of inputs; a last group that is not whole keeps up to N."""
     n, m = map(int, pattern.split(":"))
-    by_output = np.abs(weights.reshape(-1, weights.shape[-1]))  # (inputs, outputs)
+    last = tuple(range(-len(outputs), 0))
+    turned = np.moveaxis(np.abs(weights), outputs, last)
+    by_output = turned.reshape(-1, int(np.prod(turned.shape[-len(outputs) :])))  # (inputs, outputs)
     rows = -(-len(by_output) // m) * m
     padded = np.full((rows, by_output.shape[1]), -1.0)
     padded[: len(by_output)] = by_output
     groups = padded.reshape(rows // m, m, -1)
     rank = np.argsort(np.argsort(-groups, axis=1, kind="stable"), axis=1, kind="stable")
     kept_ = n + round((1 - reached) * (m - n))
-    mask = (rank < kept_).reshape(rows, -1)[: len(by_output)]
-    return mask.reshape(weights.shape).astype(np.float32)
-
-
-def _l1(weight: float) -> Any:
-    import keras
-
-    return keras.regularizers.L1(weight)
+    mask = (rank < kept_).reshape(rows, -1)[: len(by_output)].reshape(turned.shape)
+    return np.where(weights == 0, np.float32(0), np.moveaxis(mask, last, outputs).astype(np.float32))

@@ -1,9 +1,10 @@
-"""Training data for passes, and the one way a pass trains: seeded, stopped early, zeros kept."""
+"""Training data for passes, and the one way a pass trains: seeded, stopped early, what passes made kept."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -11,15 +12,20 @@ from numpy.typing import NDArray
 
 from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import File
-from edgegreen.compress.constraints import kept, kernels, zeros_of
-from edgegreen.data import open_samples
+from edgegreen.compress import losses
+from edgegreen.compress.constraints import all_kept, found_in
+from edgegreen.compress.kernels import kernels
+from edgegreen.compress.losses import LossFunction
+from edgegreen.compress.reading import read
 from edgegreen.errors import InputError
 from edgegreen.passes import FineTuning
 from edgegreen.recipe import Loss
 from edgegreen.workers import Report
 
 VALIDATION_SHARE = 0.15  # of the training data, set aside to stop early by
-LEAST_SAMPLES = 20
+LOOKED_AT = 256  # samples that show what a model's output is
+TRAINING_HINT = "add `training: training.npz` to `data`: x and y, apart from the evaluation data"
+PREDICTED = 256  # samples at a time, where nothing is trained
 
 
 @dataclass(frozen=True)
@@ -38,55 +44,55 @@ class TrainingData:
 
 @dataclass(frozen=True)
 class Training:
-    """Training data in memory, in a part to train on and one to stop early by. `x` has an array per input.
+    """Training data in memory, in a part to train on and one to stop early by; `x` has an array per input.
 
-    `note` takes what a pass has to say that stays to be read. `normalize` is what the samples in `x` have
-    gone through.
+    Without training data `x` is empty, and a pass that trains all the same is refused. `original` is the
+    recipe's model, a file, as it was before any pass; `name` the pass at work. `note` takes what it has
+    to say that stays to be read.
     """
 
+    wanted: TrainingData
     x: list[NDArray[Any]]
     y: NDArray[Any]
     validation_x: list[NDArray[Any]]
     validation_y: NDArray[Any]
-    loss: Any
-    report: Report
+    original: Path
     name: str
-    seed: int
+    report: Report
     note: Callable[[str], None]
-    normalize: Normalize | None
 
     @classmethod
-    def none(cls, data: TrainingData, name: str, report: Report, note: Callable[[str], None]) -> Self:
-        """For a pass that does not train."""
-        nothing: NDArray[Any] = np.empty(0)
-        return cls([], nothing, [], nothing, None, report, name, data.seed, note, data.normalize)
+    def open(cls, data: TrainingData, model: Any, original: Path, report: Report) -> Self:
+        """Read the data and cut them, the same way every time.
 
-    @classmethod
-    def open(
-        cls, data: TrainingData, model: Any, name: str, report: Report, note: Callable[[str], None]
-    ) -> Self:
-        """Read the data and cut them, the same way every time. Raises InputError when there are none."""
+        Raises InputError when they do not fit the model's inputs, are too few, or have no labels.
+        """
         if data.file is None:
-            raise InputError(
-                f"pass `{name}` trains, and the recipe names no training data",
-                hint="add `training: training.npz` to `data`: x and y, apart from the evaluation data",
-            )
-        with open_samples(data.file.path, "training") as samples:
-            y = samples.labels()
-            if y is None:
-                raise InputError(f"training data {data.file.path}: has no `y`")
-            rows = list(samples.rows())
-        if len(rows) < LEAST_SAMPLES:
-            raise InputError(f"training data {data.file.path}: {len(rows)} samples are too few to train on")
-        x = [np.concatenate(column) for column in zip(*rows, strict=True)]
-        x = [data.normalize(column) for column in x] if data.normalize else x
-        order = np.random.default_rng(data.seed).permutation(len(y))
+            return cls(data, [], np.empty(0), [], np.empty(0), original, "", report, _mute)
+        x, y = read(data.file.path, model, data.seed)
+        x = [data.normalize(array) for array in x] if data.normalize else x
         cut = max(1, round(VALIDATION_SHARE * len(y)))
-        first, rest = order[:cut], order[cut:]
         return cls(
-            [array[rest] for array in x], y[rest], [array[first] for array in x], y[first],
-            loss_of(data, model), report, name, data.seed, note, data.normalize,
+            data, [array[cut:] for array in x], y[cut:], [array[:cut] for array in x], y[:cut],
+            original, "", report, _mute,
         )  # fmt: skip
+
+    @property
+    def normalize(self) -> Normalize | None:
+        """What the samples in `x` have gone through."""
+        return self.wanted.normalize
+
+    @property
+    def seed(self) -> int:
+        """Of everything that is random in a pass."""
+        return self.wanted.seed
+
+    def for_pass(self, name: str, report: Report, note: Callable[[str], None]) -> Self:
+        """The same data for one pass. What is random in it does not depend on the passes before."""
+        import keras
+
+        keras.utils.set_random_seed(self.wanted.seed)
+        return replace(self, name=name, report=report, note=note)
 
     def fit(
         self,
@@ -95,74 +101,110 @@ class Training:
         *,
         epochs: int | None = None,
         stop_early: bool = True,
-        loss: Any = None,
+        task: Task | None = None,
         on_batch: Callable[[int], None] | None = None,
     ) -> None:
-        """Train `model` in place. Zeros that are in its kernels stay zeros.
+        """Train `model` in place, with the recipe's loss or for another `task`.
 
-        `on_batch(step)` is called after each step, counted from 0. With `stop_early` the weights with the
-        best validation loss are taken in the end, those before training included.
+        Zeros and clusters that its kernels have are kept, unless the pass keeps something else in them.
+        `on_batch(step)` is called after each step, counted from 0. With `stop_early` the learning rate falls
+        to 0 along a cosine, and the weights with the best validation loss are taken in the end, those before
+        training included. Raises InputError when the labels do not fit the model, or the training diverges.
         """
         import keras
 
         epochs = tuning.epochs if epochs is None else epochs
         if epochs == 0:
             return
-        variables = [one for one in kernels(model) if zeros_of(one) is not None and one.constraint is None]
-        with kept(variables, zeros_of):
-            model.compile(optimizer=keras.optimizers.Adam(tuning.learning_rate), loss=loss or self.loss)
-            best = _Best(model, self, tuning.patience) if stop_early else None
-            callbacks = [_Progress(self, epochs), *([best.callback()] if best else [])]
-            if on_batch:
-                callbacks.append(keras.callbacks.LambdaCallback(on_train_batch_end=_counted(on_batch)))
-            model.fit(
-                self._inputs(self.x), self.y, batch_size=tuning.batch_size, epochs=epochs,
-                verbose=0, callbacks=callbacks,
+        task = task or self.task(model)
+        # A view of the same layers: the model itself stays uncompiled, and is saved without an optimizer.
+        view = keras.Model(model.inputs, model.outputs)
+        best = _Best(view, self, task, tuning.patience) if stop_early else None
+        with all_kept(kernels(model), found_in):
+            view.compile(keras.optimizers.Adam(self._rate(tuning, epochs, falling=stop_early)), task.loss)
+            callbacks = [
+                self._watcher(epochs, steps(self, tuning, 1), on_batch),
+                *([best.callback()] if best else []),
+            ]
+            view.fit(
+                _inputs(self.x), task.y, batch_size=tuning.batch_size, epochs=epochs, verbose=0,
+                callbacks=callbacks,
             )  # fmt: skip
-            if best:
-                best.restore()
+        if best:
+            best.restore()
 
-    def validation_loss(self, model: Any) -> float:
-        """The loss on the part set aside; `model` must be compiled."""
-        return float(model.evaluate(self._inputs(self.validation_x), self.validation_y, verbose=0))
+    def _rate(self, tuning: FineTuning, epochs: int, *, falling: bool) -> Any:
+        """The optimizer's steps: as asked for, or falling from there to 0 along a cosine."""
+        import keras
 
-    @staticmethod
-    def _inputs(x: list[NDArray[Any]]) -> Any:
-        return x if len(x) > 1 else x[0]
+        rate = tuning.learning_rate
+        return keras.optimizers.schedules.CosineDecay(rate, steps(self, tuning, epochs)) if falling else rate
+
+    def task(self, model: Any) -> Task:
+        """To be right about the labels. Raises InputError when they do not fit the model."""
+        self.require(model)
+        assert self.wanted.file is not None
+        loss = losses.named(self.wanted.loss, self.wanted.metric)
+        size = int(np.prod(model.outputs[0].shape[1:]))
+        try:
+            y, validation_y = (losses.labels(loss, part, size) for part in (self.y, self.validation_y))
+        except InputError as error:
+            raise InputError(f"training data {self.wanted.file.path}: {error}") from None
+        return Task(y, validation_y, losses.function(self.gives(model)))
+
+    def gives(self, model: Any) -> losses.Gives:
+        """What the model's output is."""
+        loss = losses.named(self.wanted.loss, self.wanted.metric)
+        return losses.what_it_gives(loss, predict(model, [array[:LOOKED_AT] for array in self.x]))
+
+    def require(self, model: Any) -> None:
+        """Raise InputError unless there are data to train on and the model has one output to train."""
+        if not self.x:
+            raise InputError(
+                f"pass `{self.name}` trains, and the recipe names no training data", hint=TRAINING_HINT
+            )
+        if len(model.outputs) > 1:
+            raise InputError(
+                f"pass `{self.name}` trains one output, and the model has {len(model.outputs)}",
+                hint="`epochs: 0` leaves out the training",
+            )
+
+    def _watcher(self, epochs: int, per_epoch: int, on_batch: Callable[[int], None] | None) -> Any:
+        """Tells the progress, calls `on_batch`, and stops where there is nothing left to save."""
+        import keras
+
+        step = -1
+
+        def ended(batch: int, logs: dict[str, float]) -> None:  # noqa: ARG001 - called by these names
+            nonlocal step
+            step += 1
+            self.report(self.name, (step + 1) / (epochs * per_epoch))
+            if not np.isfinite(logs["loss"]):
+                raise InputError(
+                    f"pass `{self.name}`: the training diverges (its loss is {logs['loss']})",
+                    hint="give it a lower `learning_rate`",
+                )
+            if on_batch:
+                on_batch(step)
+
+        return keras.callbacks.LambdaCallback(on_train_batch_end=ended)
 
 
-def loss_of(data: TrainingData, model: Any) -> Any:
-    """The loss to train with: the recipe's, else the one that fits the metric and the model's last layer."""
-    import keras
+@dataclass(frozen=True)
+class Task:
+    """What is to be learned: the targets of both parts of the data, and the loss between them and outputs."""
 
-    last = getattr(model.layers[-1], "activation", None)
-    name = data.loss or {
-        "top1": "crossentropy",
-        "top5": "crossentropy",
-        "mse": "mse",
-        "auc": "crossentropy",
-    }.get(data.metric)
-    if name is None:
-        raise InputError(
-            "a metric of your own does not say what to train for",
-            hint="add `loss: crossentropy` or `loss: mse` to `data`",
-        )
-    if name == "mse":
-        return keras.losses.MeanSquaredError()
-    logits = getattr(last, "__name__", "") not in ("softmax", "sigmoid")
-    if int(model.outputs[0].shape[-1] or 1) == 1:
-        return keras.losses.BinaryCrossentropy(from_logits=logits)
-    if isinstance(model.layers[-1], keras.layers.Softmax):
-        logits = False
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=logits)
+    y: NDArray[Any]
+    validation_y: NDArray[Any]
+    loss: LossFunction
 
 
 class _Best:
-    """The best weights so far by validation loss, those before training included."""
+    """The best weights so far by validation loss, penalties left out; those before training included."""
 
-    def __init__(self, model: Any, training: Training, patience: int) -> None:
-        self._model, self._training, self._patience = model, training, patience
-        self._loss, self._weights, self._since = training.validation_loss(model), model.get_weights(), 0
+    def __init__(self, model: Any, training: Training, task: Task, patience: int) -> None:
+        self._model, self._training, self._task, self._patience = model, training, task, patience
+        self._loss, self._weights, self._since = self._validate(), model.get_weights(), 0
 
     def callback(self) -> Any:
         import keras
@@ -170,34 +212,32 @@ class _Best:
         return keras.callbacks.LambdaCallback(on_epoch_end=self._look)
 
     def _look(self, epoch: int, logs: Any) -> None:  # noqa: ARG002 - called by these names
-        loss = self._training.validation_loss(self._model)
+        loss = self._validate()
         self._since += 1
         if loss < self._loss:
             self._loss, self._weights, self._since = loss, self._model.get_weights(), 0
         self._model.stop_training = self._since >= self._patience
 
+    def _validate(self) -> float:
+        import keras
+
+        outputs = predict(self._model, self._training.validation_x)
+        loss = keras.ops.mean(self._task.loss(self._task.validation_y, keras.ops.convert_to_tensor(outputs)))
+        return float(loss) if np.isfinite(loss) else np.inf
+
     def restore(self) -> None:
         self._model.set_weights(self._weights)
 
 
-def _counted(on_batch: Callable[[int], None]) -> Callable[[int, Any], None]:
-    step = -1
-
-    def call(batch: int, logs: Any) -> None:  # noqa: ARG001 - called by these names
-        nonlocal step
-        step += 1
-        on_batch(step)
-
-    return call
+def _mute(_: str) -> None:
+    """Nobody is told."""
 
 
-def _Progress(training: Training, epochs: int) -> Any:  # noqa: N802 - it makes a callback, as a class would
-    import keras
-
-    def told(epoch: int, logs: Any) -> None:  # noqa: ARG001 - called by these names
-        training.report(training.name, (epoch + 1) / epochs)
-
-    return keras.callbacks.LambdaCallback(on_epoch_end=told)
+def predict(model: Any, x: list[NDArray[Any]]) -> NDArray[Any]:
+    """The first output, (samples, values)."""
+    outputs = model.predict(_inputs(x), batch_size=PREDICTED, verbose=0)
+    first = outputs if isinstance(outputs, np.ndarray) else next(iter(outputs))
+    return np.asarray(first, np.float32).reshape(len(x[0]), -1)
 
 
 def steps(training: Training, tuning: FineTuning, epochs: int) -> int:
@@ -205,6 +245,5 @@ def steps(training: Training, tuning: FineTuning, epochs: int) -> int:
     return epochs * -(-len(training.y) // tuning.batch_size)
 
 
-def flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """All values in one row."""
-    return np.concatenate([array.reshape(-1) for array in arrays])
+def _inputs(x: list[NDArray[Any]]) -> Any:
+    return x if len(x) > 1 else x[0]

@@ -24,7 +24,7 @@ from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
 from edgegreen.compress.training import TrainingData
-from edgegreen.convert import compressing, job, keys, refusals, yardstick
+from edgegreen.convert import apart, compressing, job, keys, refusals, yardstick
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
@@ -103,10 +103,14 @@ def build(
     """
     request = _request(recipe)
     refusals.check(
-        variants, request.format, kind_of(request.path), calibrated=request.calibration is not None
-    )
-    training = compressing.training_data(recipe, variants)
+        variants, request.format, kind_of(request.path),
+        calibrated=request.calibration is not None, trained=recipe.data.training is not None,
+    )  # fmt: skip
+    training = compressing.training_data(recipe, variants, request.evaluation, cache)
     stick = yardstick.of(recipe, variants)
+    calibrated = any(one.calibrated for one in variants.values())
+    if note := apart.note_on(request.calibration if calibrated else None, request.evaluation, cache):
+        on_event(BuildEvent(None, "checking", note=note))
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:
         work = _Work(
             request, training=training, yardstick=stick, variants=variants, cache=cache,

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from edgegreen import data
 from edgegreen.artifact import File
-from edgegreen.cache import Made
+from edgegreen.cache import Cache, Made
 from edgegreen.compress import job
 from edgegreen.compress.training import TrainingData
+from edgegreen.convert import apart
 from edgegreen.errors import InputError
 from edgegreen.keys import key_of, versions
 from edgegreen.passes import Pass
 from edgegreen.recipe import Hook, Recipe, Variant
-from edgegreen.sources import load
+from edgegreen.sources import files, load
 from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request
 from edgegreen.workers import Report
@@ -23,7 +24,9 @@ from edgegreen.workers import Report
 TOOLS = ("tensorflow", "keras")
 
 
-def training_data(recipe: Recipe, variants: Mapping[str, Variant]) -> TrainingData:
+def training_data(
+    recipe: Recipe, variants: Mapping[str, Variant], evaluation: File | None, cache: Cache
+) -> TrainingData:
     """What the recipe gives to train on. Raises InputError when it is not what it should be.
 
     Data that the recipe also evaluates on are refused: what a model was tuned on says nothing of it.
@@ -31,14 +34,9 @@ def training_data(recipe: Recipe, variants: Mapping[str, Variant]) -> TrainingDa
     wanted = recipe.data.training
     file = None
     if wanted is not None and any(variant.passes for variant in variants.values()):
-        path = data.locate(wanted, "training")
-        file = File.of(path)
-        evaluation = recipe.data.evaluation
-        if evaluation is not None and File.of(data.locate(evaluation, "evaluation")).sha256 == file.sha256:
-            raise InputError(
-                f"training data {path}: are the evaluation data as well",
-                hint="keep some samples apart: what was trained on proves nothing",
-            )
+        file = File.of(data.locate(wanted, "training"))
+        if evaluation is not None:
+            apart.refuse_shared(file, evaluation, cache)
     metric = recipe.data.metric
     normalize = recipe.data.normalize
     return TrainingData(
@@ -58,20 +56,46 @@ def of(request: Request, passes: Sequence[Pass], training: TrainingData) -> Requ
 
 
 def key(request: Request, passes: Sequence[Pass], training: TrainingData) -> str | None:
-    """What decides the compressed model; None where nothing is done to it."""
+    """What decides the compressed model; None where nothing is done to it.
+
+    Raises InputError for a file of a pass that is not there, or no Keras file.
+    """
     if not passes:
         return None
     return key_of(
         "compressed",
         model=request.digest,
         normalize=asdict(training.normalize) if training.normalize else None,
-        passes=[{one.name: one.parameters.model_dump(mode="json")} for one in passes],
+        passes=[{one.name: one.parameters.model_dump(mode="json") | _digests(one)} for one in passes],
         training=training.file.sha256 if training.file else None,
         loss=training.loss,
         metric=training.metric,
         seed=training.seed,
         tools=versions("edgegreen", *TOOLS),
     )
+
+
+def _files(step: Pass) -> dict[str, Path]:
+    """The model files a pass names, by key; fetched if need be."""
+    references = {name: getattr(step.parameters, name, None) for name in ("teacher", "student")}
+    return {name: data.locate(one, name) for name, one in references.items() if one is not None}
+
+
+def _digests(step: Pass) -> dict[str, str]:
+    """What stands for these files in a key: their contents, wherever they lie."""
+    found = {}
+    for name, path in _files(step).items():
+        if (format_ := files.format_of(path)) != "keras":
+            raise InputError(
+                f"{step.name}: {name} {path} should be a Keras file (.keras, .h5), not {format_}"
+            )
+        found[name] = files.digest(path, format_)
+    return found
+
+
+def _located(step: Pass) -> Pass:
+    """The pass with the paths of its files."""
+    return step.model_copy(update={step.name: step.parameters.model_copy(update=_files(step))})
 
 
 def compress(
@@ -91,7 +115,8 @@ def compress(
 
     def make(folder: Path) -> Made:
         load.require_tensorflow(request)
-        work = request.path, passes, training, folder
+        located = [_located(one) for one in passes]
+        work = request.path, located, training, folder
         notes = shop.workers.run("tensorflow", job.make, *work, on_report=report)
         names = " + ".join(one.name for one in passes)
         return Made(f"{names} of {request.path.name}", {"notes": notes})

@@ -2,40 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from edgegreen.convert.tensorflow import SETTINGS
 from edgegreen.errors import InputError
+from edgegreen.passes import Pass
 from edgegreen.recipe import Variant
 from edgegreen.sources import SourceFormat
 from edgegreen.sources.model import Kind
 
 CALIBRATION_LINE = "data: {calibration: calibration.npz}"
+TRAINING_LINE = "data: {training: training.npz}"
 
 
-def check(variants: Mapping[str, Variant], format_: SourceFormat, kind: Kind, *, calibrated: bool) -> None:
-    """Raise InputError with the reason for every variant that cannot be built."""
+def check(
+    variants: Mapping[str, Variant],
+    format_: SourceFormat,
+    kind: Kind,
+    *,
+    calibrated: bool,
+    trained: bool = True,
+) -> None:
+    """Raise InputError with the reason for every variant that cannot be built.
+
+    `calibrated` and `trained`: whether the recipe names data to calibrate and to train on.
+    """
     found = {
         name: reason
         for name, variant in variants.items()
-        if (reason := _reason(variant, format_, kind, calibrated=calibrated))
+        if (
+            reason := _passes(variant.passes, format_, trained=trained)
+            or _reason(variant, format_, kind, calibrated=calibrated)
+        )
     }
     if not found:
         return
+    needs_training = any(one.trains for name in found for one in variants[name].passes) and not trained
     needs_data = any(variant.calibrated for name, variant in variants.items() if name in found)
     raise InputError(
         "\n".join(f"variant `{name}`: {reason}" for name, reason in found.items()),
         hint=f"add to the recipe: `{CALIBRATION_LINE}`, an npz with representative inputs as `x`"
         if needs_data and not calibrated
+        else f"add to the recipe: `{TRAINING_LINE}`, an npz with `x` and `y`, apart from the evaluation data"
+        if needs_training
         else None,
     )
+
+
+def _passes(passes: Sequence[Pass], format_: SourceFormat, *, trained: bool) -> str | None:
+    """Why these passes cannot be done, None when they can."""
+    if passes and format_ != "keras":
+        return f"passes work on Keras files (.keras, .h5), and this model is {format_}"
+    for number, step in enumerate(passes):
+        if step.trains and not trained:
+            return f"pass `{step.name}` trains, and the recipe names no `data.training`"
+        if step.distill and step.distill.student and number:
+            return (
+                "`distill` with a `student` begins with that file, and loses what the passes before it made"
+            )
+        if step.distill and not (step.distill.student or step.distill.teacher or number):
+            return "`distill` would teach the model by itself; name a `student`, or put it after other passes"
+    return None
 
 
 def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: bool) -> str | None:
     """Why it cannot be built, None when it can."""
     precision, by_tensorflow = variant.precision, variant.quantizer == "tensorflow"
-    if variant.passes and format_ != "keras":
-        return f"passes work on Keras files (.keras, .h5), and this model is {format_}"
     if precision is None:
         if format_ == variant.format:
             return None

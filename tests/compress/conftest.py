@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 from edgegreen.agent.normalize import Normalize
+from edgegreen.artifact import File
 from edgegreen.compress.training import Training, TrainingData
+from edgegreen.recipe import Loss
 
 
 @pytest.fixture(scope="session")
@@ -32,12 +35,19 @@ class Heard:
 
     def training(self, normalize: Normalize | None = None) -> Training:
         data = TrainingData(None, "top1", None, 0, normalize)
-        return Training.none(data, "pass", lambda *_: None, self.notes.append)
+        nothing = Training.open(data, None, Path(), lambda *_: None)
+        return replace(nothing, name="pass", note=self.notes.append)
 
-    def on(self, x: np.ndarray, y: np.ndarray, loss: Any) -> Training:
+    def on(self, x: np.ndarray, y: np.ndarray, loss: Loss = "crossentropy") -> Training:
         """With data, the last ten of them to stop early by."""
+        wanted = TrainingData(File(Path("training.npz"), "0" * 64, 1), "top1", loss, 0)
         return replace(
-            self.training(), x=[x[:-10]], y=y[:-10], validation_x=[x[-10:]], validation_y=y[-10:], loss=loss
+            self.training(),
+            wanted=wanted,
+            x=[x[:-10]],
+            y=y[:-10],
+            validation_x=[x[-10:]],
+            validation_y=y[-10:],
         )
 
 

@@ -71,7 +71,7 @@ def test_what_saves_work_is_split_and_computes_nearly_the_same(keras: ModuleType
         "pointwise_narrow", "pointwise", "spatial", "flatten", "full", "sparse", "thin_narrow", "thin",
     ]  # fmt: skip
     assert heard.notes[:2] == [
-        "left alone: sparse: its zeros would be lost",
+        "left alone: sparse: its zeros or shared values would be lost",
         "split pointwise (2 of 8), thin (1 of 3)",
     ]
     assert (graph.macs(made) or 0) < (graph.macs(model) or 0)

@@ -12,8 +12,9 @@ from edgegreen.passes import Prune
 WEIGHTS = arrays(
     np.float32,
     st.tuples(st.integers(1, 6), st.integers(1, 9), st.integers(1, 5)),
-    elements=st.floats(-1, 1, width=32),
+    elements=st.floats(-1, 1, width=32).map(lambda value: value or np.float32(0.5)),
 )
+SPARSE = WEIGHTS.map(lambda weights: np.where(np.abs(weights) < 0.3, np.float32(0), weights))
 
 
 @given(weights=WEIGHTS, sparsity=st.floats(0.01, 0.99), progress=st.floats(0, 1))
@@ -37,7 +38,7 @@ def test_a_pattern_holds_along_the_inputs_of_every_output(weights: np.ndarray, p
     mask = mask_of(weights, Prune(pattern=pattern), 1.0).reshape(-1, weights.shape[-1])
     for start in range(0, len(mask), m):
         assert (mask[start : start + m].sum(axis=0) <= n).all()
-    whole = len(mask) // m
+    whole = len(mask) // m  # groups that are
     assert mask[: whole * m].sum() == whole * n * weights.shape[-1]
 
 
@@ -47,3 +48,16 @@ def test_a_pattern_holds_along_the_inputs_of_every_output(weights: np.ndarray, p
 def test_what_prunes_nothing_or_twice(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"keeps every weight|give either|less than 1"):
         Prune.model_validate(wrong)
+
+
+@given(weights=SPARSE, progress=st.floats(0, 1), pattern=st.sampled_from([None, "2:4"]))
+def test_what_is_zero_stays_so_all_along(weights: np.ndarray, progress: float, pattern: str | None) -> None:
+    parameters = Prune(pattern=pattern) if pattern else Prune(sparsity=0.5)
+    assert not mask_of(weights, parameters, progress)[weights == 0].any()
+
+
+def test_a_pattern_runs_along_the_inputs_wherever_they_are() -> None:
+    """A transposed convolution has (…, outputs, inputs): one output's four inputs lie side by side there."""
+    weights = np.arange(1.0, 9.0, dtype=np.float32).reshape(1, 1, 2, 4)
+    mask = mask_of(weights, Prune(pattern="2:4"), 1.0, outputs=(-2,))
+    assert mask.reshape(2, 4).tolist() == [[0, 0, 1, 1], [0, 0, 1, 1]]

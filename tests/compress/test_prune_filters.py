@@ -69,8 +69,7 @@ def test_filters_that_do_nothing_go_first_and_nothing_is_lost(
                 kept[..., gone] = 0
             variable.assign(kept)
     y = np.arange(40) % 3
-    loss = keras.losses.SparseCategoricalCrossentropy()
-    training = heard.on(noise(model, 40), y, loss)
+    training = heard.on(noise(model, 40), y)
     worth = filter_scores.of(score, model, marks, training)
     assert all(worth[root] < 1e-6 for root in dead if root in worth)
     if score != "bn":  # which has a score for one group only
@@ -95,7 +94,7 @@ def test_taylor_is_the_gradient_of_a_gate(keras: ModuleType, heard: Heard) -> No
         keras.Sequential([keras.Input((5,)), layers.Dense(4, activation="tanh", name="h"), layers.Dense(1)])
     )
     x, y = noise(model, 30), np.random.default_rng(0).random((30, 1)).astype("f4")
-    training = heard.on(x, y, keras.losses.MeanSquaredError())
+    training = heard.on(x, y, "mse")
     marks = channels.read(model)
     worth = filter_scores.of("taylor", model, marks, training)
     given = marks.roots(marks.uses[id(model.get_layer("h"))].given)
@@ -165,7 +164,7 @@ def test_in_rounds_by_layer_to_a_round_number(keras: ModuleType, heard: Heard) -
     dense = {"first": 8, "second": 12, "third": 6}
     hidden = [layers.Dense(units, activation="relu", name=name) for name, units in dense.items()]
     model = keras.Sequential([keras.Input((5,)), *hidden, layers.Dense(3, activation="softmax")])
-    training = heard.on(noise(model, 40), np.arange(40) % 3, keras.losses.SparseCategoricalCrossentropy())
+    training = heard.on(noise(model, 40), np.arange(40) % 3)
     parameters = PruneFilters(
         share={"second": 0.5, "third": 0.5}, steps=2, epochs=0, multiple_of=4, score="taylor"
     )

@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edgegreen.artifact import File
+from edgegreen.cache import Cache
+from edgegreen.convert import apart
+from edgegreen.errors import InputError
+
+
+def npz(folder: Path, name: str, **arrays: np.ndarray) -> File:
+    np.savez(folder / f"{name}.npz", **arrays)
+    return File.of(folder / f"{name}.npz")
+
+
+@pytest.fixture
+def rows() -> np.ndarray:
+    return np.arange(60, dtype=np.uint8).reshape(20, 3)
+
+
+def test_samples_are_the_same_by_value_whatever_their_type(tmp_path: Path, rows: np.ndarray) -> None:
+    cache = Cache(tmp_path / "cache")
+    one = npz(tmp_path, "one", x=rows[:12], y=np.zeros(12))
+    other = npz(tmp_path, "other", x=rows[8:].astype(np.float32))
+    assert apart.shared(one, other, cache) == 4
+    assert apart.shared(one, npz(tmp_path, "rest", x=rows[12:]), cache) == 0
+
+
+def test_all_inputs_of_a_sample_count(tmp_path: Path, rows: np.ndarray) -> None:
+    one = npz(tmp_path, "one", x0=rows, x1=rows)
+    other = npz(tmp_path, "other", x0=rows, x1=np.roll(rows, 1))
+    assert apart.shared(one, other, Cache(tmp_path / "cache")) == 0
+
+
+def test_training_on_what_is_evaluated_is_refused(tmp_path: Path, rows: np.ndarray) -> None:
+    cache = Cache(tmp_path / "cache")
+    training, evaluation = npz(tmp_path, "training", x=rows[:15]), npz(tmp_path, "evaluation", x=rows[14:])
+    with pytest.raises(InputError, match=r"have 1 sample of the evaluation data .*evaluation\.npz"):
+        apart.refuse_shared(training, evaluation, cache)
+    with pytest.raises(InputError, match="are the evaluation data as well"):
+        apart.refuse_shared(training, training, cache)
+    apart.refuse_shared(training, npz(tmp_path, "rest", x=rows[15:]), cache)
+
+
+def test_calibrating_on_it_is_noted(tmp_path: Path, rows: np.ndarray) -> None:
+    cache = Cache(tmp_path / "cache")
+    evaluation = npz(tmp_path, "evaluation", x=rows)
+    assert "20 samples of the evaluation data" in str(apart.note_on(evaluation, evaluation, cache))
+    assert apart.note_on(npz(tmp_path, "other", x=rows + 100), evaluation, cache) is None
+    assert apart.note_on(None, evaluation, cache) is None
