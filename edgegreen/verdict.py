@@ -33,9 +33,10 @@ WORDS = {
 OVERCURRENT = {"oc1": "undervoltage", "oc2": "mean current"}
 
 
-def of_latency(invoke_ns: NDArray[Any]) -> tuple[str, ...]:
-    """Why these call times are no steady, well known latency."""
-    return (*stability.instability(invoke_ns), *stability.imprecision(invoke_ns))
+def of_latency(invoke_ns: NDArray[Any], window_ns: tuple[int, int]) -> tuple[str, ...]:
+    """Why these call times, an even sample of those made in this window, are no steady, well known latency."""
+    window_s = (window_ns[1] - window_ns[0]) / 1e9
+    return (*stability.instability(invoke_ns, window_s), *stability.imprecision(invoke_ns))
 
 
 def of_conditions(observed: Observed | None, window_ns: tuple[int, int]) -> tuple[str, ...]:
