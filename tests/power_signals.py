@@ -45,7 +45,7 @@ class Drawn:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A board that draws about 3 W idle and 2 W more while it runs, and a meter; both as told below.
+    """A board that draws about `idle_w` idle and `added_w` more while it runs, and a meter; as told below.
 
     The model's power is a square wave of `square_s` (None: constant). Idle power moves by `drift_w` from
     the first window to the last, in a straight line or, if `bent`, along a random power of time.
@@ -54,6 +54,8 @@ class Scenario:
     misses 0.6–1 s while the model runs. `told_step`: whether the meter's resolution is known.
     """
 
+    idle_w: float = 3.0
+    added_w: float = 2.0
     idle_s: float = 10.0
     active_s: float = 60.0
     period_s: float = 0.1
@@ -79,8 +81,8 @@ class Scenario:
         last_s = end_s + PAUSE_S + self.idle_s
         grid_s = np.arange(-2 * LEAD_S, last_s + LEAD_S, GRID_S)  # left edges
         on = (grid_s > start_s - GRID_S / 2) & (grid_s < end_s - GRID_S / 2)
-        idle_w = 3 + rng.uniform(-0.05, 0.05) + self._drift(rng, grid_s / last_s)
-        added_w = (2 + rng.uniform(-0.05, 0.05)) * self._square(rng, grid_s) * on
+        idle_w = self.idle_w + rng.uniform(-0.05, 0.05) + self._drift(rng, grid_s / last_s)
+        added_w = (self.added_w + rng.uniform(-0.05, 0.05)) * self._square(rng, grid_s) * on
         spent_j = np.concatenate(([0.0], np.cumsum(idle_w + added_w) * GRID_S))
         edges_s = np.append(grid_s, grid_s[-1] + GRID_S)
 

@@ -59,8 +59,8 @@ class _Shapes:
 
 
 @cache
-def _shapes() -> _Shapes:
-    """A step leaves two batches at least on either side; a hump is three to ten long."""
+def _shapes(longest_hump: int) -> _Shapes:
+    """A step leaves two batches at least on either side; a hump is three or more long."""
     index = np.arange(BATCHES, dtype=np.float64)
     found: list[tuple[tuple[Shape, int, int], Floats]] = [(("drift", 0, BATCHES), index)]
     found += [(("settling", 0, BATCHES), np.exp(-index / batches)) for batches in SETTLING_BATCHES]
@@ -68,7 +68,7 @@ def _shapes() -> _Shapes:
     spans += [
         ("hump", first, end)
         for first in range(1, BATCHES - 3)
-        for end in range(first + 3, min(first + BATCHES // 2, BATCHES - 1) + 1)
+        for end in range(first + 3, min(first + longest_hump, BATCHES - 1) + 1)
     ]
     found += [(span, np.where((index >= span[1]) & (index < span[2]), 1.0, 0.0)) for span in spans]
     vectors = np.array([vector - vector.mean() for _, vector in found])
@@ -77,12 +77,13 @@ def _shapes() -> _Shapes:
     return _Shapes(names, vectors, np.array([EXPLAINED[shape] for shape, _, _ in names]))
 
 
-def change(levels: Floats) -> Change | None:
+def change(levels: Floats, *, long_humps: bool = False) -> Change | None:
     """The shape that explains the levels of twenty batches, shape (20,); None when there is none.
 
     What is explained is R² of the least-squares fit. Whether the change matters is not asked here.
+    A hump may last for half of the batches, or with `long_humps` for all but the first and the last.
     """
-    shapes = _shapes()
+    shapes = _shapes(BATCHES - 2 if long_humps else BATCHES // 2)
     centred = levels - levels.mean()
     total = float(centred @ centred)
     fits = shapes.vectors @ centred
