@@ -51,7 +51,8 @@ class Scenario:
     the first window to the last, in a straight line or, if `bent`, along a random power of time.
     Noise: standard deviation `noise_w`, correlated over `correlation_s`, Student's t with 3 degrees of
     freedom if `heavy`. `late_s`: how far the meter's clock may be off. `gaps`: how many times the sampler
-    misses 0.6–1 s while the model runs. `told_step`: whether the meter's resolution is known.
+    misses 0.6–1 s while the model runs. `told_step`, `told_times`: whether the meter's resolution,
+    and its averaging and update times, are known.
     """
 
     idle_w: float = 3.0
@@ -64,6 +65,7 @@ class Scenario:
     update_s: float = 0.0
     step_w: float = 0.0
     told_step: bool = True
+    told_times: bool = True
     noise_w: float = 0.1
     correlation_s: float = 0.0
     heavy: bool = False
@@ -117,8 +119,8 @@ class Scenario:
             "VDD_IN",
             "module",
             self.period_s,
-            self.averaging_s,
-            self.update_s,
+            self.averaging_s if self.told_times else None,
+            self.update_s if self.told_times else None,
             step_w,
             self.late_s,
         )
@@ -203,6 +205,25 @@ EXACT = {
     "energy counter, AR(1) noise, 1 s": Scenario(counter_range_j=200.0, correlation_s=1.0),
 }
 
+# Scenarios in which nobody knows how slow the meter is, but for what its record shows.
+UNTOLD = {
+    "430 ms means, read every 0.1 s, not told": replace(JETSON, told_times=False),
+    "430 ms means, rolling, not told": replace(JETSON, update_s=0.0, told_times=False),
+    "430 ms means, steps of 40 mW, noise of 12 mW, not told": replace(
+        JETSON, step_w=0.04, noise_w=0.012, told_times=False
+    ),
+    "3 s means every 1 s, read every 1 s, idle 40 s, not told": Scenario(
+        idle_s=40, period_s=1.0, averaging_s=3.0, update_s=1.0, told_times=False
+    ),
+    "3 s means, read every 1 s, idle 40 s, 120 s, not told": Scenario(
+        idle_s=40, active_s=120, period_s=1.0, averaging_s=3.0, update_s=3.0, told_times=False
+    ),
+    "instantaneous, read every 0.1 s, not told": Scenario(told_times=False),
+    "instantaneous, steps of 0.1 W, noise of 20 mW, not told": Scenario(
+        step_w=0.1, noise_w=0.02, told_times=False
+    ),
+}
+
 # Scenarios in which the truth is bounded by something that is not random: the interval is wider than 95 %.
 CAUTIOUS = {
     "idle drifts by 0.15 W, straight": Scenario(drift_w=0.15),
@@ -254,7 +275,7 @@ def coverage(scenario: Scenario, repetitions: int, seed: int = 5) -> Coverage:
 def main(repetitions: int) -> None:
     say = sys.stdout.write
     say("| scenario | truth inside | bias | spread | interval | doubted |\n|---|---|---|---|---|---|\n")
-    for name, scenario in (EXACT | CAUTIOUS).items():
+    for name, scenario in (EXACT | CAUTIOUS | UNTOLD).items():
         found = coverage(scenario, repetitions)
         assert found.absent == 0, name
         figures = (

@@ -10,10 +10,10 @@ and their sources: docs/energy.md. Pure.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgegreen.measurement import Energy, Power
-from edgegreen.statistics import level, stability, trace
+from edgegreen.statistics import level, stability, timing, trace
 from edgegreen.statistics.level import Level
 from edgegreen.statistics.trace import Counter, Meter, Readings, Unusable, Window
 
@@ -57,13 +57,16 @@ def measure(seen: Readings | Counter, windows: Windows, inferences: int, meter: 
     """
     if inferences < 1:
         raise ValueError(f"{inferences} inferences have no energy")
+    slow: tuple[str, ...] = ()
     try:
         record = trace.read(seen, meter)
+        learned = timing.learn(record, windows.idle_before, windows.active, windows.idle_after)
+        record, slow = replace(record, meter=learned.meter), learned.reasons
         before = _level(record, windows.idle_before, "the idle time before the model ran")
         active = _level(record, windows.active, "the time the model ran")
         after = _level(record, windows.idle_after, "the idle time after the model ran")
     except Unusable as reason:
-        return EnergyReading(None, None, str(reason), ())
+        return EnergyReading(None, None, "; ".join([str(reason), *slow]), ())
     idle = _Idle.between(before, after, active)
     added_w = active.mean_w - idle.mean_w
     reach_w = _reach(
@@ -81,6 +84,7 @@ def measure(seen: Readings | Counter, windows: Windows, inferences: int, meter: 
         ci95_mj=((added_w - reach_w) * mj_per_w, (added_w + reach_w) * mj_per_w),
     )
     reasons = (
+        *slow,
         *_doubts(active, meter),
         *_unsteady(added_w, active),
         *_unlike_idle(added_w, reach_w, before, after),
