@@ -23,7 +23,6 @@ Floats = NDArray[np.float64]
 
 BOOT_NS = 7 * 10**17  # a monotonic clock may stand anywhere
 GRID_S = 0.01  # the truth is piecewise constant on this
-PAUSE_S = 1.0  # between the windows
 PER_SECOND = 50  # inferences
 LEAD_S = 3.0  # the record begins so long before the first window, and ends so long after the last
 
@@ -59,6 +58,7 @@ class Scenario:
     added_w: float = 2.0
     idle_s: float = 10.0
     active_s: float = 60.0
+    pause_s: float = 1.0  # between the windows
     period_s: float = 0.1
     jitter: float = 0.1
     averaging_s: float = 0.0
@@ -78,9 +78,9 @@ class Scenario:
 
     def draw(self, rng: np.random.Generator) -> Drawn:
         """One record."""
-        start_s = self.idle_s + PAUSE_S
+        start_s = self.idle_s + self.pause_s
         end_s = start_s + self.active_s
-        last_s = end_s + PAUSE_S + self.idle_s
+        last_s = end_s + self.pause_s + self.idle_s
         grid_s = np.arange(-2 * LEAD_S, last_s + LEAD_S, GRID_S)  # left edges
         on = (grid_s > start_s - GRID_S / 2) & (grid_s < end_s - GRID_S / 2)
         idle_w = self.idle_w + rng.uniform(-0.05, 0.05) + self._drift(rng, grid_s / last_s)
@@ -205,22 +205,23 @@ EXACT = {
     "energy counter, AR(1) noise, 1 s": Scenario(counter_range_j=200.0, correlation_s=1.0),
 }
 
-# Scenarios in which nobody knows how slow the meter is, but for what its record shows.
+# Scenarios in which nobody knows how slow the meter is, but for what its record shows. Without a pause, what
+# was before a window is in it at its fullest.
 UNTOLD = {
-    "430 ms means, read every 0.1 s, not told": replace(JETSON, told_times=False),
-    "430 ms means, rolling, not told": replace(JETSON, update_s=0.0, told_times=False),
+    "430 ms means, read every 0.1 s, not told": replace(JETSON, told_times=False, pause_s=0.0),
+    "430 ms means, rolling, not told": replace(JETSON, update_s=0.0, told_times=False, pause_s=0.0),
     "430 ms means, steps of 40 mW, noise of 12 mW, not told": replace(
-        JETSON, step_w=0.04, noise_w=0.012, told_times=False
+        JETSON, step_w=0.04, noise_w=0.012, told_times=False, pause_s=0.0
     ),
     "3 s means every 1 s, read every 1 s, idle 40 s, not told": Scenario(
-        idle_s=40, period_s=1.0, averaging_s=3.0, update_s=1.0, told_times=False
+        idle_s=40, period_s=1.0, averaging_s=3.0, update_s=1.0, told_times=False, pause_s=0.0
     ),
     "3 s means, read every 1 s, idle 40 s, 120 s, not told": Scenario(
-        idle_s=40, active_s=120, period_s=1.0, averaging_s=3.0, update_s=3.0, told_times=False
+        idle_s=40, active_s=120, period_s=1.0, averaging_s=3.0, update_s=3.0, told_times=False, pause_s=0.0
     ),
-    "instantaneous, read every 0.1 s, not told": Scenario(told_times=False),
+    "instantaneous, read every 0.1 s, not told": Scenario(told_times=False, pause_s=0.0),
     "instantaneous, steps of 0.1 W, noise of 20 mW, not told": Scenario(
-        step_w=0.1, noise_w=0.02, told_times=False
+        step_w=0.1, noise_w=0.02, told_times=False, pause_s=0.0
     ),
 }
 
