@@ -49,7 +49,7 @@ def measurement(
     executed = _execution(raw)
     lasting = (*evaluation.reasons(), *execution.reasons(artifact.precision, executed))
     passing = (
-        *verdict.of_latency(raw.invoke_ns),
+        *verdict.of_latency(raw.invoke_ns, raw.window_ns),
         *verdict.of_cooling(raw.observed, cool_to_c),
         *verdict.of_conditions(raw.observed, raw.window_ns),
         *tuning.doubts(trial.tuning, raw.observed),

@@ -20,7 +20,7 @@ from edgegreen.meters.record import Record
 from edgegreen.statistics import stability
 
 CLOCK_CHANGE_MAX = 0.10  # of the highest clock of the board, while the model ran
-FOREIGN_MAX = 0.10  # share of all cores that others used, mean while the model ran
+FOREIGN_MAX = 0.10  # share of all cores that others used, mean over a window
 SWAP_RISE_MAX_BYTES = 1 << 20
 COOLING_MARGIN_C = 1.0  # zones move while the sampler starts
 WORDS = {
@@ -29,13 +29,18 @@ WORDS = {
     "throttled": "the board was throttled",
     "soft_temperature_limit": "the board reached its soft temperature limit",
 }
+IDLE = {
+    "idle_before": "while the board idled before the model ran",
+    "idle_after": "while the board idled after the model ran",
+}
 # Counters of a Jetson; `oc3` (peak current) rises by itself on some boards and says nothing alone.
 OVERCURRENT = {"oc1": "undervoltage", "oc2": "mean current"}
 
 
-def of_latency(invoke_ns: NDArray[Any]) -> tuple[str, ...]:
-    """Why these call times are no steady, well known latency."""
-    return (*stability.instability(invoke_ns), *stability.imprecision(invoke_ns))
+def of_latency(invoke_ns: NDArray[Any], window_ns: tuple[int, int]) -> tuple[str, ...]:
+    """Why these call times, an even sample of this window's, are no steady, well known latency."""
+    window_s = (window_ns[1] - window_ns[0]) / 1e9
+    return (*stability.instability(invoke_ns, window_s), *stability.imprecision(invoke_ns))
 
 
 def of_conditions(observed: Observed | None, window_ns: tuple[int, int]) -> tuple[str, ...]:
@@ -47,9 +52,20 @@ def of_conditions(observed: Observed | None, window_ns: tuple[int, int]) -> tupl
         *_throttled(observed, polls),
         *_overcurrent(observed),
         *_clock(polls),
-        *_foreign(observed.polls, window_ns),
+        *_foreign(observed.polls, window_ns, "while the model ran"),
         *_swap(observed),
     )
+
+
+def of_idle(observed: Observed | None, windows: Mapping[str, tuple[int, int]]) -> tuple[str, ...]:
+    """Why the board did not idle in the windows in which it was to, `idle_before` and `idle_after`.
+
+    Others at work then raise the idle power, which is taken off: the model seems to need less than it does.
+    """
+    if observed is None:
+        return ()
+    idle = [(windows[name], words) for name, words in IDLE.items() if name in windows]
+    return tuple(reason for edges, words in idle for reason in _foreign(observed.polls, edges, words))
 
 
 def of_cooling(observed: Observed | None, limit_c: float | None) -> tuple[str, ...]:
@@ -148,10 +164,10 @@ def _clock(polls: Sequence[Poll]) -> Iterator[str]:
         yield f"the CPU clock changed while the model ran: {min(highest):.0f} … {max(highest):.0f} MHz"
 
 
-def _foreign(polls: Sequence[Poll], window_ns: tuple[int, int]) -> Iterator[str]:
+def _foreign(polls: Sequence[Poll], window_ns: tuple[int, int], when: str) -> Iterator[str]:
     shares = _foreign_shares(polls, window_ns)
     if shares and float(np.mean(shares)) > FOREIGN_MAX:
-        yield f"other programs used {100 * np.mean(shares):.0f} % of the CPU while the model ran"
+        yield f"other programs used {100 * np.mean(shares):.0f} % of the CPU {when}"
 
 
 def _foreign_shares(polls: Sequence[Poll], window_ns: tuple[int, int]) -> list[float]:

@@ -148,6 +148,27 @@ def test_others_at_work() -> None:
     assert reasons(changes={100: {"cpu_foreign": 1.0}}) == ()
 
 
+IDLE = {"idle_before": (91 * S, 99 * S), "idle_after": (111 * S, 119 * S)}
+
+
+def test_others_at_work_while_the_board_idles() -> None:
+    def idle_reasons(changes: dict[int, dict[str, Any]]) -> tuple[str, ...]:
+        return verdict.of_idle(observed(changes), IDLE)
+
+    busy = {"cpu_foreign": 0.25}
+    assert idle_reasons(dict.fromkeys(range(90, 100), busy)) == (
+        "other programs used 25 % of the CPU while the board idled before the model ran",
+    )
+    assert idle_reasons(dict.fromkeys(range(111, 120), busy)) == (
+        "other programs used 25 % of the CPU while the board idled after the model ran",
+    )
+    assert len(idle_reasons(every(**busy))) == 2
+    assert idle_reasons(dict.fromkeys(range(100, 111), busy)) == ()
+    assert idle_reasons({}) == ()
+    assert verdict.of_idle(None, IDLE) == ()
+    assert verdict.of_idle(observed(every(**busy)), {"active": WINDOW}) == ()  # it did not idle
+
+
 def test_swapping() -> None:
     assert reasons(after={"swap_used_bytes": 50_000_000}) == (
         "the board swapped out 50 MB of memory during the trial",
@@ -165,7 +186,18 @@ def test_the_summary_is_of_the_window_alone() -> None:
 
 def test_latencies_speak_for_themselves() -> None:
     steady = np.random.default_rng(1).normal(1e6, 1e4, 2000).astype(np.int64)
-    assert verdict.of_latency(steady) == ()
+    window_ns = (5 * S, 5 * S + int(steady.sum()))
+    assert verdict.of_latency(steady, window_ns) == ()
     stepped = steady + 300_000 * (np.arange(2000) > 1000)
-    assert verdict.of_latency(stepped)[0].startswith("unstable latency: p50")
-    assert verdict.of_latency(np.array([10, 20, 30, 40, 50]) * 100_000)[0].startswith("too few effective")
+    assert verdict.of_latency(stepped, window_ns)[0].startswith("unstable latency: p50")
+    few = np.array([10, 20, 30, 40, 50]) * 100_000
+    assert verdict.of_latency(few, (0, int(few.sum())))[0].startswith("too few effective")
+
+
+def test_when_a_latency_changed_is_told_in_the_time_of_the_window() -> None:
+    # Of three million calls a third was kept: 2.3 s of call times out of 10 s.
+    kept = np.where(np.arange(2000) < 1000, 1_000_000, 1_300_000)
+    assert (
+        verdict.of_latency(kept, (5 * S, 15 * S))[0]
+        == "unstable latency: p50 1.00 → 1.30 ms (+30 %), stepped after 4.35 of 10.0 s"
+    )

@@ -10,16 +10,16 @@ and their sources: docs/energy.md. Pure.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from edgegreen.measurement import Energy, Power
-from edgegreen.statistics import level, stability, trace
+from edgegreen.statistics import level, stability, timing, trace
 from edgegreen.statistics.level import Level
 from edgegreen.statistics.trace import Counter, Meter, Readings, Unusable, Window
 
 FEWEST_EFFECTIVE = 10.0  # samples while the model ran; below it the interval itself is a guess
 DRIFT_MAX = 0.10  # of idle power from before to after, as a share of what the model adds
-UNSTEADY_MAX = 0.10  # of the power while the model ran
+UNSTEADY_MAX = 0.10  # of power while the model ran, as a share of what the model adds
 PACE_MAX = 2.0  # times the period that the sampler may take
 
 
@@ -57,13 +57,16 @@ def measure(seen: Readings | Counter, windows: Windows, inferences: int, meter: 
     """
     if inferences < 1:
         raise ValueError(f"{inferences} inferences have no energy")
+    slow: tuple[str, ...] = ()
     try:
         record = trace.read(seen, meter)
+        learned = timing.learn(record, windows.idle_before, windows.active, windows.idle_after)
+        record, slow = replace(record, meter=learned.meter), learned.reasons
         before = _level(record, windows.idle_before, "the idle time before the model ran")
         active = _level(record, windows.active, "the time the model ran")
         after = _level(record, windows.idle_after, "the idle time after the model ran")
     except Unusable as reason:
-        return EnergyReading(None, None, str(reason), ())
+        return EnergyReading(None, None, "; ".join([str(reason), *slow]), ())
     idle = _Idle.between(before, after, active)
     added_w = active.mean_w - idle.mean_w
     reach_w = _reach(
@@ -80,7 +83,12 @@ def measure(seen: Readings | Counter, windows: Windows, inferences: int, meter: 
         gross_mj=active.mean_w * mj_per_w,
         ci95_mj=((added_w - reach_w) * mj_per_w, (added_w + reach_w) * mj_per_w),
     )
-    reasons = (*_doubts(active, meter), *_unlike_idle(added_w, reach_w, before, after))
+    reasons = (
+        *slow,
+        *_doubts(active, meter),
+        *_unsteady(added_w, active),
+        *_unlike_idle(added_w, reach_w, before, after),
+    )
     return EnergyReading(power, energy, None, reasons)
 
 
@@ -142,10 +150,21 @@ def _doubts(active: Level, meter: Meter) -> list[str]:
         reasons.append(f"the power sampler fell behind: a reading every {took} instead of {asked}")
     if active.n_effective < FEWEST_EFFECTIVE:
         reasons.append(f"too few effective samples of power: {active.n_effective:.1f}, measure longer")
-    moved = stability.change(active.batches_w) if active.batches_w is not None else None
-    if moved is not None and abs(moved.after - moved.before) > UNSTEADY_MAX * active.mean_w:
-        reasons.append(f"power changed while the model ran: {moved.before:.3f} → {moved.after:.3f} W")
     return reasons
+
+
+def _unsteady(added_w: float, active: Level) -> list[str]:
+    """Why the power while the model ran was not that of the model alone, which adds `added_w`.
+
+    What came or went meanwhile is in the mean, and idle power does not tell of it: like the drift of that, it
+    is weighed against what the model adds, and must be more than the noise makes of it (`stability.change`).
+    """
+    moved = stability.change(active.batches_w, long_humps=True) if active.batches_w is not None else None
+    if moved is None or abs(moved.after - moved.before) <= UNSTEADY_MAX * abs(added_w):
+        return []
+    share = f": {100 * abs(moved.after - moved.before) / added_w:.0f} % of what the model adds"
+    words = f"power changed while the model ran: {moved.before:.3f} → {moved.after:.3f} W"
+    return [words + (share if added_w > 0 else "")]
 
 
 def _unlike_idle(added_w: float, reach_w: float, before: Level, after: Level) -> list[str]:

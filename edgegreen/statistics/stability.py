@@ -59,8 +59,8 @@ class _Shapes:
 
 
 @cache
-def _shapes() -> _Shapes:
-    """A step leaves two batches at least on either side; a hump is three to ten long."""
+def _shapes(longest_hump: int) -> _Shapes:
+    """A step leaves two batches at least on either side; a hump is three or more long."""
     index = np.arange(BATCHES, dtype=np.float64)
     found: list[tuple[tuple[Shape, int, int], Floats]] = [(("drift", 0, BATCHES), index)]
     found += [(("settling", 0, BATCHES), np.exp(-index / batches)) for batches in SETTLING_BATCHES]
@@ -68,7 +68,7 @@ def _shapes() -> _Shapes:
     spans += [
         ("hump", first, end)
         for first in range(1, BATCHES - 3)
-        for end in range(first + 3, min(first + BATCHES // 2, BATCHES - 1) + 1)
+        for end in range(first + 3, min(first + longest_hump, BATCHES - 1) + 1)
     ]
     found += [(span, np.where((index >= span[1]) & (index < span[2]), 1.0, 0.0)) for span in spans]
     vectors = np.array([vector - vector.mean() for _, vector in found])
@@ -77,12 +77,13 @@ def _shapes() -> _Shapes:
     return _Shapes(names, vectors, np.array([EXPLAINED[shape] for shape, _, _ in names]))
 
 
-def change(levels: Floats) -> Change | None:
+def change(levels: Floats, *, long_humps: bool = False) -> Change | None:
     """The shape that explains the levels of twenty batches, shape (20,); None when there is none.
 
     What is explained is R² of the least-squares fit. Whether the change matters is not asked here.
+    A hump may last for half of the batches, or with `long_humps` for all but the first and the last.
     """
-    shapes = _shapes()
+    shapes = _shapes(BATCHES - 2 if long_humps else BATCHES // 2)
     centred = levels - levels.mean()
     total = float(centred @ centred)
     fits = shapes.vectors @ centred
@@ -96,23 +97,27 @@ def change(levels: Floats) -> Change | None:
     return Change(shape, float(fitted[0]), float(after), first / BATCHES, end / BATCHES)
 
 
-def instability(times_ns: NDArray[Any]) -> tuple[str, ...]:
+def instability(times_ns: NDArray[Any], window_s: float | None = None) -> tuple[str, ...]:
     """Why call times, in the order they were taken, are not those of one steady state; empty if they are.
 
     The median changed, or differs between the two halves, or else the 90th percentile changed. Changes
     of p50 below 5 % and of p90 below 15 % are not reported. Noise without a change, heavy-tailed and
     correlated over up to a twentieth of the window, gives a reason in fewer than 1 of 100 series. Fewer than
     50 calls never do.
+
+    `window_s` is how long the calls really took, all of them and the loop between them: the times may be
+    an even sample. When it is not given, the calls told of followed one another without a pause.
     """
     if len(times_ns) < FEWEST:
         return ()
     times_ms = times_ns.astype(np.float64) / 1e6
     batches = np.array_split(times_ms, BATCHES)
     medians = np.array([np.median(batch) for batch in batches])
-    reasons = _changed("p50", medians, times_ms, RELEVANT) or _unlike_halves(times_ms, medians)
+    elapsed_s = _elapsed(times_ms, window_s)
+    reasons = _changed("p50", medians, elapsed_s, RELEVANT) or _unlike_halves(times_ms, medians)
     if not reasons and len(times_ms) >= FEWEST_TAIL:
         tails = np.array([np.percentile(batch, 90) for batch in batches])
-        reasons = _changed("p90", tails, times_ms, RELEVANT_TAIL)
+        reasons = _changed("p90", tails, elapsed_s, RELEVANT_TAIL)
     return reasons
 
 
@@ -133,12 +138,19 @@ def imprecision(times_ns: NDArray[Any]) -> tuple[str, ...]:
     )
 
 
-def _changed(name: str, levels: Floats, times_ms: Floats, relevant: float) -> tuple[str, ...]:
+def _elapsed(times_ms: Floats, window_s: float | None) -> Floats:
+    """When each call began, and the last one ended: seconds since the first began, shape (n + 1,)."""
+    elapsed_s = np.concatenate(([0.0], np.cumsum(times_ms) / 1e3))
+    if window_s is not None and elapsed_s[-1] > 0:
+        elapsed_s *= window_s / elapsed_s[-1]
+    return elapsed_s
+
+
+def _changed(name: str, levels: Floats, elapsed_s: Floats, relevant: float) -> tuple[str, ...]:
     found = change(levels)
     if found is None or abs(found.relative) < relevant:
         return ()
-    elapsed_s = np.concatenate(([0.0], np.cumsum(times_ms) / 1e3))
-    start_s, end_s = (elapsed_s[round(share * len(times_ms))] for share in (found.start, found.end))
+    start_s, end_s = (elapsed_s[round(share * (len(elapsed_s) - 1))] for share in (found.start, found.end))
     when = {
         "drift": f"drifted over {_figure(end_s)} s",
         "settling": "was still settling: warm up longer",
