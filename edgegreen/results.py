@@ -52,6 +52,7 @@ def measurement(
         *verdict.of_latency(raw.invoke_ns, raw.window_ns),
         *verdict.of_cooling(raw.observed, cool_to_c),
         *verdict.of_conditions(raw.observed, raw.window_ns),
+        *verdict.of_idle(raw.observed, raw.windows),
         *tuning.doubts(trial.tuning, raw.observed),
         *metered.reasons,
     )
