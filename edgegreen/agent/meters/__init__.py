@@ -24,6 +24,12 @@ METERS: dict[str, Callable[[str, Run], list[Meter]]] = {
     "power_supply": power_supply.find,
 }
 
+# Of what is in hwmon, `auto` takes power monitors that are known: a graphics card's power is not the board's.
+UNASKED = dict(METERS, hwmon=hwmon.find_monitors)
+
+# A rail → those whose watts are in its own, where that is known of a kind.
+PARTS = {"ina3221": ina3221.PARTS}
+
 # What `auto` looks for on each family of boards, the best first. hwmon stands where nothing is built in,
 # for a monitor the user wired up.
 FAMILIES = {
@@ -76,7 +82,7 @@ def choose(root: str, family: str, run_: Run = run, kind: str = AUTO, rail: str 
         if name not in METERS:
             return Choice(None, "no meter is called `{}`; there are {}".format(name, ", ".join(METERS)))
         try:
-            meters = METERS[name](root, run_)
+            meters = (UNASKED if kind == AUTO else METERS)[name](root, run_)
             if meters:
                 meter = _pick(meters, name, rail)
                 meter.read()
@@ -106,7 +112,9 @@ def _pick(meters: list[Meter], kind: str, rail: str | None) -> Meter:
             return mains[0]
         told = "{} has the rails {}; which of them contain others is not known".format(kind, ", ".join(rails))
         raise Unreadable(told, "name one as `rail`, or several that do not overlap as `rail: A + B`")
-    parts = [_of_rail(meters, name, kind) for name in ([rail] if rail in rails else _names(rail))]
+    names = [rail] if rail in rails else _names(rail)
+    parts = [_of_rail(meters, name, kind) for name in names]
+    _check_counted_once(names, kind)
     return parts[0] if len(parts) == 1 else Sum.of(parts, misses="every other rail")
 
 
@@ -116,6 +124,19 @@ def _of_rail(meters: list[Meter], rail: str, kind: str) -> Meter:
             return meter
     rails = ", ".join(dict.fromkeys(meter.about.rail for meter in meters))
     raise Unreadable("{} has no rail `{}`; there are {}".format(kind, rail, rails))
+
+
+def _check_counted_once(names: list[str], kind: str) -> None:
+    """Raises Unreadable where a sum would count watts twice."""
+    known = PARTS.get(kind, {})
+    for name in names:
+        if names.count(name) > 1:
+            raise Unreadable("`rail` names {} twice".format(name), "name every rail once")
+        inside = [part for part in known.get(name, ()) if part in names]
+        if inside:
+            told = "the watts of {} are already in {}, and a sum would count them twice"
+            hint = "name {} without {}".format(name, " and ".join(inside))
+            raise Unreadable(told.format(" and ".join(inside), name), hint)
 
 
 def _names(rail: str) -> list[str]:

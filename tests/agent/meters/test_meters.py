@@ -126,6 +126,24 @@ def test_rails_that_are_asked_for_are_added(board: Lay) -> None:
     meter.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "family", "rail", "why"),
+    [
+        ("jetson-orin-nano-jp6", "jetson-orin", "VDD_IN + VDD_SOC", "the watts of VDD_SOC are already in VDD_IN"),
+        ("jetson-orin-nano-jp6", "linux", "VDD_CPU_GPU_CV+VDD_SOC+VDD_IN",
+         "the watts of VDD_CPU_GPU_CV and VDD_SOC are already in VDD_IN"),
+        ("jetson-agx-orin", "jetson-agx-orin", "VIN_SYS_5V0 + VDDQ_VDD2_1V8AO",
+         "the watts of VDDQ_VDD2_1V8AO are already in VIN_SYS_5V0"),
+        ("jetson-orin-nano-jp6", "jetson-orin", "VDD_SOC + VDD_SOC", "`rail` names VDD_SOC twice"),
+    ],
+)  # fmt: skip
+def test_watts_are_not_counted_twice(board: Lay, name: str, family: str, rail: str, why: str) -> None:
+    recorded = board(name)
+    meter, told = meters.choose(recorded.root, family, recorded.run, rail=rail)
+    assert meter is None
+    assert why in told
+
+
 def test_a_wrong_name_is_said_with_the_right_ones(board: Lay) -> None:
     recorded = board("jetson-orin-nano-jp6")
     assert meters.choose(recorded.root, "jetson-orin", recorded.run, rail="VDD_GPU") == (
