@@ -129,7 +129,8 @@ def test_rails_that_are_asked_for_are_added(board: Lay) -> None:
 @pytest.mark.parametrize(
     ("name", "family", "rail", "why"),
     [
-        ("jetson-orin-nano-jp6", "jetson-orin", "VDD_IN + VDD_SOC", "the watts of VDD_SOC are already in VDD_IN"),
+        ("jetson-orin-nano-jp6", "jetson-orin", "VDD_IN + VDD_SOC",
+         "the watts of VDD_SOC are already in VDD_IN"),
         ("jetson-orin-nano-jp6", "linux", "VDD_CPU_GPU_CV+VDD_SOC+VDD_IN",
          "the watts of VDD_CPU_GPU_CV and VDD_SOC are already in VDD_IN"),
         ("jetson-agx-orin", "jetson-agx-orin", "VIN_SYS_5V0 + VDDQ_VDD2_1V8AO",
