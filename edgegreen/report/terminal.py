@@ -21,7 +21,7 @@ from rich.text import Text
 from edgegreen import execution
 from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
-from edgegreen.measurement import Failure, Run
+from edgegreen.measurement import NO_ACCURACY, Failure, Measurement, Run
 from edgegreen.recipe import Budgets
 from edgegreen.report import fitting, words
 
@@ -45,7 +45,12 @@ class Column:
 
 COLUMNS = (
     Column("Variant", lambda row: row.measurement.variant, 0, justify="left"),
-    Column("Runtime", lambda row: words.runtime(row.measurement.runtime), 4, justify="left"),
+    Column(
+        "Runtime",
+        lambda row: words.runtime(row.measurement.runtime, row.measurement.execution),
+        4,
+        justify="left",
+    ),
     Column("Ran in", lambda row: execution.ran(row.measurement.execution) or words.ABSENT, 5, justify="left"),
     Column("Threads", lambda row: str(row.measurement.threads), 6),
     Column("Mode", lambda row: words.power_mode(row.measurement.tuning), 6, justify="left"),
@@ -188,16 +193,13 @@ def _notes(
         ("✗", f"{', '.join(map(_what, alike))} ({stage}): {error}", "red")
         for (_, stage, error), alike in _by_reason(failures).items()
     ]
-    for row in rows:
-        name = words.trial(row.measurement, rows)
-        notes += [("!", f"{name}: {text}", "red") for text in row.missed]
-        notes += [("?", f"{name}: {text}", "yellow") for text in row.measurement.reasons]
-        notes += [("~", f"{name}: {text}", "yellow") for text in row.warnings]
+    for (mark, text, style), items in _of_rows(rows).items():
+        notes.append((mark, f"{words.trials(items, rows)}: {text}", style))
     origins = dict.fromkeys(words.replayed(row.measurement) for row in rows)
     notes += [("↺", origin, "yellow") for origin in origins if origin]
     if any(row.measurement.emulated for row in rows):
         notes.append(("◇", EMULATED, "yellow"))
-    if any(row.measurement.accuracy is None and not row.measurement.reasons for row in rows):
+    if any(not _says_of_accuracy(row.measurement) for row in rows):
         notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
     if any(row.speedup is None and not row.measurement.emulated for row in rows):
         notes.append((words.ABSENT, "speed: no row of a baseline with as many threads here", "dim"))
@@ -214,6 +216,26 @@ def _notes(
     if gone:
         notes.append(("…", f"too narrow for {', '.join(gone)}; --json has everything", "dim"))
     return notes
+
+
+def _of_rows(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Measurement]]:
+    """Each remark once, with the rows it is about."""
+    found: dict[tuple[str, str, str], list[Measurement]] = {}
+    for row in rows:
+        said = (
+            ("!", row.missed, "red"),
+            ("?", row.measurement.reasons, "yellow"),
+            ("~", row.warnings, "yellow"),
+        )
+        for mark, texts, style in said:
+            for text in texts:
+                found.setdefault((mark, text, style), []).append(row.measurement)
+    return found
+
+
+def _says_of_accuracy(item: Measurement) -> bool:
+    """Whether a row has an accuracy, or a reason why it has none."""
+    return item.accuracy is not None or any(why.startswith(NO_ACCURACY) for why in item.reasons)
 
 
 def _what(failure: Failure) -> str:

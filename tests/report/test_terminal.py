@@ -98,6 +98,23 @@ class TestTable:
         broken = measurement(accuracy=None, verdict="invalid", reasons=("the outputs are not finite",))
         assert "evaluation data" not in shown(run(KWS[0], broken))
 
+    def test_a_dash_has_its_reason_also_where_the_row_bears_other_marks(self) -> None:
+        text = shown(run(measurement(accuracy=None, verdict="invalid", reasons=("a busy board",))))
+        assert "– accuracy: the recipe names no evaluation data" in text.splitlines()
+
+    def test_what_is_said_of_several_rows_is_said_once(self) -> None:
+        partly = executed(("CONV_2D", "i8", True, 2), ("SOFTMAX", "i8", False, 1))
+        sweep = [
+            measurement(name, execution=partly, threads=threads, verdict="invalid", reasons=("a busy board",))
+            for name in ("a", "b")
+            for threads in (1, 2, 4)
+        ]
+        lines = shown(run(*sweep, measurement("c", execution=partly, p50=2))).splitlines()
+        assert "~ a, b, c: 2 of 3 operators in XNNPACK; left: SOFTMAX" in lines
+        assert "? a, b: a busy board" in lines
+        lines = shown(run(*sweep[:2], measurement("a", threads=4))).splitlines()
+        assert "? a, 1 thread; a, 2 threads: a busy board" in lines
+
     def test_no_speed_without_a_baseline_and_why(self) -> None:
         text = shown(run(measurement("int8-tflite")))
         assert line_of(text, "int8-tflite").endswith("–")
