@@ -6,6 +6,7 @@ why there is none. A number is never made up.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Callable, NamedTuple
 
@@ -73,8 +74,22 @@ class Choice(NamedTuple):
     why: str
 
 
-def choose(root: str, family: str, run_: Run = run, kind: str = AUTO, rail: str | None = None) -> Choice:
-    """The meter of this kind (AUTO: the family's best) and rail; the rail "A + B" is the sum of both."""
+def choose(
+    root: str,
+    family: str,
+    run_: Run = run,
+    kind: str = AUTO,
+    rail: str | None = None,
+    *,
+    scope: str | None = None,
+) -> Choice:
+    """The meter of this kind (AUTO: the family's best) and rail; the rail "A + B" is the sum of both.
+
+    `scope` is what the user knows it sees and the board cannot tell. Raises ValueError for one of no name.
+    """
+    if not os.path.isdir(root):
+        told = "there is no folder {} on the board, in which its `/sys` is looked for".format(root)
+        return Choice(None, told + "; `sysfs_root` in the target names it, and may be left out")
     kinds = FAMILIES.get(family, FAMILIES["linux"]) if kind == AUTO else (kind,)
     reasons = [NOTES[family]] if kind == AUTO and family in NOTES else []
     absent = []
@@ -86,7 +101,9 @@ def choose(root: str, family: str, run_: Run = run, kind: str = AUTO, rail: str 
             if meters:
                 meter = _pick(meters, name, rail)
                 meter.read()
-                return Choice(meter, "; ".join([_told(meter, kind, family), *reasons]))
+                if scope:
+                    meter = with_scope(meter, scope)
+                return Choice(meter, "; ".join([_told(meter, kind, family, scope), *reasons]))
             absent.append(name)
         except Unreadable as error:
             reasons.append(str(error))
@@ -143,8 +160,9 @@ def _names(rail: str) -> list[str]:
     return [name.strip() for name in rail.split("+")]
 
 
-def _told(meter: Meter, kind: str, family: str) -> str:
+def _told(meter: Meter, kind: str, family: str, scope: str | None) -> str:
     about = meter.about
     asked = "found by `auto` for family {}".format(family) if kind == AUTO else "as asked"
     misses = ", without {}".format(about.misses) if about.misses else ""
-    return "{}, {}: {} ({}{})".format(about.kind, asked, about.rail, about.scope, misses)
+    sees = about.scope + (" by the target's word" if scope else misses)
+    return "{}, {}: {} ({})".format(about.kind, asked, about.rail, sees)

@@ -193,6 +193,22 @@ def test_the_user_may_know_the_scope(board: Lay) -> None:
     meter.close()
 
 
+def test_the_users_scope_is_in_the_reason(board: Lay) -> None:
+    recorded = board("raspberry-pi-4-ina219")
+    meter, why = meters.choose(recorded.root, "raspberry-pi-4", recorded.run, "hwmon", scope="board")
+    assert meter
+    meter.close()
+    assert why == "hwmon, as asked: ina219@1-0040 (board by the target's word)"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "host" / "sys")
+    meter, why = meters.choose(nowhere, "jetson-orin")
+    assert meter is None
+    assert why.startswith(f"there is no folder {nowhere} on the board")
+    assert "`sysfs_root`" in why
+
+
 def test_a_meter_that_is_there_and_fails_is_not_taken(board: Lay) -> None:
     recorded = board("jetson-orin-nano-jp6")
     recorded.path("/sys/class/hwmon/hwmon1/curr1_input").unlink()
