@@ -6,6 +6,17 @@ from edgegreen.agent import meters
 from edgegreen.probe.doctor.finding import Case, Trouble, spoils
 
 
+def sysfs(case: Case) -> list[Trouble] | None:
+    """Is the folder there that the target names for `/sys`."""
+    is_there = case.facts.system.has_sysfs_root
+    if is_there is None:
+        return None
+    told = (
+        f"there is no folder `{case.target.sysfs_root}` on the board: no meter and no conditions will be read"
+    )
+    return [] if is_there else [spoils(told, "correct `sysfs_root` in the target, or leave it out")]
+
+
 def meter(case: Case) -> list[Trouble] | None:
     """Is the meter that the target wants there, and may it be read."""
     facts, power = case.facts, case.target.power
