@@ -22,7 +22,9 @@ def file(path: Path) -> str:
         loaded = recipe.load(path)
         _check_files(loaded)
         count = len(loaded.variants) or "the default"
-        return f"recipe `{loaded.name}`, {count} variant{'s' * (count != 1)}: ok"
+        lacks = loaded.footprint.lacks if loaded.footprint else None
+        note = f"; but {lacks}" if lacks else ""
+        return f"recipe `{loaded.name}`, {count} variant{'s' * (count != 1)}: ok{note}"
     found = target.load(path)
     return f"target `{found.name}` ({found.family}): ok" + ("" if found.host else ", `host` not set yet")
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edgegreen import metrics
 from edgegreen.artifact import File
 from edgegreen.errors import EdgegreenError, InputError
-from edgegreen.measurement import Accuracy
+from edgegreen.measurement import NOT_FINITE, NOT_SCORED, Accuracy
 from edgegreen.metrics import Outputs
 from edgegreen.recipe import Hook, Metric
 
@@ -93,9 +93,9 @@ class Evaluation:
 
     def reasons(self) -> list[str]:
         """Why the outputs are not to be trusted. Ask after `accuracy`."""
-        found = [f"no accuracy: {self.error.line}"] if self.error else []
+        found = [f"{NOT_SCORED}{self.error.line}"] if self.error else []
         if not self.finite:
-            found.append("the outputs are not finite numbers on this board")
+            found.append(f"{NOT_FINITE} numbers on this board")
         elif self.noise > 0 and 10 * np.log10(max(self.signal, 1e-30) / self.noise) < SAME_FILE_SQNR_DB:
             found.append("this board's runtime computes something else than the host with the same file")
         return found

@@ -21,6 +21,10 @@ T_975_19DF = 2.093  # Student's t, 0.975 quantile, BATCHES − 1 = 19 degrees of
 Z_975 = 1.960
 
 
+# How a reason begins that says why a row has no accuracy.
+NO_ACCURACY = NOT_SCORED, NOT_FINITE = "no accuracy: ", "the outputs are not finite"
+
+
 class Record(BaseModel):
     """Base of every type of the JSON contract. JSON has no NaN, and a reading never is one."""
 

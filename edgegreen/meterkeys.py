@@ -5,10 +5,11 @@ Meters that the board reads itself have theirs in `target.PowerMeter`.
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, Tag, model_validator
+from pydantic import AfterValidator, Field, Tag, field_validator, model_validator
 
 from edgegreen.yamlfile import Frozen, Matching
 
@@ -111,6 +112,17 @@ class Command(Frozen):
     """What the program measures, in your words."""
     scope: Scope = "board"
     """What the meter sees."""
+
+    @field_validator("command", mode="before")
+    @classmethod
+    def _words(cls, command: object) -> object:
+        """Of a line as for a shell, say how it is written here."""
+        if isinstance(command, str):
+            example = json.dumps(command.split() or ["program", "argument"])[:200]
+            raise ValueError(
+                f"should be a list, the program and each argument in a place of its own: {example}"
+            )
+        return tuple(command) if isinstance(command, list) else command
 
     @model_validator(mode="after")
     def _timed_once(self) -> Command:

@@ -62,6 +62,8 @@ class Plan:
             )
         if self.recipe.baseline and self.recipe.baseline != self.baseline:
             said.append(f"baseline {self.recipe.baseline} is left out; speed counts from {self.baseline}")
+        if self.recipe.footprint and self.recipe.footprint.lacks:
+            said.append(self.recipe.footprint.lacks)
         return tuple(said)
 
     def trials_of(self, target: Target) -> tuple[Trial, ...]:

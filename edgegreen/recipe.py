@@ -244,6 +244,17 @@ class Footprint(Frozen):
         return self
 
     @property
+    def lacks(self) -> str | None:
+        """What has to be told for all its figures, in words; None when nothing has."""
+        if self.inferences_per_hour is not None:
+            return None
+        wanted = {"battery life": self.capacity_wh, "CO2e of a year": self.grid_gco2e_per_kwh}
+        figures = [figure for figure, given in wanted.items() if given is not None]
+        if not figures:
+            return None
+        return f"`footprint`: no {' and no '.join(figures)} without `inferences_per_hour`"
+
+    @property
     def capacity_wh(self) -> float | None:
         """What the battery holds, however it was told."""
         if self.battery_mah is not None and self.battery_v is not None:

@@ -57,7 +57,7 @@ def _by_the_runtime(case: _Case) -> Iterator[str]:
     mine = case.item
     for other in case.among:
         peer = _fp32(other, case.among)
-        if peer is None or _machine(other) != _machine(mine) or other.threads != mine.threads:
+        if peer is None or _machine(other) != _machine(mine) or _setting(other) != _setting(mine):
             continue
         name = f"{other.runtime.name} {other.runtime.version.split('-')[0]}"
         times = f"{_ms(other)} and {_ms(peer)} ms"
@@ -136,13 +136,20 @@ CAUSES: tuple[Callable[[_Case], Iterator[str]], ...] = (
 
 
 def _fp32(item: Measurement, among: Sequence[Measurement]) -> Measurement | None:
-    """The fp32 row of the same format, target, runtime and number of threads; the first of several."""
-    alike = (other for other in among if other.precision == "fp32" and other is not item)
-    return next((other for other in alike if _place(other) == _place(item)), None)
+    """The first fp32 row of the same format, target, runtime and setting; both can be trusted."""
+    if item.verdict != "valid":
+        return None
+    rivals = (other for other in among if other.precision == "fp32" and other.verdict == "valid")
+    return next((other for other in rivals if other is not item and _place(other) == _place(item)), None)
 
 
 def _place(item: Measurement) -> tuple[object, ...]:
-    return item.target, item.format, item.runtime.name, item.threads
+    return item.target, item.format, item.runtime.name, *_setting(item)
+
+
+def _setting(item: Measurement) -> tuple[object, ...]:
+    """What changes the speed of one and the same model: threads, governor, power mode."""
+    return item.threads, item.tuning
 
 
 def _is_slower(one: Measurement, other: Measurement) -> bool:

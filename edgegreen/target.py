@@ -123,6 +123,14 @@ class Target(Frozen):
     _place: str = PrivateAttr(default="")
     _recording: Recording | None = PrivateAttr(default=None)
 
+    @field_validator("power", mode="before")
+    @classmethod
+    def _not_left_empty(cls, power: object) -> object:
+        """`power:` with nothing behind it was meant to be something; leaving it out is how to have none."""
+        if power is None:
+            raise ValueError("nothing stands behind it; `power: {meter: auto}` takes the board's best meter")
+        return power
+
     @field_validator("runtimes")
     @classmethod
     def _each_once(cls, runtimes: tuple[RuntimeName, ...] | None) -> tuple[RuntimeName, ...] | None:

@@ -81,3 +81,13 @@ def test_a_model_that_is_none(recipe: Path) -> None:
 def test_downloads_are_left_alone(recipe: Path) -> None:
     edit(recipe, "m.keras", "{url: 'https://127.0.0.1:9/m.tflite', sha256: " + "5f" * 32 + "}")
     assert check.file(recipe).endswith("ok")
+
+
+def test_what_a_footprint_lacks_is_said(recipe: Path) -> None:
+    text = recipe.read_text()
+    recipe.write_text(text + "\nfootprint: {battery_wh: 10, grid_gco2e_per_kwh: 400}\n")
+    assert check.file(recipe).endswith(
+        "ok; but `footprint`: no battery life and no CO2e of a year without `inferences_per_hour`"
+    )
+    recipe.write_text(text + "\nfootprint: {battery_wh: 10, inferences_per_hour: continuous}\n")
+    assert check.file(recipe).endswith("ok")

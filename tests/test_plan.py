@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from edgegreen import plan, yamlfile
 from edgegreen.errors import InputError
 from edgegreen.plan import Plan
-from edgegreen.recipe import Recipe, default_variants
+from edgegreen.recipe import Footprint, Recipe, default_variants
 from edgegreen.target import Target
 
 RECIPE = """\
@@ -151,6 +152,10 @@ class TestRefused:
 
 def test_what_the_user_may_not_expect_is_remarked() -> None:
     assert make(board("pi")).remarks == ()
+    lacking = make(board("pi"))
+    with_battery = lacking.recipe.model_copy(update={"footprint": Footprint(battery_wh=10)})
+    (said,) = replace(lacking, recipe=with_battery).remarks
+    assert said == "`footprint`: no battery life without `inferences_per_hour`"
     (said,) = make(board("pi"), only=("fp32",)).remarks
     assert said == "baseline int8 is left out; speed counts from fp32"
     bare = recipe("name: kws\nmodel: m.keras\n")

@@ -8,7 +8,7 @@ import pytest
 from builders import executed, measurement
 
 from edgegreen import comparison, slowdown
-from edgegreen.measurement import Execution, Measurement, OperatorTime, Profile
+from edgegreen.measurement import Execution, Measurement, OperatorTime, Profile, Tuning
 from edgegreen.recipe import Budgets
 
 WHOLE = executed(("CONV_2D", "f32", True, 10), ("SOFTMAX", "f32", True, 2))
@@ -62,12 +62,26 @@ def test_only_beyond_both_intervals() -> None:
     "other",
     [
         {"threads": 4}, {"target": "pi4"}, {"format": "openvino"},
-        {"runtime": ("tflite-runtime", "2.14.0", None)},
+        {"runtime": ("tflite-runtime", "2.14.0", None)}, {"tuning": Tuning(governor="performance")},
     ],
     ids=str,
 )  # fmt: skip
 def test_only_against_fp32_of_the_same_place(other: dict[str, Any]) -> None:
     assert slowdown.warnings([fp32(**other), int8()]) == [(), ()]
+
+
+def test_under_each_setting_against_fp32_of_the_same() -> None:
+    lean, fast = ({"tuning": Tuning(governor=name)} for name in ("powersave", "performance"))
+    rows = [fp32(1, **fast), fp32(3, **lean), int8(0.5, WHOLE, **fast), int8(1.5, WHOLE, **lean)]
+    assert slowdown.warnings(rows) == [()] * 4
+    assert "(4 and 3 ms)" in said(*rows[:3], int8(4, WHOLE, **lean))
+
+
+@pytest.mark.parametrize("doubtful", ["fp32", "int8"])
+def test_a_reading_not_to_be_trusted_is_no_evidence(doubtful: str) -> None:
+    doubt = {"verdict": "invalid", "reasons": ("a busy board",)}
+    float_, small = (doubt if doubtful == name else {} for name in ("fp32", "int8"))
+    assert slowdown.warnings([fp32(**float_), int8(of=WHOLE, **small)]) == [(), ()]
 
 
 def test_precisions_that_promise_no_speed_get_no_warning() -> None:

@@ -224,7 +224,12 @@ def test_no_hosts(host: str) -> None:
         ("power: {meter: http, url: 'http://u:hunter2@h/', pointer: /a}", "a password does not belong here"),
         ("power: {meter: http, url: 'http://h/', pointer: a}", "should be a JSON pointer (RFC 6901)"),
         ("power: {meter: http, url: 'http://h/', pointer: /~2}", "should be a JSON pointer (RFC 6901)"),
-        ("power: {meter: command, command: watts -w}", "`power.command`: should be a list"),
+        (
+            "power: {meter: command, command: watts -w}",
+            "`power.command`: should be a list, the program and each "
+            'argument in a place of its own: ["watts", "-w"]',
+        ),
+        ("power:", "`power`: nothing stands behind it; `power: {meter: auto}` takes"),
         ("power: {meter: command, command: []}", "`power.command`: should not be empty"),
         ("power: {meter: command, comand: [watts]}", "did you mean `command`?"),
         ("power: {meter: command, command: [w], timestamps: unx}", "did you mean `unix`?"),

@@ -296,11 +296,10 @@ def _meter(spec: Spec) -> tuple[Meter | None, str, float | None]:
     """The meter, why this one, and the period; or None, and why there is none."""
     if spec.meter == NO_METER:
         return None, "no meter was asked for", None
-    choice = meters.choose(spec.root, spec.family, kind=spec.meter, rail=spec.rail)
+    choice = meters.choose(spec.root, spec.family, kind=spec.meter, rail=spec.rail, scope=spec.scope)
     if choice.meter is None:
         return None, choice.why, None
-    meter = meters.with_scope(choice.meter, spec.scope) if spec.scope else choice.meter
     try:
-        return meter, choice.why, pace(meter, spec.period_s)
+        return choice.meter, choice.why, pace(choice.meter, spec.period_s)
     except Unreadable as error:
         return None, str(error), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Literal, Protocol
@@ -10,6 +11,7 @@ from edgegreen.agent.meters.base import About
 from edgegreen.agent.meters.tree import Unreadable
 from edgegreen.agent.sampler import Summary
 
+NAMED = 5  # keys of what should have been a number
 Clock = Literal["monotonic", "unix"]
 Keep = Callable[[int, int, float], None]
 """Takes a reading: when (ns), how long it took (ns), and watts (NaN when it failed)."""
@@ -44,7 +46,17 @@ def watts(value: object, whose: str) -> float:
             raise ValueError
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        raise Unreadable(f"{whose} says {str(value)[:60]!r}, which is no power") from None
+        raise Unreadable(f"{whose} says {_shown(value)}, which is no power") from None
     if not math.isfinite(number):
         raise Unreadable(f"{whose} says {number}, which is no power")
     return number
+
+
+def _shown(value: object) -> str:
+    """What a meter said, as JSON has it; an object or a list by what is in it."""
+    if isinstance(value, dict):
+        keys = ", ".join(str(key)[:20] for key in list(value)[:NAMED])
+        return f"an object ({keys}{', …' if len(value) > NAMED else ''})" if value else "an empty object"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return f"'{value[:60]}'" if isinstance(value, str) else json.dumps(value)[:60]

@@ -58,6 +58,8 @@ class System:
     groups: tuple[str, ...] = ()
     uptime_s: float | None = None
     load_1min: float | None = None
+    has_sysfs_root: bool | None = None
+    """Whether the target's `sysfs_root` is a folder."""
 
 
 @dataclass(frozen=True)

@@ -90,6 +90,7 @@ def _system(told: Reply) -> System:
         groups=tuple(fields.get("groups", "").split()),
         uptime_s=number(next(iter(fields.get("uptime", "").split()), None)),
         load_1min=number(next(iter(fields.get("load", "").split()), None)),
+        has_sysfs_root={"yes": True, "no": False}.get(fields.get("root_there", "")),
     )
 
 

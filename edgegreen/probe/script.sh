@@ -10,6 +10,7 @@ LC_ALL=C; export LC_ALL
 PATH=$PATH:/usr/sbin:/sbin:/opt/vc/bin
 root=${1%/} asked=$2 folder=$3
 sys=$root/sys
+if [ -d "$1" ]; then root_there=yes; else root_there=no; fi
 if ! [ -d "$sys" ] && { [ -d "$root/class" ] || [ -d "$root/bus" ]; }; then sys=$root root=; fi
 
 limit() { timeout 10 "$@"; }  # a cold Python on an SD card takes a few seconds
@@ -56,6 +57,7 @@ system() {
   printf 'bits=%s\n' "$(getconf LONG_BIT)"
   printf 'packages=%s\n' "$(dpkg --print-architecture)"
   printf 'user=%s\nuid=%s\ngroups=%s\nhome=%s\n' "$(id -un)" "$(id -u)" "$(id -Gn)" "$HOME"
+  printf 'root_there=%s\n' "$root_there"
   printf 'uptime=%s\n' "$(cat "$root/proc/uptime" || cat /proc/uptime)"
   printf 'load=%s\n' "$(cat "$root/proc/loadavg" || cat /proc/loadavg)"
 }

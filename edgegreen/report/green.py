@@ -5,7 +5,9 @@ The figures are those of `edgegreen.green`; what they assume stands in words bel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -16,7 +18,7 @@ from edgegreen.comparison import Row
 from edgegreen.green import Absent, Estimate, Figure, Standing
 from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Footprint
-from edgegreen.report import words
+from edgegreen.report import fitting, words
 from edgegreen.report.terminal import note
 
 # Units: name, how many base units it has, from which value on it is used.
@@ -41,19 +43,53 @@ def show(run: Run, rows: Sequence[Row], out: Console, *, full: bool = False) -> 
             out.print(note(words.ABSENT, f"battery life, CO2e: there is no energy; {why}", "dim"))
 
 
+@dataclass(frozen=True)
+class _Column:
+    """A heading and, as in the main table, how early the column goes when there is little room."""
+
+    heading: str
+    rank: int = 0
+    justify: Literal["left", "right"] = "right"
+
+
+VARIANT = _Column("Variant", justify="left")
+TARGET = _Column("Target", justify="left")
+SETTINGS = {
+    "Runtime": _Column("Runtime", justify="left"),
+    "Threads": _Column("Threads"),
+    "Mode": _Column("Mode", justify="left"),
+    "Governor": _Column("Governor", justify="left"),
+}
+SHORT = {"Threads": _Column("Thr.")}
+EFFICIENCY = (
+    _Column("mJ/inference"), _Column("Inferences/J", 2), _Column("gross/J", 3), _Column("To best", 1),
+)  # fmt: skip
+IN_USE = (_Column("Average W", 3), _Column("Battery"), _Column("CO2e/10⁶", 2), _Column("CO2e/year", 1))
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A row: its name, the marks behind it that are never cut, and its cells by the column's heading."""
+
+    name: Text
+    marks: str = ""
+    cells: Mapping[str, Text] = field(default_factory=dict)
+
+
 class _Section:
     """A titled table with marked notes below it. A note says for which rows it holds, if not for all."""
 
-    def __init__(self, title: str, rows: Sequence[Row], *headings: str, target_column: bool = False) -> None:
-        self.title, self.rows, self._target_column = title, rows, target_column
+    def __init__(
+        self, title: str, rows: Sequence[Row], *figures: _Column, target_column: bool = False
+    ) -> None:
+        self.title, self.rows, self.figures = title, rows, figures
         self.items = [row.measurement for row in rows]
         self.targets = list(dict.fromkeys(item.target for item in self.items))
+        self._telling = fitting.telling(rows)
+        self._columns = [VARIANT, *[TARGET] * target_column, *(SETTINGS[name] for name in self._telling)]
+        self._columns += figures
+        self._lines: list[_Line] = []
         self._notes: dict[tuple[str, str], list[str]] = {}
-        self.table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-        for name in ("Variant", *["Target"] * target_column):
-            self.table.add_column(name, overflow="fold")
-        for heading in headings:
-            self.table.add_column(heading, justify="right", no_wrap=True)
 
     def note(self, mark: str, text: str, item: Measurement | None = None) -> None:
         """Say something below the table: of a row, or of all."""
@@ -64,14 +100,21 @@ class _Section:
 
     def add(self, item: Measurement, *cells: Text) -> None:
         """A row, with the marks of its reading."""
-        name = Text(words.trial(item, self.rows))
-        if item.verdict == "invalid":
-            name.append(" ?", "bold yellow")
-        self.table.add_row(name, *[item.target] * self._target_column, *cells)
+        settings = {
+            "Target": item.target,
+            "Runtime": item.runtime.name,
+            "Threads": str(item.threads),
+            "Mode": words.power_mode(item.tuning),
+            "Governor": words.governor(item.tuning),
+        }
+        named = {column.heading: cell for column, cell in zip(self.figures, cells, strict=True)}
+        marks = " ?" if item.verdict == "invalid" else ""
+        told = {heading: Text(value) for heading, value in settings.items()}
+        self._lines.append(_Line(Text(item.variant), marks, told | {"Thr.": told["Threads"]} | named))
 
     def group(self, name: str) -> None:
         """A line above rows that belong together."""
-        self.table.add_row(Text(f"{name}:", style="dim"))
+        self._lines.append(_Line(Text(f"{name}:", style="dim")))
 
     def cell(self, item: Measurement, figure: Figure, shown: Callable[[Estimate], str]) -> Text:
         """A figure, or a dash whose reason is noted."""
@@ -90,19 +133,33 @@ class _Section:
     def show(self, out: Console) -> None:
         """Print it all."""
         out.print(Text(self.title, style="bold"))
-        out.print(self.table)
+        table, left = fitting.fitted(out, self._columns, ("Target", *self._telling), SHORT, self._table)
+        out.print(table)
+        gone = [column.heading for column in self.figures if column not in left]
+        if gone:
+            self.note("…", f"too narrow for {', '.join(gone)}")
         every = len(self.items)
         for (mark, text), named in self._notes.items():
             who = list(dict.fromkeys(named))
             out.print(note(mark, f"{', '.join(who)}: {text}" if 0 < len(who) < every else text, "dim"))
         out.print()
 
+    def _table(self, columns: Sequence[_Column], name_width: int) -> Table:
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+        for column in columns:
+            table.add_column(column.heading, justify=column.justify, no_wrap=True)
+        for line in self._lines:
+            name = line.name.copy()
+            name.truncate(name_width - len(line.marks), overflow="ellipsis")
+            name.append(line.marks, "bold yellow")
+            table.add_row(name, *(line.cells.get(column.heading, Text()) for column in columns[1:]))
+        return table
+
 
 def _efficiency(rows: Sequence[Row]) -> _Section:
     """Energy, inferences a joule, and the choice by them: of variants on one board, or of boards."""
     several = len({row.measurement.target for row in rows}) > 1
-    headings = ("mJ/inference", "Inferences/J", "gross/J", "To best")
-    section = _Section("Efficiency", rows, *headings, target_column=several)
+    section = _Section("Efficiency", rows, *EFFICIENCY, target_column=several)
     for standing in _standings(section.items, by_variant=several):
         _add_standing(section, standing)
     best = green.best_of_each(row.measurement for row in rows if not row.missed)
@@ -144,8 +201,8 @@ def _add_standing(section: _Section, standing: Standing) -> None:
 def _in_use(rows: Sequence[Row], footprint: Footprint) -> _Section:
     """Average power, battery life, emissions: the columns that the footprint asks for."""
     battery, grid = footprint.capacity_wh is not None, footprint.grid_gco2e_per_kwh is not None
-    headings = ["Average W", *["Battery"] * battery, *["CO2e/10⁶", "CO2e/year"] * grid]
-    section = _Section("In use", rows, *headings)
+    asked = {"Battery": battery, "CO2e/10⁶": grid, "CO2e/year": grid}
+    section = _Section("In use", rows, *(column for column in IN_USE if asked.get(column.heading, True)))
     for target in section.targets:
         if len(section.targets) > 1:
             section.group(target)

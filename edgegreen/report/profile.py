@@ -58,7 +58,7 @@ def _show_kinds(item: Measurement, execution: Execution, out: Console) -> None:
 def _heading(item: Measurement, said: str) -> Text:
     threads = f", {item.threads} threads" if item.threads > 1 else ""
     name = f"{item.target} · {item.variant}{threads}"
-    return Text.assemble((name, "bold"), f"  {words.runtime(item.runtime)}: {said}")
+    return Text.assemble((name, "bold"), f"  {words.runtime(item.runtime, item.execution)}: {said}")
 
 
 def _ms(value: float) -> str:

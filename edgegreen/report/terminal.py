@@ -2,19 +2,18 @@
 
 Marks do not need colour: `*` best of its column, `!` over budget, `?` not to be trusted, `~` worth
 knowing of how it ran, `↺` replayed from a recording, `◇` emulated, `✗` failed, `–` not measured. On a narrow
-terminal the least important columns go first, and are named; then long names are cut. A row is one line, and
-a figure is whole.
+terminal the least important columns go first, and are named; then long names are cut (`fitting`). A row is
+one line, and a figure is whole.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
 from rich.console import Console
-from rich.measure import Measurement as Width
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -22,13 +21,12 @@ from rich.text import Text
 from edgegreen import execution
 from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
-from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.measurement import NO_ACCURACY, Failure, Measurement, Run
 from edgegreen.recipe import Budgets
-from edgegreen.report import words
+from edgegreen.report import fitting, words
 
 PIPE_WIDTH = 2000  # nothing is cut, and a note (which may have a command to copy) is one line
 EMULATED = "emulated: times and energies here are those of no board, and are compared with nothing"
-NAME_WIDTHS = (30, 24, 20, 16, 12, 8)
 
 
 @dataclass(frozen=True)
@@ -47,7 +45,12 @@ class Column:
 
 COLUMNS = (
     Column("Variant", lambda row: row.measurement.variant, 0, justify="left"),
-    Column("Runtime", lambda row: words.runtime(row.measurement.runtime), 4, justify="left"),
+    Column(
+        "Runtime",
+        lambda row: words.runtime(row.measurement.runtime, row.measurement.execution),
+        4,
+        justify="left",
+    ),
     Column("Ran in", lambda row: execution.ran(row.measurement.execution) or words.ABSENT, 5, justify="left"),
     Column("Threads", lambda row: str(row.measurement.threads), 6),
     Column("Mode", lambda row: words.power_mode(row.measurement.tuning), 6, justify="left"),
@@ -64,14 +67,12 @@ COLUMNS = (
 )
 OF_A_METER = ("Power W", "mJ/inference")  # there only where a meter was wanted
 OF_THE_RUNTIME = ("Ran in",)  # there only where a runtime told
-# Columns that tell rows of one variant apart, and by what.
-TELLING: dict[str, Callable[[Measurement], object]] = {
-    "Governor": lambda item: item.tuning and item.tuning.governor,
-    "Mode": lambda item: item.tuning and item.tuning.power_mode,
-    "Threads": lambda item: item.threads,
-    "Runtime": lambda item: item.runtime.name,
-}
 OF_A_SWEEP = ("Governor", "Mode")  # there only where rows differ in them
+# What stands for columns that have to stay where there is little room.
+SHORT = {
+    "Runtime": Column("Runtime", lambda row: row.measurement.runtime.name, 4, justify="left"),
+    "Threads": Column("Thr.", lambda row: str(row.measurement.threads), 6),
+}
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -123,10 +124,13 @@ def _show_target(
 ) -> None:
     board = words.board(rows[0].measurement.conditions)
     out.print(Text.assemble((target, "bold"), f"  {board}" if board else ""))
-    for columns, name_width in _layouts(rows):
-        table = _table(columns, name_width, rows, failures)
-        if Width.get(out, out.options.update(width=1000), table).maximum <= out.width:
-            break
+    table, columns = fitting.fitted(
+        out,
+        _columns(rows),
+        fitting.telling(rows),
+        SHORT,
+        lambda columns, name_width: _table(columns, name_width, rows, failures),
+    )
     out.print(table)
     if chosen := least_energy(rows):
         out.print(note("→", words.choice(chosen, budgets, rows), "bold"))
@@ -139,30 +143,10 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
     metered = any(words.is_metered(row.measurement) for row in rows)
     told = any(row.measurement.execution for row in rows)
     hidden = [*(() if metered else OF_A_METER), *(() if told else OF_THE_RUNTIME)]
-    hidden += [name for name in OF_A_SWEEP if len({TELLING[name](row.measurement) for row in rows}) == 1]
-    return [column for column in COLUMNS if column.heading not in hidden]
-
-
-def _layouts(rows: Sequence[Row]) -> Iterator[tuple[list[Column], int]]:
-    """Columns and the room for a name, from the most generous to the narrowest."""
-    columns = _columns(rows)
-    telling = [
-        name
-        for name, what in TELLING.items()
-        if any(words.differ(row.measurement, rows, what) for row in rows)
+    hidden += [
+        name for name in OF_A_SWEEP if len({fitting.TELLING[name](row.measurement) for row in rows}) == 1
     ]
-    twins = [column for name in telling for column in columns if column.heading == name]
-    yield columns, 100
-    for column in sorted(columns, key=lambda column: -column.rank):
-        yield columns, NAME_WIDTHS[0]
-        if column.rank and column not in twins:
-            columns = [other for other in columns if other is not column]
-    for width in NAME_WIDTHS:
-        yield columns, width
-    for twin in reversed(twins):
-        columns = [other for other in columns if other is not twin]
-        for width in NAME_WIDTHS:
-            yield columns, width
+    return [column for column in COLUMNS if column.heading not in hidden]
 
 
 def _table(
@@ -177,7 +161,7 @@ def _table(
     for failure in failures:
         if failure.variant:
             empty = (Text(words.ABSENT, style="dim") for _ in columns[1:])
-            table.add_row(Text(f"{_cut(failure.variant, name_width - 2)} ✗", style="red"), *empty)
+            table.add_row(Text(f"{fitting.cut(failure.variant, name_width - 2)} ✗", style="red"), *empty)
     return table
 
 
@@ -187,11 +171,7 @@ def _name(row: Row, width: int) -> Text:
     marks += [(" ?", "bold yellow")] * (row.measurement.verdict == "invalid")
     marks += [(" ↺", "bold yellow")] * (words.replayed(row.measurement) is not None)
     marks += [(" ◇", "bold yellow")] * row.measurement.emulated
-    return Text.assemble(_cut(row.measurement.variant, width - 2 * len(marks)), *marks)
-
-
-def _cut(name: str, width: int) -> str:
-    return name if len(name) <= width else f"{name[: width - 1]}…"
+    return Text.assemble(fitting.cut(row.measurement.variant, width - 2 * len(marks)), *marks)
 
 
 def _cell(column: Column, row: Row) -> Text:
@@ -213,16 +193,13 @@ def _notes(
         ("✗", f"{', '.join(map(_what, alike))} ({stage}): {error}", "red")
         for (_, stage, error), alike in _by_reason(failures).items()
     ]
-    for row in rows:
-        name = words.trial(row.measurement, rows)
-        notes += [("!", f"{name}: {text}", "red") for text in row.missed]
-        notes += [("?", f"{name}: {text}", "yellow") for text in row.measurement.reasons]
-        notes += [("~", f"{name}: {text}", "yellow") for text in row.warnings]
+    for (mark, text, style), items in _of_rows(rows).items():
+        notes.append((mark, f"{words.trials(items, rows)}: {text}", style))
     origins = dict.fromkeys(words.replayed(row.measurement) for row in rows)
     notes += [("↺", origin, "yellow") for origin in origins if origin]
     if any(row.measurement.emulated for row in rows):
         notes.append(("◇", EMULATED, "yellow"))
-    if any(row.measurement.accuracy is None and not row.measurement.reasons for row in rows):
+    if any(not _says_of_accuracy(row.measurement) for row in rows):
         notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
     if any(row.speedup is None and not row.measurement.emulated for row in rows):
         notes.append((words.ABSENT, "speed: no row of a baseline with as many threads here", "dim"))
@@ -231,10 +208,34 @@ def _notes(
     notes += [(words.ABSENT, f"energy: {why}", "dim") for why in absent]
     if any(row.best for row in rows):
         notes.append(("*", "best of its column", "dim"))
-    gone = [column.heading for column in _columns(rows) if column not in columns]
+    gone = [
+        column.heading
+        for column in _columns(rows)
+        if column not in columns and SHORT.get(column.heading) not in columns
+    ]
     if gone:
         notes.append(("…", f"too narrow for {', '.join(gone)}; --json has everything", "dim"))
     return notes
+
+
+def _of_rows(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Measurement]]:
+    """Each remark once, with the rows it is about."""
+    found: dict[tuple[str, str, str], list[Measurement]] = {}
+    for row in rows:
+        said = (
+            ("!", row.missed, "red"),
+            ("?", row.measurement.reasons, "yellow"),
+            ("~", row.warnings, "yellow"),
+        )
+        for mark, texts, style in said:
+            for text in texts:
+                found.setdefault((mark, text, style), []).append(row.measurement)
+    return found
+
+
+def _says_of_accuracy(item: Measurement) -> bool:
+    """Whether a row has an accuracy, or a reason why it has none."""
+    return item.accuracy is not None or any(why.startswith(NO_ACCURACY) for why in item.reasons)
 
 
 def _what(failure: Failure) -> str:

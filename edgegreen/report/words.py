@@ -9,12 +9,14 @@ from typing import Any
 
 from edgegreen.choice import Choice
 from edgegreen.comparison import Row
-from edgegreen.measurement import Measurement, RuntimeUsed, Tuning
+from edgegreen.measurement import Execution, Measurement, RuntimeUsed, Tuning
 from edgegreen.recipe import Budgets
 
 ABSENT = "–"
 # Metrics that are shares; they read as per cent and change by points.
 SHARES = ("top1", "top5", "auc")
+FLOATS = ("f32", "f16", "bf16")
+NAMED = 3  # rows that are named one by one in a sentence
 LOPSIDED = 0.2  # an interval's middle this share of half its width away from the value
 
 
@@ -26,9 +28,19 @@ def number(value: float | None) -> str:
         return "0"
     rounded = f"{value:.2e}"  # first, so that 9.996 is 10.0 and not 10.00
     if abs(value) < 1e-6:
-        return rounded
+        return _minus(rounded)
     decimals = 2 - int(rounded.partition("e")[2])
-    return f"{float(rounded):.{decimals}f}" if decimals > 0 else f"{value:.0f}"
+    return _minus(f"{float(rounded):.{decimals}f}" if decimals > 0 else f"{value:.0f}")
+
+
+def _fixed(value: float, decimals: int) -> str:
+    """So many decimals, thousands set apart; what rounds to zero has no sign."""
+    return _minus(f"{round(value, decimals) + 0.0:,.{decimals}f}")
+
+
+def _minus(text: str) -> str:
+    """With a minus that is one."""
+    return f"−{text[1:]}" if text.startswith("-") else text
 
 
 def metric(rows: Sequence[Row]) -> str:
@@ -60,10 +72,15 @@ def duration(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
-def runtime(used: RuntimeUsed) -> str:
-    """`litert 2.3.0` or `litert 2.3.0 + XNNPACK`; a build's own suffix is left out."""
-    version = used.version.split("-")[0]
-    return f"{used.name} {version}" + (f" + {used.delegate}" if used.delegate else "")
+def runtime(used: RuntimeUsed, executed: Execution | None = None) -> str:
+    """`litert 2.3.0` or `litert 2.3.0 + XNNPACK`; a build's own suffix is left out.
+
+    A precision of floats stands there only where nothing is known of what ran, or something ran in it.
+    """
+    version, more = used.version.split("-")[0], used.delegate
+    if more in FLOATS and executed and executed.compute and more not in executed.compute:
+        more = None
+    return f"{used.name} {version}" + (f" + {more}" if more else "")
 
 
 def accuracy(row: Row) -> str:
@@ -99,7 +116,7 @@ def plus_minus(value: float, half: float) -> str:
     if not half > 0:
         return number(value)
     decimals = max(0, 1 - int(f"{half:.1e}".partition("e")[2]))
-    return f"{value:.{decimals}f} ± {half:.{decimals}f}"
+    return f"{_fixed(value, decimals)} ± {_fixed(half, decimals)}"
 
 
 def estimate(value: float, low: float, high: float) -> str:
@@ -108,8 +125,14 @@ def estimate(value: float, low: float, high: float) -> str:
     if not math.isfinite(half):
         return f"{number(value)} (≥ {number(low)})"
     if abs((low + high) / 2 - value) > LOPSIDED * half:
-        return f"{number(value)} ({number(low)}…{number(high)})"
+        return "{} ({}…{})".format(*map(_of_three, (value, low, high)))
     return plus_minus(value, half)
+
+
+def _of_three(value: float) -> str:
+    """Three digits, also above 1000: more than these are worth."""
+    rounded = float(f"{value:.2e}")
+    return _fixed(rounded, 0) if abs(rounded) >= 1000 else number(value)
 
 
 def scope(item: Measurement) -> str:
@@ -151,10 +174,9 @@ def choice(found: Choice, budgets: Budgets, among: Sequence[Row]) -> str:
     text = f"{start} {trial(best, among)}: {energy(best)} mJ ({percentile} {number(value_ms)} ms)"
     if not found.alike:
         return text
-    alike = "; ".join(
-        f"{trial(row.measurement, among)} ({energy(row.measurement)} mJ)" for row in found.alike
-    )
-    return f"{text}. Not to be told apart from it: {alike}"
+    alike = [f"{trial(row.measurement, among)} ({energy(row.measurement)} mJ)" for row in found.alike]
+    more = f"; and {len(alike) - NAMED} more" if len(alike) > NAMED else ""
+    return f"{text}. Not to be told apart from it: {'; '.join(alike[:NAMED])}{more}"
 
 
 def is_metered(item: Measurement) -> bool:
@@ -195,6 +217,16 @@ def trial(item: Measurement, among: Sequence[Row]) -> str:
     if item.tuning and differ(item, among, lambda m: m.tuning):
         parts.append(str(item.tuning))
     return ", ".join(parts)
+
+
+def trials(items: Sequence[Measurement], among: Sequence[Row]) -> str:
+    """Names of several rows of a target; a variant whose rows are all of them is named once."""
+    names = []
+    for item in items:
+        twins = [row.measurement for row in among if row.measurement.variant == item.variant]
+        names.append(item.variant if all(twin in items for twin in twins) else trial(item, among))
+    names = list(dict.fromkeys(names))
+    return ("; " if any("," in name for name in names) else ", ").join(names)
 
 
 def differ(item: Measurement, among: Sequence[Row], what: Callable[[Measurement], object]) -> bool:

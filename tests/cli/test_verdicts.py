@@ -95,7 +95,7 @@ def test_a_runtime_that_computes_something_else_than_the_host(shell: Shell) -> N
     done = shell.run("deploy", shell.recipe(), "--target", "broken", "--target", "local")
     assert re.findall(r"^(fp32|int8) (\?)?", done.out, re.MULTILINE)[:2] == [("fp32", "?"), ("int8", "?")]
     reason = "this board's runtime computes something else than the host with the same file"
-    assert done.out.count(f"? fp32: {reason}") == 1
+    assert done.out.count(f"? fp32, int8: {reason}") == 1
     found = [(r["target"], but_for_noise(r["reasons"])) for r in shell.runs[0]["results"]]
     assert found == [("broken", [reason])] * 2 + [("local", [])] * 2
     assert "*" not in done.out.partition("local  ")[0]  # nothing invalid is best of anything

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from edgegreen.agent.meters.tree import Unreadable
 from edgegreen.meters import web
+from edgegreen.meters.base import watts
 from edgegreen.meters.web import Challenge, Server, at
 from meters import plugs
 from meters.plugs import serving
@@ -150,3 +151,17 @@ def test_the_digest_of_rfc_7616(monkeypatch: pytest.MonkeyPatch) -> None:
         assert 'opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"' in answer
         assert "nc=00000001" in answer
         assert "nc=00000002" in challenge.answer("/")
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ({"Power": 3, "Total": 1}, "an object (Power, Total), which"),
+        ({str(n): n for n in range(9)}, "an object (0, 1, 2, 3, 4, …), which"),
+        ({}, "an empty object,"), ([1, 2], "a list of 2,"), (None, "null,"), (True, "true,"), ("on", "'on',"),
+    ],
+)  # fmt: skip
+def test_what_is_no_power_is_said_as_json_has_it(value: object, words: str) -> None:
+    with pytest.raises(Unreadable) as caught:
+        watts(value, "it")
+    assert str(caught.value).startswith(f"it says {words}")

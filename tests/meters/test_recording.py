@@ -25,6 +25,7 @@ from edgegreen.statistics.clocks import Exchange
 from meters import plugs
 from meters.plugs import serving
 
+FIRST_GOOD, FAILING = 5, 7  # answers
 AHEAD_NS = 5_000_000_000_000  # the board's clock, of ours
 
 
@@ -123,20 +124,31 @@ def test_a_meter_that_is_not_there_is_a_reason() -> None:
 
 
 def test_readings_that_fail_and_a_gap_are_told() -> None:
-    start = time.monotonic()
+    """By the count of answers, and until there are enough: how fast they come is the machine's business."""
+    asked = 0
+    enough = threading.Event()
 
     def reply(*_: object) -> plugs.Answer:
-        return plugs.told(3.0) if not 0.25 < time.monotonic() - start < 0.6 else plugs.NOT_FOUND
+        nonlocal asked
+        asked += 1
+        if asked > FIRST_GOOD + FAILING + 3:
+            enough.set()
+        return plugs.NOT_FOUND if 0 < asked - FIRST_GOOD <= FAILING else plugs.told(3.0)
 
     with serving(reply) as plug:
-        found = record(page(plug.address), 0.9)
+        running = Recording(page(plug.address), board)
+        running.start()
+        assert enough.wait(30)
+        found = running.finish()
     assert found.summary
-    assert found.summary.failed == int(np.isnan(found.readings["value"]).sum()) >= 3
-    assert found.summary.gap_count == 1
-    (gap,) = found.summary.gaps
-    assert (
-        found.readings["t_ns"][0] < gap[0] < gap[1] <= found.readings["t_ns"][-1]
-    )  # on the board's clock as well
+    failed = np.isnan(found.readings["value"])
+    assert found.summary.failed == failed.sum() == FAILING
+    # A machine that was busy may have left other gaps; the one of the answers that failed is among them.
+    assert found.summary.gap_count == len(found.summary.gaps) >= 1
+    t_ns = found.readings["t_ns"]  # on the board's clock, as the gaps are
+    around = [gap for gap in found.summary.gaps if gap[0] < t_ns[failed][0] and t_ns[failed][-1] < gap[1]]
+    assert len(around) == 1
+    assert t_ns[0] <= around[0][0] < around[0][1] <= t_ns[-1]
     assert found.troubles == (f"{plug.address} answered 404 Not Found",)
 
 

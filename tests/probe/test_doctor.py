@@ -86,7 +86,7 @@ def changed(part: str, **fields: Any) -> BoardFacts:
 def test_a_healthy_board_has_nothing() -> None:
     findings = doctor.examine(PI, TARGET)
     assert {finding.gravity for finding in findings} == {"fine"}
-    for_a_pi = {check.name for check in CHECKS} - {"edge tpu", "jetpack"}
+    for_a_pi = {check.name for check in CHECKS} - {"edge tpu", "jetpack", "sysfs_root"}
     assert {finding.check for finding in findings} == for_a_pi
 
 
@@ -95,6 +95,16 @@ def test_a_board_that_tells_nothing_is_not_called_fine() -> None:
     unknown = {"userland", "runtime", "disk", "heat", "governor", "load", "memory", "swap", "clock"}
     assert {check for check, gravity in told.items() if gravity == "unknown"} == unknown
     assert told["python"] == "stops"
+
+
+def test_a_sysfs_root_that_is_not_there() -> None:
+    target = Target(family="raspberry-pi-5", host="pi5.local", sysfs_root="/hots/sys").called("pi5")
+    (finding,) = found(changed("system", has_sysfs_root=False), "sysfs_root", target)
+    assert finding.gravity == "spoils"
+    assert finding.text.startswith("there is no folder `/hots/sys` on the board")
+    for told, gravity in ((True, "fine"), (None, "unknown")):
+        (finding,) = found(changed("system", has_sysfs_root=told), "sysfs_root", target)
+        assert finding.gravity == gravity
 
 
 V36 = replace(PYTHON, version=(3, 6, 9), packages=())
@@ -229,7 +239,8 @@ def test_what_spoils_readings(check: str, facts: BoardFacts, words: str, advice:
 
 
 def test_every_check_is_seen_to_find_something() -> None:
-    seen = {check for check, *_ in (*STOPS.values(), *SPOILS.values())} | {"family", "jetpack"}
+    seen = {check for check, *_ in (*STOPS.values(), *SPOILS.values())}
+    seen |= {"family", "jetpack", "sysfs_root"}  # each has a test of its own
     assert seen == {check.name for check in CHECKS}
 
 

@@ -12,7 +12,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from edgegreen import comparison
-from edgegreen.measurement import Measurement
+from edgegreen.measurement import Measurement, Tuning
 from edgegreen.recipe import Footprint
 from edgegreen.report import green
 
@@ -152,3 +152,31 @@ def test_figures_are_whole_at_80_columns(width: int) -> None:
     assert max(cell_len(line) for line in text.splitlines()) <= width
     assert "…" not in re.sub(r"\([^)]*\)", "", text)
     assert "12.3 ± 1.4" in text
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_a_row_is_one_line_that_reads_like_no_other(width: int) -> None:
+    long = "int8-openvino-with-a-long-name"
+    items = [
+        metered(long, mj=818.46, half=200, target=target, threads=threads, tuning=Tuning(governor=governor))
+        for target in ("pi5", "jetson")
+        for threads in (1, 4)
+        for governor in ("powersave", "performance")
+    ]
+    for text in (shown(*items, footprint=BATTERY, width=width), shown(*items[:4], full=True, width=width)):
+        assert max(cell_len(line) for line in text.splitlines()) <= width
+        tables = [
+            re.split(r"\n\W ", part)[0].splitlines() for part in re.split(r"Efficiency\n|In use\n", text)[1:]
+        ]
+        for heading, *lines in tables:
+            rows = [line for line in lines if line.startswith("int8-ope")]
+            assert len(rows) == len([line for line in lines if ":" not in line and line.strip()])
+            assert "Thr" in heading
+            assert "Governor" in heading
+    assert "too narrow for" in text
+
+
+def test_the_least_important_columns_go_first() -> None:
+    text = shown(metered("a", mj=4), metered("b" * 40, mj=5), width=66)
+    assert cells(text, "Variant") == [["Variant", "mJ/inference", "To best"]]
+    assert "… too narrow for Inferences/J, gross/J" in text

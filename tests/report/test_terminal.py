@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 import pytest
-from builders import BOARD, accuracy, executed, measurement, run
+from builders import BOARD, accuracy, executed, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -97,6 +97,23 @@ class TestTable:
     def test_an_accuracy_that_was_no_number_is_not_blamed_on_the_recipe(self) -> None:
         broken = measurement(accuracy=None, verdict="invalid", reasons=("the outputs are not finite",))
         assert "evaluation data" not in shown(run(KWS[0], broken))
+
+    def test_a_dash_has_its_reason_also_where_the_row_bears_other_marks(self) -> None:
+        text = shown(run(measurement(accuracy=None, verdict="invalid", reasons=("a busy board",))))
+        assert "– accuracy: the recipe names no evaluation data" in text.splitlines()
+
+    def test_what_is_said_of_several_rows_is_said_once(self) -> None:
+        partly = executed(("CONV_2D", "i8", True, 2), ("SOFTMAX", "i8", False, 1))
+        sweep = [
+            measurement(name, execution=partly, threads=threads, verdict="invalid", reasons=("a busy board",))
+            for name in ("a", "b")
+            for threads in (1, 2, 4)
+        ]
+        lines = shown(run(*sweep, measurement("c", execution=partly, p50=2))).splitlines()
+        assert "~ a, b, c: 2 of 3 operators in XNNPACK; left: SOFTMAX" in lines
+        assert "? a, b: a busy board" in lines
+        lines = shown(run(*sweep[:2], measurement("a", threads=4))).splitlines()
+        assert "? a, 1 thread; a, 2 threads: a busy board" in lines
 
     def test_no_speed_without_a_baseline_and_why(self) -> None:
         text = shown(run(measurement("int8-tflite")))
@@ -192,6 +209,7 @@ class TestWidth:
             text = shown(run(*TWINS), width)
             heading = next(line for line in text.splitlines() if line.startswith("Variant"))
             there = [c.heading for c in terminal.COLUMNS if c.heading not in AT_TIMES]
+            heading = heading.replace("Thr.", "Threads")
             gone = [name for name in there if name not in heading]
             flat = " ".join(text.split())
             if gone:
@@ -275,10 +293,22 @@ class TestWidth:
         assert "mJ" not in text
         assert "no meter" not in text
 
-    @pytest.mark.parametrize("width", [120, 80, 60])
+    @pytest.mark.parametrize("width", [120, 80, 60, 50])
+    def test_no_two_rows_of_a_sweep_read_alike(self, width: int) -> None:
+        runtimes = (("litert", "2.3.0", "XNNPACK"), ("tflite-runtime", "2.14.0", None))
+        sweep = [
+            metered("int8-tflite", mj=1234.5, half=100, threads=threads, runtime=runtime,
+                    tuning=Tuning(governor=governor))
+            for threads in (1, 4) for runtime in runtimes for governor in ("powersave", "performance")
+        ]  # fmt: skip
+        rows = [line for line in shown(run(*sweep), width).splitlines() if line.startswith("int8")]
+        assert len({*map(str.rstrip, rows)}) == len(sweep)
+        assert max(map(cell_len, rows)) <= width
+
+    @pytest.mark.parametrize("width", [120, 80, 60, 40])
     def test_rows_that_differ_in_threads_alone_stay_apart(self, width: int) -> None:
         text = shown(run(*TWINS), width)
-        first, second = (line for line in text.splitlines() if line.startswith("fp32-tflite"))
+        first, second = (line for line in text.splitlines() if line.startswith("fp32-tf"))
         assert re.search(r" 1 ", first)
         assert re.search(r" 4 ", second)
 

@@ -6,11 +6,13 @@ import math
 import re
 
 import pytest
-from builders import accuracy, measurement
+from builders import accuracy, executed, measurement, metered
 from hypothesis import given
 from hypothesis import strategies as st
 
 from edgegreen import comparison
+from edgegreen.choice import Choice
+from edgegreen.comparison import Row
 from edgegreen.measurement import Accuracy, Energy, RuntimeUsed
 from edgegreen.recipe import Budgets
 from edgegreen.report import words
@@ -25,17 +27,18 @@ def test_energy_has_as_many_digits_as_are_known() -> None:
 
     assert shown(4.2134, 0.1316) == "4.21 ± 0.13"
     assert shown(0.097470, 0.013555) == "0.097 ± 0.014"
-    assert shown(4213.4, 131.6) == "4213 ± 132"
+    assert shown(4213.4, 131.6) == "4,213 ± 132"
     assert shown(42.134, 9.96) == "42 ± 10"
     assert shown(0.000123, 0.0000042) == "0.0001230 ± 0.0000042"
-    assert shown(-0.5, 1.25) == "-0.5 ± 1.2"
+    assert shown(-0.5, 1.25) == "−0.5 ± 1.2"
+    assert shown(-0.004, 1.25) == "0.0 ± 1.2"
     assert shown(4.2134, 0.0) == "4.21"
     assert words.energy(measurement()) == words.ABSENT
 
 
 @given(FINITE)
 def test_a_number_has_three_digits_and_no_exponent(value: float) -> None:
-    shown = words.number(value)
+    shown = words.number(value).replace("−", "-", 1)
     assert re.fullmatch(r"-?\d+(\.\d+)?" if value == 0 or abs(value) >= 1e-6 else r"-?\d\.\d\de-\d+", shown)
     assert float(shown) == pytest.approx(value, rel=0.00501, abs=0)
     digits = shown.partition("e")[0].lstrip("-").replace(".", "").lstrip("0")
@@ -58,7 +61,7 @@ def test_a_size_has_three_digits_and_a_unit(size_bytes: int) -> None:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [(0, "0"), (0.0, "0"), (0.0646, "0.0646"), (0.000123456, "0.000123"), (1.2345, "1.23"), (9.996, "10.0"),
-     (12.345, "12.3"), (99.96, "100"), (123.4, "123"), (999.7, "1000"), (12345.6, "12346"), (-1.5, "-1.50"),
+     (12.345, "12.3"), (99.96, "100"), (123.4, "123"), (999.7, "1000"), (12345.6, "12346"), (-1.5, "−1.50"),
      (None, "–"), (math.nan, "–"), (math.inf, "–")],
 )  # fmt: skip
 def test_numbers(value: float | None, shown: str) -> None:
@@ -101,6 +104,35 @@ def test_a_runtime_is_named_without_its_builds_suffix() -> None:
     )
     used = RuntimeUsed(name="openvino", version="2026.4.1-21345-abcdef", delegate=None)
     assert words.runtime(used) == "openvino 2026.4.1"
+
+
+def test_a_precision_of_floats_is_shown_where_floats_are_computed_in_it() -> None:
+    used = RuntimeUsed(name="openvino", version="2026.4.1", delegate="bf16")
+    integers = executed(("Convolution", "i8", None, 5), ("Softmax", "bf16", None, 1))
+    mixed = executed(("Convolution", "i8", None, 5), ("MatMul", "bf16", None, 1))
+    assert words.runtime(used, integers) == "openvino 2026.4.1"
+    assert words.runtime(used, mixed) == words.runtime(used) == "openvino 2026.4.1 + bf16"
+    used = RuntimeUsed(name="litert", version="2.3.0", delegate="XNNPACK")
+    assert words.runtime(used, integers) == "litert 2.3.0 + XNNPACK"
+
+
+def test_an_estimate_has_no_more_digits_than_it_is_worth() -> None:
+    assert words.estimate(818460, 675061, 1039214) == "818,000 (675,000…1,040,000)"
+    assert words.estimate(818460, 818360, 818560) == "818,460 ± 100"
+    assert words.estimate(6.56, 3.864, 22.1) == "6.56 (3.86…22.1)"
+    assert words.estimate(-2.0, -8.0, -1.5) == "−2.00 (−8.00…−1.50)"
+
+
+def test_of_many_rows_like_the_best_three_are_named() -> None:
+    def row(name: str, mj: float) -> Row:
+        (made,) = comparison.rows([metered(name, mj=mj, half=5)], None, Budgets())
+        return made
+
+    best, *alike = rows = [row(f"v{n}", 4 + n / 10) for n in range(8)]
+    text = words.choice(Choice(best, tuple(alike), 0, 0, 0), Budgets(), rows)
+    assert text.endswith("v1 (4.1 ± 5.0 mJ); v2 (4.2 ± 5.0 mJ); v3 (4.3 ± 5.0 mJ); and 4 more")
+    text = words.choice(Choice(best, tuple(alike[:3]), 0, 0, 0), Budgets(), rows)
+    assert text.endswith("v2 (4.2 ± 5.0 mJ); v3 (4.3 ± 5.0 mJ)")
 
 
 def test_a_board_in_a_line_of_what_is_known_of_it() -> None:

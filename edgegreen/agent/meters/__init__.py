@@ -6,6 +6,7 @@ why there is none. A number is never made up.
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from typing import Callable, NamedTuple
 
@@ -23,6 +24,12 @@ METERS: dict[str, Callable[[str, Run], list[Meter]]] = {
     "rapl": rapl.find,
     "power_supply": power_supply.find,
 }
+
+# Of what is in hwmon, `auto` takes power monitors that are known: a graphics card's power is not the board's.
+UNASKED = dict(METERS, hwmon=hwmon.find_monitors)
+
+# A rail → those whose watts are in its own, where that is known of a kind.
+PARTS = {"ina3221": ina3221.PARTS}
 
 # What `auto` looks for on each family of boards, the best first. hwmon stands where nothing is built in,
 # for a monitor the user wired up.
@@ -67,8 +74,22 @@ class Choice(NamedTuple):
     why: str
 
 
-def choose(root: str, family: str, run_: Run = run, kind: str = AUTO, rail: str | None = None) -> Choice:
-    """The meter of this kind (AUTO: the family's best) and rail; the rail "A + B" is the sum of both."""
+def choose(
+    root: str,
+    family: str,
+    run_: Run = run,
+    kind: str = AUTO,
+    rail: str | None = None,
+    *,
+    scope: str | None = None,
+) -> Choice:
+    """The meter of this kind (AUTO: the family's best) and rail; the rail "A + B" is the sum of both.
+
+    `scope` is what the user knows it sees and the board cannot tell. Raises ValueError for one of no name.
+    """
+    if not os.path.isdir(root):
+        told = "there is no folder {} on the board, in which its `/sys` is looked for".format(root)
+        return Choice(None, told + "; `sysfs_root` in the target names it, and may be left out")
     kinds = FAMILIES.get(family, FAMILIES["linux"]) if kind == AUTO else (kind,)
     reasons = [NOTES[family]] if kind == AUTO and family in NOTES else []
     absent = []
@@ -76,11 +97,13 @@ def choose(root: str, family: str, run_: Run = run, kind: str = AUTO, rail: str 
         if name not in METERS:
             return Choice(None, "no meter is called `{}`; there are {}".format(name, ", ".join(METERS)))
         try:
-            meters = METERS[name](root, run_)
+            meters = (UNASKED if kind == AUTO else METERS)[name](root, run_)
             if meters:
                 meter = _pick(meters, name, rail)
                 meter.read()
-                return Choice(meter, "; ".join([_told(meter, kind, family), *reasons]))
+                if scope:
+                    meter = with_scope(meter, scope)
+                return Choice(meter, "; ".join([_told(meter, kind, family, scope), *reasons]))
             absent.append(name)
         except Unreadable as error:
             reasons.append(str(error))
@@ -106,7 +129,9 @@ def _pick(meters: list[Meter], kind: str, rail: str | None) -> Meter:
             return mains[0]
         told = "{} has the rails {}; which of them contain others is not known".format(kind, ", ".join(rails))
         raise Unreadable(told, "name one as `rail`, or several that do not overlap as `rail: A + B`")
-    parts = [_of_rail(meters, name, kind) for name in ([rail] if rail in rails else _names(rail))]
+    names = [rail] if rail in rails else _names(rail)
+    parts = [_of_rail(meters, name, kind) for name in names]
+    _check_counted_once(names, kind)
     return parts[0] if len(parts) == 1 else Sum.of(parts, misses="every other rail")
 
 
@@ -118,12 +143,26 @@ def _of_rail(meters: list[Meter], rail: str, kind: str) -> Meter:
     raise Unreadable("{} has no rail `{}`; there are {}".format(kind, rail, rails))
 
 
+def _check_counted_once(names: list[str], kind: str) -> None:
+    """Raises Unreadable where a sum would count watts twice."""
+    known = PARTS.get(kind, {})
+    for name in names:
+        if names.count(name) > 1:
+            raise Unreadable("`rail` names {} twice".format(name), "name every rail once")
+        inside = [part for part in known.get(name, ()) if part in names]
+        if inside:
+            told = "the watts of {} are already in {}, and a sum would count them twice"
+            hint = "name {} without {}".format(name, " and ".join(inside))
+            raise Unreadable(told.format(" and ".join(inside), name), hint)
+
+
 def _names(rail: str) -> list[str]:
     return [name.strip() for name in rail.split("+")]
 
 
-def _told(meter: Meter, kind: str, family: str) -> str:
+def _told(meter: Meter, kind: str, family: str, scope: str | None) -> str:
     about = meter.about
     asked = "found by `auto` for family {}".format(family) if kind == AUTO else "as asked"
     misses = ", without {}".format(about.misses) if about.misses else ""
-    return "{}, {}: {} ({}{})".format(about.kind, asked, about.rail, about.scope, misses)
+    sees = about.scope + (" by the target's word" if scope else misses)
+    return "{}, {}: {} ({})".format(about.kind, asked, about.rail, sees)

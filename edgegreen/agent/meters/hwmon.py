@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from .base import RAIL_SUM, About, Direct, Meter, Product
-from .tree import Attribute, Run, found, number, text
+from .tree import Attribute, Run, Unreadable, found, number, text
 
 KIND = "hwmon"
 NOT_MEASURED = ("ucsi_source_psy", "tcpm_source_psy")
@@ -20,7 +20,7 @@ ELSEWHERE = ("ina3221",)
 
 
 class Chip(NamedTuple):
-    """A Texas Instruments monitor as Linux sets it up: one step of its power, and its averaging.
+    """A power monitor as Linux sets it up: one step of its power, and its averaging.
 
     A step is `step_uw`, or `step_uw_ohm` over the shunt; `averaging_s` holds where the driver has no
     `update_interval`.
@@ -33,7 +33,8 @@ class Chip(NamedTuple):
 
 # drivers/hwmon/ina2xx.c: power_lsb = power_lsb_factor · 1e9 / shunt_div / shunt in µΩ. The INA219 is set to
 # one 12-bit conversion of each input (0x399F: 532 µs twice), the INA226 to 16, and tells. ina238.c: 16
-# conversions of 1052 µs, each of voltage, shunt and temperature in turn (0xfb6a).
+# conversions of 1052 µs, each of voltage, shunt and temperature in turn (0xfb6a). ltc4151.c has no power: in1
+# is the voltage that feeds the shunt whose current is curr1.
 CHIPS = {
     "ina219": Chip(None, 20 * 1e9 / 100 / 1e6, 0.0011),
     "ina220": Chip(None, 20 * 1e9 / 100 / 1e6, 0.0011),
@@ -43,6 +44,7 @@ CHIPS = {
     "ina260": Chip(10_000, None, None),
     "ina237": Chip(None, None, 0.0505),
     "ina238": Chip(None, None, 0.0505),
+    "ltc4151": Chip(None, None, None),
 }
 UNKNOWN = Chip(None, None, None)
 
@@ -56,7 +58,22 @@ class Sensor(NamedTuple):
 
 
 def find(root: str, run: Run) -> list[Meter]:  # noqa: ARG001
-    """Every sensor. The main one is the only Texas Instruments monitor, if there is just one."""
+    """Every sensor. The main one is the only known monitor (CHIPS), if there is just one."""
+    return [sensor.meter for sensor in _found(root)]
+
+
+def find_monitors(root: str, run: Run) -> list[Meter]:  # noqa: ARG001
+    """The sensors of known monitors alone. Raises Unreadable where there are only others."""
+    found_ = _found(root)
+    monitors = [sensor.meter for sensor in found_ if sensor.chip in CHIPS]
+    if found_ and not monitors:
+        others = ", ".join(sensor.meter.about.rail for sensor in found_)
+        told = "hwmon has {}: no power monitor that is known, and not taken unasked".format(others)
+        raise Unreadable(told, "if that is the board's power, ask for it with `meter: hwmon`")
+    return monitors
+
+
+def _found(root: str) -> list[Sensor]:
     found_ = [sensor for sensor in sensors(root) if not sensor.chip.startswith(NOT_MEASURED + ELSEWHERE)]
     monitors = [sensor for sensor in found_ if sensor.chip in CHIPS]
     if len(monitors) == 1:
@@ -66,11 +83,14 @@ def find(root: str, run: Run) -> list[Meter]:  # noqa: ARG001
         rail = sensor.meter.about.rail
         if rails.count(rail) > 1:
             _change(sensor, rail="{}@{}".format(rail.partition("@")[0], place(sensor.folder)))
-    return [sensor.meter for sensor in found_]
+    return found_
 
 
 def sensors(root: str, kind: str = KIND) -> list[Sensor]:
-    """The power sensors of every chip: its own power figures, or else its voltages times its currents."""
+    """The power sensors of every chip: its own power figures, or else a known one's voltage times current.
+
+    Of other chips (a mainboard's, say) a voltage and a current of one number need not be of one rail.
+    """
     all_: list[Sensor] = []
     for folder in found(root, "sys/class/hwmon/hwmon*"):
         name = text(os.path.join(folder, "name")) or ""
@@ -78,7 +98,7 @@ def sensors(root: str, kind: str = KIND) -> list[Sensor]:
         pairs = {
             channel
             for channel in _channels(folder, "in") & _channels(folder, "curr")
-            if _alike(folder, channel)
+            if name in CHIPS and _alike(folder, channel)
         }
         meters = (_meter(kind, folder, name, channel, bool(powers)) for channel in sorted(powers or pairs))
         all_.extend(Sensor(folder, name, meter) for meter in meters)

@@ -37,6 +37,15 @@ TOTALS = (
     Total(("VDD_GPU_SOC", "VDD_CPU_CV", "VIN_SYS_5V0"), RAIL_SUM, CARRIER),
 )
 
+# Rails that measure the watts of others again. VDD_IN: Orin Nano and NX, Xavier NX, TX2.
+PARTS = {
+    "VDD_IN": (
+        "VDD_CPU_GPU_CV", "VDD_SOC", "VDD_SYS_GPU", "VDD_SYS_SOC", "VDD_SYS_CPU", "VDD_SYS_DDR",
+    ),
+    "POM_5V_IN": ("POM_5V_GPU", "POM_5V_CPU"),
+    "VIN_SYS_5V0": ("VDDQ_VDD2_1V8AO",),
+}  # fmt: skip
+
 
 def find(root: str, run: Run) -> list[Meter]:  # noqa: ARG001  (every kind is found with the same arguments)
     """The total if it is known, then every rail. Raises Unreadable when a rail's name may not be read."""

@@ -43,6 +43,10 @@ def _reads_its_own_meter(case: Case) -> bool:
     return case.target.is_metered and isinstance(case.target.power, PowerMeter)
 
 
+def _has_sysfs_root(case: Case) -> bool:
+    return case.target.sysfs_root != "/"
+
+
 def _is_pi(case: Case) -> bool:
     return case.family_is("raspberry-pi")
 
@@ -65,6 +69,7 @@ CHECKS = (
     Check("userland", software.userland),
     Check("runtime", software.runtime),
     Check("disk", software.storage),
+    Check("sysfs_root", hardware.sysfs, _has_sysfs_root),
     Check(METER, hardware.meter, _reads_its_own_meter),
     Check("supply", state.supply, _is_pi),
     Check("throttling", state.throttling, _tells_of_throttling),

@@ -22,6 +22,17 @@ def host_meter(keys: HostMeter) -> list[Trouble]:
     return [spoils(f"the meter `{keys.meter}`, which this machine reads: {recorded.why}; {NO_ENERGY}")]
 
 
+def sysfs(case: Case) -> list[Trouble] | None:
+    """Is the folder there that the target names for `/sys`."""
+    is_there = case.facts.system.has_sysfs_root
+    if is_there is None:
+        return None
+    told = (
+        f"there is no folder `{case.target.sysfs_root}` on the board: no meter and no conditions will be read"
+    )
+    return [] if is_there else [spoils(told, "correct `sysfs_root` in the target, or leave it out")]
+
+
 def meter(case: Case) -> list[Trouble] | None:
     """Is the meter of the board's own that the target wants there, and may it be read."""
     facts, power = case.facts, case.target.power

@@ -54,9 +54,9 @@ def test_steps_and_averaging(
 
 
 def test_voltage_times_current_where_there_is_no_power(tmp_path: Path) -> None:
-    (meter,) = lay(chip(0, "ltc2945", in1_input="12040", curr1_input="1500", in2_input="3300"), tmp_path)
+    (meter,) = lay(chip(0, "ltc4151", in1_input="12040", curr1_input="1500", in2_input="3300"), tmp_path)
     assert meter.read() == pytest.approx(18.06)
-    assert meter.about.rail == "ltc2945@hwmon0"
+    assert meter.about.rail == "ltc4151@hwmon0"
     meter.close()
 
 
@@ -75,7 +75,7 @@ def test_a_power_is_not_measured_twice(tmp_path: Path) -> None:
 def test_a_voltage_and_a_current_that_share_only_a_number_are_no_pair(tmp_path: Path) -> None:
     apart = {"in1_input": "12000", "in1_label": "vin", "curr1_input": "9000", "curr1_label": "iout1"}
     together = {"in2_input": "1000", "in2_label": "VDD", "curr2_input": "9000", "curr2_label": "VDD"}
-    (meter,) = lay(chip(0, "pmbus", **apart, **together), tmp_path)
+    (meter,) = lay(chip(0, "ltc4151", **apart, **together), tmp_path)
     assert (meter.about.rail, meter.read()) == ("VDD", 9.0)
     meter.close()
 
@@ -101,3 +101,27 @@ def test_a_graphics_card_beside_a_monitor_does_not_hide_it(tmp_path: Path) -> No
     text = chip(0, "amdgpu", power1_input="31000000") + chip(1, "ina226", power1_input="5000000")
     found = lay(text, tmp_path)
     assert [meter.about.rail for meter in found if meter.about.main] == ["ina226@hwmon1"]
+
+
+CARD = {"power1_input": "31000000", "power1_label": "PPT"}
+
+
+@pytest.mark.parametrize("family", ["linux", "raspberry-pi-4"])
+def test_a_graphics_card_alone_is_the_meter_only_if_asked_for(tmp_path: Path, family: str) -> None:
+    recorded = boards.lay_out_text(chip(0, "amdgpu", **CARD), tmp_path)
+    for rail in (None, "PPT"):
+        meter, why = meters.choose(recorded.root, family, recorded.run, rail=rail)
+        assert meter is None
+        assert "hwmon has PPT: no power monitor that is known, and not taken unasked; if that is" in why
+    asked, why = meters.choose(recorded.root, family, recorded.run, "hwmon")
+    assert asked
+    assert (asked.read(), why.split(",")[0]) == (31, "hwmon")
+    asked.close()
+
+
+def test_a_mainboards_voltage_and_current_are_no_power(tmp_path: Path) -> None:
+    text = chip(0, "nct6775", in1_input="12000", curr1_input="1500")
+    recorded = boards.lay_out_text(text, tmp_path)
+    for kind in ("auto", "hwmon"):
+        meter, why = meters.choose(recorded.root, "linux", recorded.run, kind)
+        assert (meter, "no power sensor in hwmon" in why) == (None, True)

@@ -126,6 +126,25 @@ def test_rails_that_are_asked_for_are_added(board: Lay) -> None:
     meter.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "family", "rail", "why"),
+    [
+        ("jetson-orin-nano-jp6", "jetson-orin", "VDD_IN + VDD_SOC",
+         "the watts of VDD_SOC are already in VDD_IN"),
+        ("jetson-orin-nano-jp6", "linux", "VDD_CPU_GPU_CV+VDD_SOC+VDD_IN",
+         "the watts of VDD_CPU_GPU_CV and VDD_SOC are already in VDD_IN"),
+        ("jetson-agx-orin", "jetson-agx-orin", "VIN_SYS_5V0 + VDDQ_VDD2_1V8AO",
+         "the watts of VDDQ_VDD2_1V8AO are already in VIN_SYS_5V0"),
+        ("jetson-orin-nano-jp6", "jetson-orin", "VDD_SOC + VDD_SOC", "`rail` names VDD_SOC twice"),
+    ],
+)  # fmt: skip
+def test_watts_are_not_counted_twice(board: Lay, name: str, family: str, rail: str, why: str) -> None:
+    recorded = board(name)
+    meter, told = meters.choose(recorded.root, family, recorded.run, rail=rail)
+    assert meter is None
+    assert why in told
+
+
 def test_a_wrong_name_is_said_with_the_right_ones(board: Lay) -> None:
     recorded = board("jetson-orin-nano-jp6")
     assert meters.choose(recorded.root, "jetson-orin", recorded.run, rail="VDD_GPU") == (
@@ -172,6 +191,22 @@ def test_the_user_may_know_the_scope(board: Lay) -> None:
     with pytest.raises(ValueError, match="no scope is called `everything`; there are module, rail sum"):
         meters.with_scope(meter, "everything")
     meter.close()
+
+
+def test_the_users_scope_is_in_the_reason(board: Lay) -> None:
+    recorded = board("raspberry-pi-4-ina219")
+    meter, why = meters.choose(recorded.root, "raspberry-pi-4", recorded.run, "hwmon", scope="board")
+    assert meter
+    meter.close()
+    assert why == "hwmon, as asked: ina219@1-0040 (board by the target's word)"
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "host" / "sys")
+    meter, why = meters.choose(nowhere, "jetson-orin")
+    assert meter is None
+    assert why.startswith(f"there is no folder {nowhere} on the board")
+    assert "`sysfs_root`" in why
 
 
 def test_a_meter_that_is_there_and_fails_is_not_taken(board: Lay) -> None:
