@@ -171,7 +171,9 @@ class RemoteProcess:
             return self._read_until(time.monotonic() + idle_timeout_s)
         except TimeoutError:
             raise DeviceError(
-                f"{self._name}: nothing came for {idle_timeout_s:g} s, though the connection lives"
+                f"{self._name}: nothing came for {idle_timeout_s:g} s, though the connection lives",
+                hint="does something there keep the board busy, or its disk?",
+                transient=True,
             ) from None
 
     def _read_until(self, deadline_s: float) -> bytes:
