@@ -29,6 +29,7 @@ SAMPLER_S = (
 )
 COOLING_S = 1.0  # between two looks at a board that cools
 TUNE_S = 50.0  # nvpmodel alone may take 20 s; the host waits 60 s for any word
+PIECE_BYTES = 4096  # a pipe that can be written to takes as much without blocking
 OUT_OF_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError")
 
 
@@ -58,7 +59,9 @@ class Supervisor:
                     self.answer(self.waiting.pop(0))
                 self.hear()
         except HostGone as gone:
-            sys.stderr.write(str(gone))
+            if str(gone):
+                sys.stderr.write("{}\n".format(gone))
+                sys.stderr.flush()
 
     def hear(self) -> None:
         """Wait for something on stdin. Raises HostGone when it closes."""
@@ -119,12 +122,17 @@ class Supervisor:
         self.write(wire.encode(dict(event=event, **fields)))
 
     def write(self, data: bytes) -> None:
-        """Send bytes. Raises HostGone."""
-        try:
-            self.out.write(data)
-            self.out.flush()
-        except OSError:
-            raise HostGone from None
+        """Send bytes, and hear the host meanwhile: a link may be slow, or gone. Raises HostGone."""
+        view = memoryview(data)
+        while view:
+            heard, free, _ = select.select([self.requests.fd], [self.out], [])
+            if heard:
+                self.hear()
+            if free:
+                try:
+                    view = view[os.write(self.out.fileno(), view[:PIECE_BYTES]) :]
+                except OSError:
+                    raise HostGone from None
 
 
 class TrialProcess:
