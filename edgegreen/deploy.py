@@ -90,9 +90,10 @@ def _look(
     command = _LOOK.format(store=shell.word(store), names=f" <<END\n{names}END" if within else "")
     completed = transport.run(command, stdin=b"" if within else names.encode())
     if completed.exit_code != 0:
+        why = _reason(completed)
         raise DeviceError(
-            f"{transport.name}: cannot use {store}: {_reason(completed)}",
-            hint="give a folder you may write to as `root` in the target",
+            f"{transport.name}: cannot use {store}: {why}",
+            hint=upload.advice(why) or "give another folder as `root` in the target",
         )
     return parse_look(completed.stdout.decode("utf-8", "replace"))
 
@@ -120,8 +121,9 @@ def _check_room(
     wanted = sum(item.size_bytes - _sent_before(item, present) for item in missing)
     wanted += room_bytes + _MARGIN_BYTES
     if free is not None and (missing or room_bytes) and wanted > free[0]:
+        unpacked = f" ({room_bytes / 1e6:.1f} MB of it for what is unpacked there)" if room_bytes else ""
         raise DeviceError(
-            f"{name}: needs {wanted / 1e6:.1f} MB, {free[0] / 1e6:.1f} MB are free on {free[1]}",
+            f"{name}: needs {wanted / 1e6:.1f} MB{unpacked}, {free[0] / 1e6:.1f} MB are free on {free[1]}",
             hint="make room on the board, or set `root` in the target to a folder on a larger disk",
         )
 

@@ -18,7 +18,7 @@ from typing import Literal
 from edgegreen import attempts, metering, provision, transport
 from edgegreen.artifact import Artifact, File
 from edgegreen.attempts import Attempt, Station
-from edgegreen.client import Agent, Board, Job
+from edgegreen.client import Agent, Board, Holding, Job
 from edgegreen.deploy import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.evaluation import Evaluation, built
@@ -34,6 +34,7 @@ from edgegreen.tuning import Tuner
 STOP_CHECK_S = 0.1
 LOCK_CHECK_S = 1.0
 FIRST_CONTACT_S = 4.0  # of trying to reach a board that has not been reached yet
+OWN_HOLD_MARGIN_S = 2.0  # how far a board's count of seconds may be off ours
 BREAKS_MAX = 2  # of the link or the agent while one trial runs, before it is given up
 
 
@@ -49,6 +50,7 @@ class TargetRun:
         self._breaks = Counter[int]()  # how often the link or the agent went away while a trial ran
         self._patience = Patience(min(FIRST_CONTACT_S, target.patience_s))
         self._boot_id: str | None = None
+        self._held_s: float | None = None  # when we last knew the board to be ours
         self._stop = threading.Event()
         self._not_brought: dict[provision.Want, DeviceError] = {}
         self._recorder = Recorder(plan.record_to, target, plan.title)
@@ -85,8 +87,8 @@ class TargetRun:
                 wait_s = self._patience.next_wait_s() if error.transient and not self._stop.is_set() else None
                 if wait_s is None:
                     raise
-                self._note(f"{error.message.splitlines()[0]}; trying again in {wait_s:g} s")
-                self._step("waiting to try again")
+                self._note(f"{self._words(error)}; trying again in {wait_s:g} s")
+                self._step("connecting", f"again in {wait_s:g} s")
                 self._sleep(wait_s)
 
     def _connect(self) -> transport.Transport:
@@ -167,14 +169,23 @@ class TargetRun:
         """Have the board to ourselves; wait while somebody else measures there."""
         told = None
         while (found := agent.hold(_owner())).holder is not None:
-            since = "" if found.age_s is None else f", for {words.duration(found.age_s)} now"
-            self._step("waiting for the board", f"{found.holder} is measuring there{since}")
+            who = self._holder(found)
+            self._step("waiting for the board", who)
             if told != found.holder:
                 told = found.holder
-                self._note(f"{found.holder} is measuring there{since}; waiting until the board is free")
+                self._note(f"{who}; waiting until the board is free")
             self._sleep(LOCK_CHECK_S)
+        self._held_s = time.monotonic()
         if found.without and not self._over and not self._breaks:
             self._note(f"measuring without a lock, others may do so at the same time: {found.without}")
+
+    def _holder(self, found: Holding) -> str:
+        """Who measures there, and since when. It may be us, from before the link broke."""
+        if found.age_s is None:
+            return f"{found.holder} is measuring there"
+        if self._held_s is not None and found.age_s > time.monotonic() - self._held_s - OWN_HOLD_MARGIN_S:
+            return "the board has not noticed yet that the link broke (it does within a minute)"
+        return f"{found.holder} is measuring there, for {words.duration(found.age_s)} now"
 
     def _files(self, *, only_done: bool = False) -> list[File]:
         futures = [self.materials.artifacts[trial.variant_name] for trial in self.trials]
@@ -231,7 +242,8 @@ class TargetRun:
         except EdgegreenError as error:
             self._breaks[number] += 1
             if error.transient and at.agent.alive and self._breaks[number] < BREAKS_MAX:
-                self._note(f"{error.line}; this trial is repeated")
+                hint = f" → {error.hint}" if error.hint else ""
+                self._note(f"{self._words(error)}; this trial is repeated{hint}")
                 self._hold(at.agent)
                 self._measure(at, number)
                 return
@@ -312,14 +324,19 @@ class TargetRun:
     def _step(self, doing: str, stage: str = "", done: float | None = None) -> None:
         self.ledger.step(self.target.name, doing, stage, done)
 
+    def _words(self, error: EdgegreenError) -> str:
+        """The first line of its message. Whose it is stands before each of our lines anyway."""
+        return error.message.split("\n", 1)[0].removeprefix(f"{self.target.name}: ")
+
     def _fail(self, error: BaseException, variant: str | None) -> None:
         code = error.exit_code if isinstance(error, EdgegreenError) else Interrupted.exit_code
+        said = error.line if isinstance(error, EdgegreenError) else str(error)
         self.ledger.failure(
             Failure(
                 target=self.target.name,
                 variant=variant,
                 stage=self._stage,
-                error=error.line if isinstance(error, EdgegreenError) else str(error),
+                error=said.removeprefix(f"{self.target.name}: "),
                 exit_code=code,
             )
         )

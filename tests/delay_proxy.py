@@ -1,4 +1,4 @@
-"""A TCP proxy that makes loopback a long way: delays, counts round trips, cuts or freezes the link.
+"""A TCP proxy that makes loopback a long way: delays, narrows, counts round trips, cuts or freezes the link.
 
 Round trips are counted as the longest chain of cause and effect: whatever a side sends after it received
 something is taken as an answer to it, so things sent at the same time count once.
@@ -11,6 +11,8 @@ import contextlib
 import socket
 import threading
 from typing import Self
+
+BUFFER_BYTES = 128 << 10  # as much lies in between, no more: the kernel's own buffers hold megabytes
 
 
 class End:
@@ -37,11 +39,15 @@ class End:
 
 
 class DelayProxy:
-    """Listens on `port` and forwards to 127.0.0.1:`to_port`; each way takes `one_way_s`."""
+    """Listens on `port` and forwards to 127.0.0.1:`to_port`; each way takes `one_way_s`.
 
-    def __init__(self, to_port: int, one_way_s: float = 0.0) -> None:
+    Either way carries `bytes_per_s` at most, if given, as a weak Wi-Fi does.
+    """
+
+    def __init__(self, to_port: int, one_way_s: float = 0.0, bytes_per_s: float | None = None) -> None:
         self.to_port = to_port
         self.one_way_s = one_way_s
+        self.bytes_per_s = bytes_per_s
         self.cut_after_bytes: int | None = None
         """Break every connection once so many bytes went to the server."""
         self.frozen = False
@@ -52,6 +58,8 @@ class DelayProxy:
         self._ends: list[End] = []
         self._loop = asyncio.new_event_loop()
         self._listener = socket.create_server(("127.0.0.1", 0))
+        if bytes_per_s:
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
         self.port = int(self._listener.getsockname()[1])
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
@@ -85,6 +93,8 @@ class DelayProxy:
         data = b"-"
         while data:
             data = await source.read()
+            if self.bytes_per_s:  # before it reads on, so that the sender is held up too
+                await asyncio.sleep(len(data) / self.bytes_per_s)
             chain = source.chain + source.answers
             await queue.put((self._loop.time() + self.one_way_s, data, chain))
         await delivery

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -40,9 +40,16 @@ def generate(metafunc: pytest.Metafunc) -> None:
 @pytest.fixture(scope="session")
 def emulated(request: pytest.FixtureRequest) -> Iterator[Running]:
     """A booted board that tests share; what they write to it is gone when they are through."""
+    with booted(request.param) as running:
+        yield running
+
+
+@contextmanager
+def booted(name: str) -> Iterator[Running]:
+    """A board of one's own. Where it cannot be had the test skips, or fails if it must be had."""
     with ExitStack() as stack:
         try:
-            running = stack.enter_context(boot(request.param, tell=_tell))
+            running = stack.enter_context(boot(name, tell=_tell))
         except (InputError, UnreachableError) as error:
             if os.environ.get(REQUIRE) == "1":
                 pytest.fail(f"{error}, but {REQUIRE}=1")

@@ -25,6 +25,11 @@ class BoardLock:
     def __init__(self) -> None:
         self._fd: int | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether it is ours."""
+        return self._fd is not None
+
     def take(self, owner: str) -> dict[str, Any]:
         """Take it, if nobody has it. {"holder": None} when it is ours, else who has it, and since when.
 

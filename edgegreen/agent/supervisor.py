@@ -2,8 +2,9 @@
 
 It runs no model itself, so nothing a runtime does can take it along. Around a trial it has a sampler, in
 a process of its own as well, read the meter and watch the board. While a trial is silent it repeats the
-last progress as a heartbeat. When the host goes (stdin closes), both are killed; the guard of the board's
-settings, if there is one, sees us go and puts them back.
+last progress as a heartbeat. When the host goes (stdin closes; or, while we hold the board, nothing is heard
+of it for a minute, as when a link dies in silence), both are killed; the guard of the board's settings, if
+there is one, sees us go and puts them back.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ SAMPLER_S = (
 )
 COOLING_S = 1.0  # between two looks at a board that cools
 TUNE_S = 50.0  # nvpmodel alone may take 20 s; the host waits 60 s for any word
+PIECE_BYTES = 4096  # a pipe that can be written to takes as much without blocking
 OUT_OF_MEMORY = ("bad_alloc", "Cannot allocate memory", "MemoryError")
 
 
@@ -56,14 +58,22 @@ class Supervisor:
                 while self.waiting:
                     self.answer(self.waiting.pop(0))
                 self.hear()
-        except HostGone:
-            pass
+        except HostGone as gone:
+            if str(gone):
+                sys.stderr.write("{}\n".format(gone))
+                sys.stderr.flush()
 
     def hear(self) -> None:
         """Wait for something on stdin. Raises HostGone when it closes."""
         self.waiting += self.requests.pull()
         if self.requests.closed or self.requests.pending() > wire.MAX_REQUEST_BYTES:
             raise HostGone
+        self.heard()
+
+    def heard(self) -> None:
+        """Count the host's silence from now on, if we hold the board."""
+        if self.lock.held:
+            signal.setitimer(signal.ITIMER_REAL, wire.HOST_SILENCE_S)
 
     def answer(self, line: bytes) -> None:
         """Do what one request asks for."""
@@ -74,6 +84,9 @@ class Supervisor:
                 self.say("probed", **system.facts(kits_folder=self.kits_folder))
             elif verb == "hold" and isinstance(request.get("owner"), str):
                 self.say("holding", **self.lock.take(request["owner"]))
+                self.heard()
+            elif verb == "stay":
+                pass  # to have been heard is enough
             elif verb == "clock":
                 self.say("clock", t_ns=time.monotonic_ns())  # what a trial stamps its windows with
             elif verb == "measure" and isinstance(request.get("id"), str):
@@ -109,12 +122,17 @@ class Supervisor:
         self.write(wire.encode(dict(event=event, **fields)))
 
     def write(self, data: bytes) -> None:
-        """Send bytes. Raises HostGone."""
-        try:
-            self.out.write(data)
-            self.out.flush()
-        except OSError:
-            raise HostGone from None
+        """Send bytes, and hear the host meanwhile: a link may be slow, or gone. Raises HostGone."""
+        view = memoryview(data)
+        while view:
+            heard, free, _ = select.select([self.requests.fd], [self.out], [])
+            if heard:
+                self.hear()
+            if free:
+                try:
+                    view = view[os.write(self.out.fileno(), view[:PIECE_BYTES]) :]
+                except OSError:
+                    raise HostGone from None
 
 
 class TrialProcess:
@@ -258,10 +276,15 @@ def _go(*_: object) -> None:
     raise HostGone
 
 
+def _forsaken(*_: object) -> None:
+    raise HostGone("nothing was heard of the host for {:g} s".format(wire.HOST_SILENCE_S))
+
+
 def main(program: str) -> None:
     """Serve stdin until it closes; `program` is the file Python is to run for a trial."""
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _go)
+    signal.signal(signal.SIGALRM, _forsaken)  # ends even a write that nobody takes
     out = wire.take_stdout()
     Supervisor([sys.executable, program], out, kits.folder_beside(program)).serve()
     # Not through the interpreter's end: it would try a last flush to a host that is gone, and complain.

@@ -20,6 +20,9 @@ from .normalize import Normalize
 VERSION = 1
 BEGINNING = b'{"v":'  # of every line that `encode` makes
 HEARTBEAT_S = 1.2
+STAY_S = 15.0
+HOST_SILENCE_S = 60.0
+"""While the agent holds the board, the host says `stay` every STAY_S; a host silent for so long is gone."""
 MAX_REQUEST_BYTES = 1 << 20
 MAX_EVENT_BYTES = 128 << 20
 OUTPUTS_CHUNK_BYTES = 256 << 10
@@ -130,6 +133,9 @@ def encode(message: dict[str, Any]) -> bytes:
     """One line for a message."""
     text = json.dumps({"v": VERSION, **message}, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.encode("utf-8", "replace") + b"\n"
+
+
+STAY = encode({"verb": "stay"})  # needs no answer
 
 
 def decode(line: bytes) -> dict[str, Any]:

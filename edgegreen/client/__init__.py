@@ -5,7 +5,7 @@ the field types of `wirefields`), `readings` puts one trial's together, `diagnos
 """
 
 from edgegreen.client.conversation import Agent
-from edgegreen.client.messages import Board
+from edgegreen.client.messages import Board, Holding
 from edgegreen.client.readings import Job, RawResult
 
-__all__ = ["Agent", "Board", "Job", "RawResult"]
+__all__ = ["Agent", "Board", "Holding", "Job", "RawResult"]

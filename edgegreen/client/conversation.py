@@ -34,6 +34,7 @@ class Agent:
         self._process: Process | None = None
         self._events: Iterator[Event] = iter(())
         self._heard = False
+        self._said_s = 0.0
         self._trials = 0
         self.alive = True
         """False once it was closed or could not be started: no use asking it anything more."""
@@ -103,6 +104,7 @@ class Agent:
             self._send({"verb": "measure", "id": readings.id, "job": job.wire()})
             while readings.last_word is None:
                 readings.take(self._next())
+                self._stay()
                 if readings.silent_s() > job.timeout_s:
                     raise DeviceError(
                         f"{job.runtime}: the trial hung in stage `{readings.stage}`: "
@@ -142,9 +144,18 @@ class Agent:
             raise DeviceError("the agent on the board has ended")
         if self._process is None:
             self._start()
+        self._write(wire.encode(request))
+
+    def _stay(self) -> None:
+        """Let the agent know, now and then, that somebody still listens."""
+        if time.monotonic() - self._said_s > wire.STAY_S:
+            self._write(wire.STAY)
+
+    def _write(self, data: bytes) -> None:
         assert self._process
         try:
-            self._process.write(wire.encode(request))
+            self._process.write(data)
+            self._said_s = time.monotonic()
         except DeviceError:  # it ended, and its end says more than the write does
             raise self._ended() from None
 

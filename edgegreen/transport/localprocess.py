@@ -89,7 +89,7 @@ class LocalProcess:
         while self._stdout in self._registered():
             left_s = deadline_s - time.monotonic()
             if left_s < 0:
-                raise DeviceError(f"{NAME}: nothing came for {idle_timeout_s:g} s")
+                raise DeviceError(f"{NAME}: nothing came for {idle_timeout_s:g} s", transient=True)
             if data := self._read_ready(left_s, self._registered()):
                 return data
         self._check_open()

@@ -194,11 +194,23 @@ def _outcome(process: Process, name: str, remote: str, size_bytes: int, first: b
 
 
 def _advice(complaint: str, said: Sequence[bytes]) -> str | None:
-    if re.search(r"denied|Read-only", complaint):
-        return "set `root` in the target to a folder you may write to"
+    if hint := advice(complaint):
+        return hint
     lines = (line[5:].decode("utf-8", "replace") for line in said if line.startswith(b"free "))
     free = next(filter(None, map(free_space, lines)), None)
     return f"{free[0] / 1e6:.1f} MB are free on {free[1]}" if free else None
+
+
+def advice(complaint: str) -> str | None:
+    """What to do where a folder cannot be written to, by what a tool says of it."""
+    if "Read-only" in complaint:
+        return (
+            "a disk that fails becomes read-only by itself: see `dmesg` there; if it is meant to be so, "
+            "set `root` in the target to a folder elsewhere"
+        )
+    if "denied" in complaint:
+        return "set `root` in the target to a folder you may write to"
+    return None
 
 
 def free_space(df_line: str) -> tuple[int, str] | None:

@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from agent.talk import Talk, fake_litert, gone, job
-from edgegreen.agent import sampler, system
+from edgegreen.agent import sampler, system, wire
 from edgegreen.agent.lock import BoardLock
 from edgegreen.agent.supervisor import Supervisor, TrialProcess
 from edgegreen.agent.wire import Job
@@ -178,6 +178,30 @@ def test_no_trial_outlives_a_host_that_reads_no_more(pyz: Path, tmp_path: Path) 
         talk.process.stdout.close()
         talk.process.wait(5)
         assert gone(trial)
+
+
+def test_an_agent_that_holds_the_board_does_not_outlive_a_silent_host(pyz: Path, tmp_path: Path) -> None:
+    impatient = tmp_path / "impatient.py"
+    impatient.write_text(
+        f"import sys\nsys.path.insert(0, {str(pyz)!r})\nfrom edgegreen_agent import supervisor, wire\n"
+        f"wire.HOST_SILENCE_S = 1.0\nsupervisor.main({str(pyz)!r})\n"
+    )
+    env = fake_litert(tmp_path) | {"EDGEGREEN_LOCK": str(tmp_path / "lock")}
+    with Talk(impatient, env=env) as talk:
+        time.sleep(1.5)  # nobody waits for a board that is not held
+        talk.send({"verb": "hold", "owner": "ann@desk"})
+        assert talk.answer()[-1]["holder"] is None
+        talk.send({"verb": "measure", "id": "t1", "job": job(__file__, **LONG)})
+        talk.until("latency")
+        trial = talk.trial()
+        for _ in range(5):
+            time.sleep(0.4)
+            talk.send(wire.STAY.rstrip())
+        assert talk.process.poll() is None
+        talk.process.wait(5)
+        assert gone(trial)
+        assert talk.process.stderr
+        assert talk.process.stderr.read() == b"nothing was heard of the host for 1 s\n"
 
 
 def test_a_silent_trial_is_heard_of_all_the_same(pyz: Path, tmp_path: Path) -> None:

@@ -22,7 +22,11 @@ from edgegreen.agent import wire
 from edgegreen.client import Agent, Job, RawResult, messages
 from edgegreen.errors import DeviceError, UnreachableError
 from edgegreen.statistics import clocks
+from edgegreen.target import Target
+from edgegreen.transport import Transport, local
 from edgegreen.transport.local import LocalTransport
+from edgegreen.transport.localprocess import LocalProcess
+from edgegreen.transport.recording import Recorder, ReplayTransport, replayed
 from edgegreen.transport.ssh import SSHTransport
 
 MODELS = Path(__file__).parents[1] / "fixtures" / "models"
@@ -167,6 +171,31 @@ def test_a_slow_but_lively_trial_is_not_hung(
     monkeypatch.setenv("PYTHONPATH", fake_litert(tmp_path, invoke="time.sleep(0.4)")["PYTHONPATH"])
     with Agent.start(link, sys.executable, pyz) as agent:
         assert measure(agent, job(__file__, timeout_s=1.8, min_runs=5)).runs == 5
+
+
+def test_the_agent_is_told_that_we_still_listen_and_no_recording_knows(
+    link: LocalTransport, pyz: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[bytes] = []
+
+    class Overheard(LocalProcess):
+        def write(self, data: bytes) -> None:
+            said.append(data)
+            super().write(data)
+
+    def asked(transport: Transport) -> int:
+        with Agent.start(transport, sys.executable, pyz) as agent:
+            runs = measure(agent, job(MODELS / "int4.tflite")).runs
+            agent.clock()  # it needed no answer
+        return runs
+
+    monkeypatch.setattr(wire, "STAY_S", 0.0)
+    monkeypatch.setattr(local, "LocalProcess", Overheard)
+    with Recorder(tmp_path, Target(host="local").called("here"), "r") as recorder:
+        runs = asked(recorder.around(link))
+    assert said.count(wire.STAY) > 2
+    with ReplayTransport.open(replayed(f"replay:{tmp_path}")) as again:
+        assert asked(again) == runs
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from delay_proxy import DelayProxy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sshd import Connect, MakeUpload, Sshd
@@ -117,6 +118,20 @@ def test_a_program_that_prints_nothing_is_noticed(board: SSHTransport) -> None:
     with pytest.raises(DeviceError, match="though the connection lives"):
         next(process.lines(0.3, 100))
     assert process.close() == 0
+
+
+def test_a_program_that_still_gets_what_was_sent_is_not_silent(sshd: Sshd, connect: Connect) -> None:
+    """On a weak link the last of what was sent takes longer than a program may be silent."""
+    with DelayProxy(sshd.port, bytes_per_s=100e3) as way:
+        sshd.trust_port(way.port)
+        link = connect(port=way.port)
+        process = link.start(["sh", "-c", "wc -c"])
+        process.write(bytes(500_000))
+        process.close_stdin()
+        began_s = time.monotonic()
+        assert list(process.lines(2.5, 100)) == [b"500000"]
+        assert time.monotonic() - began_s > 2.5
+        link.close()
 
 
 def test_a_line_that_is_too_long_is_refused(board: SSHTransport) -> None:

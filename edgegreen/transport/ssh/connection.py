@@ -31,6 +31,7 @@ _MACS = (
 )  # fmt: skip
 _WINDOW_BYTES = 8 << 20
 _JUMPS_MAX = 8
+_NO_BANNER = "Error reading SSH protocol banner"  # paramiko's words
 
 
 @dataclass(frozen=True)
@@ -167,6 +168,8 @@ class Connection:
         except (SSHException, EOFError, OSError) as error:
             said = self._proxy.complaint() if self._proxy else ""
             late = f"no complete greeting within {2 * limit_s:g} s" if transport.is_active() else str(error)
+            if late == _NO_BANNER:
+                late = f"it says nothing for {limit_s:g} s"
             reason = said or (self._link.lost if self._link else None) or late
             raise UnreachableError(
                 f"{self.endpoint}: answers, but not as an SSH server should: {reason}",

@@ -167,12 +167,16 @@ class RemoteProcess:
             raise DeviceError(f"{self._name}: the SSH server runs no commands for us ({error})") from None
 
     def _read(self, idle_timeout_s: float) -> bytes:
-        try:
-            return self._read_until(time.monotonic() + idle_timeout_s)
-        except TimeoutError:
-            raise DeviceError(
-                f"{self._name}: nothing came for {idle_timeout_s:g} s, though the connection lives"
-            ) from None
+        window = None
+        while window != self._channel.out_window_size:  # it still takes in what we sent: the link is slow
+            window = self._channel.out_window_size
+            with suppress(TimeoutError):
+                return self._read_until(time.monotonic() + idle_timeout_s)
+        raise DeviceError(
+            f"{self._name}: nothing came for {idle_timeout_s:g} s, though the connection lives",
+            hint="does something there keep the board busy, or its disk?",
+            transient=True,
+        )
 
     def _read_until(self, deadline_s: float) -> bytes:
         """The next bytes of the program's stdout, b"" at the end; TimeoutError at the deadline."""
