@@ -1,7 +1,7 @@
 """What boards do, done to a real one in QEMU: each time it is told in words, and nothing measured is lost.
 
 The command line runs as its users have it. One board, of its own, for the whole module; each test leaves it
-as it found it. The first ones need it bare, and the runtime that is brought with the clock in 1970 serves the rest.
+as it found it. The first ones need it bare; the runtime that is brought with the clock in 1970 serves the rest.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from device_tests.emulator import Running
 from device_tests.emulator.fixtures import booted
 
 pytest.importorskip("cli.harness", reason="needs the tests of edgegreen's own repository beside it")
-from cli.harness import FOREIGN, Done, Going  # noqa: E402
-from delay_proxy import DelayProxy  # noqa: E402
+from cli.harness import FOREIGN, Done, Going
+from delay_proxy import DelayProxy
 
 # A cold cache means downloads, and a boot for the disk.
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(1800)]

@@ -92,7 +92,10 @@ def rows(
 
 
 def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True) -> tuple[str, ...]:
-    """The budgets this measurement does not keep to, in words. An absent reading keeps to none."""
+    """The budgets this measurement does not keep to, in words. An absent reading keeps to none.
+
+    Speed and energy of an emulated board are held to none: they are those of no board.
+    """
     drop = _drop(item, higher_is_better=higher_is_better)
     energy_mj = item.energy.per_inference_mj if item.energy else None
     checks = (
@@ -107,7 +110,7 @@ def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True
         bool(budgets.valid) and item.verdict != "valid"
     )
     for what, value, limit, unit in checks:
-        if limit is None:
+        if limit is None or (item.emulated and what in OF_SPEED):
             continue
         if value is None:
             why = f": {item.energy_absent}" if what == "energy" and item.energy_absent else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -35,6 +35,15 @@ def generate(metafunc: pytest.Metafunc) -> None:
     if "emulated" in metafunc.fixturenames:
         names = metafunc.config.getoption("--emulated-board") or DEFAULT
         metafunc.parametrize("emulated", list(dict.fromkeys(names)), indirect=True, scope="session")
+
+
+def leave_out(config: pytest.Config, items: Iterable[pytest.Item]) -> None:
+    """Skip what needs an emulated board unless it was asked for: it takes minutes, and packages."""
+    if config.getoption("--emulated-board") or "emulated" in config.option.markexpr:
+        return
+    for item in items:
+        if item.get_closest_marker("emulated"):
+            item.add_marker(pytest.mark.skip(reason="emulated boards are tested with `-m emulated`"))
 
 
 @pytest.fixture(scope="session")

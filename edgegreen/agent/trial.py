@@ -48,9 +48,18 @@ def main(parent: int, program: str) -> None:
     except BaseException as error:
         failed = _as_failed(error)
         speech.say("failed", kind=failed.kind, error=failed.error, detail=failed.detail, signal=None)
+    _leave_nothing()
     sys.stderr.flush()
     # All is said; no tidying up by the interpreter and the libraries, in which delegates are known to crash.
     os._exit(0)
+
+
+def _leave_nothing() -> None:
+    """Remove what OpenVINO writes for profilers on Arm, beside everything else that is ours."""
+    try:
+        os.remove("/tmp/perf-{}.map".format(os.getpid()))  # noqa: S108
+    except OSError:
+        pass
 
 
 class Speech:

@@ -6,10 +6,12 @@ things loses none of them. A root that cannot have been meant is refused all the
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import PurePosixPath
 
 from edgegreen import transport
+from edgegreen.agent import lock
 from edgegreen.errors import DeviceError, InputError
 from edgegreen.target import Target
 from edgegreen.transport import shell
@@ -26,6 +28,9 @@ SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys")
 PARTS = {"home": 4, "usr": 4, "var": 4, "root": 3}
 
 _CLEAN = """LC_ALL=C; export LC_ALL
+busy() {{ [ -e "$1" ] && command -v flock >/dev/null && ! flock -n "$1" true; }}
+for lock in {locks}; do busy "$lock" && {{ echo busy; exit 0; }}; done
+[ -n "$EDGEGREEN_LOCK" ] && busy "$EDGEGREEN_LOCK" && {{ echo busy; exit 0; }}
 cd {root} 2>/dev/null || {{ echo absent; exit 0; }}
 for folder in {folders}; do
   if [ -h "$folder" ]; then echo "$folder is a link" >&2; exit 1; fi
@@ -52,9 +57,17 @@ def clean(target: Target) -> int | None:
     root = check_root(target.folder)
     with transport.connect(target) as link:
         patterns = [f"{folder}/{pattern}" for folder, names in OURS.items() for pattern in names]
-        command = _CLEAN.format(root=shell.word(root), folders=" ".join(OURS), patterns=" ".join(patterns))
+        locks = [] if os.environ.get(lock.PLACE) else [f"{folder}/{lock.NAME}" for folder in lock.FOLDERS]
+        command = _CLEAN.format(
+            root=shell.word(root), folders=" ".join(OURS), patterns=" ".join(patterns), locks=" ".join(locks)
+        )
         done = link.run(command, timeout_s=TIMEOUT_S)
     said = done.stdout.decode("utf-8", "replace").split()
+    if said == ["busy"]:
+        raise DeviceError(
+            f"{target.name}: somebody is measuring there, and needs what would be removed",
+            hint="clean when that is over",
+        )
     if done.exit_code != 0 or not said:
         why = complaint(done.stderr.decode("utf-8", "replace")) or f"exit code {done.exit_code}"
         raise DeviceError(f"{target.name}: cannot clean {root}: {why}")
