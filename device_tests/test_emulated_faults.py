@@ -1,7 +1,7 @@
 """What boards do, done to a real one in QEMU: each time it is told in words, and nothing measured is lost.
 
 The command line runs as its users have it. One board, of its own, for the whole module; each test leaves it
-as it found it. The first ones need it bare; the runtime that is brought with the clock in 1970 serves the rest.
+as it found it. The first ones need it bare; the runtime that the one of 1970 brings serves the rest.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ TRIAL = "[p]yz trial"
 LOCKS = "/run/lock/edgegreen.lock /tmp/edgegreen.lock"
 FREE_KB = "$(df -k --output=avail / | tail -1)"
 
-# Takes memory until the kernel kills somebody for it, but is not the one. What it took is gone with it.
+# Takes memory until the kernel kills somebody else for it; little by little, so that one is enough.
 BALLOON = """
 import re
 kills = lambda: int(re.search(r"oom_kill (\\d+)", open("/proc/vmstat").read())[1])
 open("/proc/self/oom_score_adj", "w").write("-1000")
 before, held = kills(), []
 while kills() == before:
-    held.append(b"x" * (4 << 20))
+    held.append(b"x" * (256 << 10))
 """
 
 
@@ -166,7 +166,7 @@ def test_a_weak_link_and_ctrl_c_while_a_runtime_is_unpacked(desk: Desk, board: R
             way.frozen = False
             sent_until(way, 10e6)
             way.cut()
-            going.until("the connection broke: it hung up; trying again in 1 s")
+            going.until("trying again in 1 s")
             board.ssh("until ls -d /home/pi/far/runtimes/*.part-*; do sleep 0.1; done")
             done = interrupted(going)
         sent = way.bytes_up
@@ -174,7 +174,7 @@ def test_a_weak_link_and_ctrl_c_while_a_runtime_is_unpacked(desk: Desk, board: R
     wheels = sum(path.stat().st_size for path in (desk.kept / "provision" / "wheels").glob("*/*.whl"))
     assert wheels < sent < wheels + 5e6
     assert_nothing_is_left(board)
-    assert desk.run("targets", "clean", far).code == 0
+    assert desk.run("targets", "clean", desk.target("far", root="~/far")).code == 0
     assert board.ssh("ls -d /home/pi/far || :") == ""
 
 
@@ -295,7 +295,7 @@ def interrupted(going: Going) -> Done:
 
 
 def test_a_trial_that_is_killed_for_want_of_memory(desk: Desk, pi: str, board: Running) -> None:
-    board.ssh("mount -o remount,size=95% /dev/shm; fallocate -l 1500M /dev/shm/balloon")
+    board.ssh("mount -o remount,size=95% /dev/shm; fallocate -l 1600M /dev/shm/balloon")
     try:
         with desk.start("deploy", desk.recipe(threads="[1, 2]", duration_s=5), "--target", pi) as going:
             going.until("pi: 1/2")
