@@ -13,6 +13,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from edgegreen import yamlfile
 from edgegreen.passes import Pass
+from edgegreen.searchkeys import PassSpaces
 from edgegreen.yamlfile import Frozen, Matching
 
 Format = Literal["tflite", "openvino"]
@@ -126,9 +127,17 @@ class Data(Frozen):
     """What accuracy is measured on, on the device. Never used to build a variant."""
     training: Beside | Download | None = None
     """What passes train on: `x` and `y`, apart from the evaluation data."""
+    validation: Beside | Download | Annotated[float, Field(gt=0, lt=1)] | None = None
+    """What a search chooses on; a share such as 0.2 is cut off `training`, and passes do not see it."""
     metric: Metric | Hook = "top1"
     loss: Loss | None = None
     """What passes train for; left out: what fits the metric."""
+
+    @model_validator(mode="after")
+    def _share_of_something(self) -> Self:
+        if isinstance(self.validation, float) and self.training is None:
+            raise ValueError("`validation` is a share of `training`, which is missing")
+        return self
 
 
 class Variant(Frozen):
@@ -260,6 +269,16 @@ class Footprint(Frozen):
         return self.battery_wh
 
 
+class Search(Frozen):
+    """What `edgegreen search` may try. Keys left out have defaults that fit the model and the recipe."""
+
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)] | None = None
+    precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] | None = None
+    threads: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1)] | None = None
+    passes: PassSpaces | None = None
+    """Passes by name, with the values to try of their parameters; `{}`: none."""
+
+
 class Recipe(Frozen):
     """One model, its data, the variants to build, how to benchmark, the budgets."""
 
@@ -280,6 +299,7 @@ class Recipe(Frozen):
     """The variant others are compared with; the first one when left out."""
     budgets: Budgets = Budgets()
     footprint: Footprint | None = None
+    search: Search = Search()
 
     @field_validator("baseline")
     @classmethod

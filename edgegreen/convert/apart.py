@@ -1,0 +1,75 @@
+"""Whether the samples a model is judged by are apart from those it is trained or calibrated on.
+
+Samples are the same when all their inputs are, byte for byte. What was counted is kept in the cache: the data
+may be large.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from edgegreen.agent.npz import DataError
+from edgegreen.artifact import File
+from edgegreen.cache import Cache, Made
+from edgegreen.data import open_samples
+from edgegreen.errors import InputError
+from edgegreen.keys import key_of
+
+
+def refuse_shared(training: File, evaluation: File, cache: Cache) -> None:
+    """Raise InputError when a sample is in both: what was trained on proves nothing."""
+    if training.sha256 == evaluation.sha256:
+        raise InputError(
+            f"training data {training.path}: are the evaluation data as well",
+            hint="keep some samples apart: what was trained on proves nothing",
+        )
+    if count := shared(training, evaluation, cache):
+        raise InputError(
+            f"training data {training.path}: have {_samples(count)} of the evaluation data {evaluation.path}",
+            hint="leave them out of one of both: what was trained on proves nothing",
+        )
+
+
+def note_on(calibration: File | None, evaluation: File | None, cache: Cache) -> str | None:
+    """What is to be said of calibration data that are evaluated on as well; None when none are."""
+    if not calibration or not evaluation or not (count := shared(calibration, evaluation, cache)):
+        return None
+    return (
+        f"{_samples(count)} of the evaluation data are among the calibration data: "
+        "the accuracy of integer variants is flattered by them"
+    )
+
+
+def shared(file: File, evaluation: File, cache: Cache) -> int:
+    """How many samples of the evaluation data are in `file` as well. Raises InputError for broken data."""
+
+    def make(_: Path) -> Made:
+        seen = set(_digests(file.path))
+        count = sum(digest in seen for digest in _digests(evaluation.path))
+        return Made(f"samples that {file.path.name} and {evaluation.path.name} share", {"count": count})
+
+    key = key_of("shared", one=file.sha256, other=evaluation.sha256)
+    return int(cache.obtain(key, make).facts["count"])
+
+
+def _digests(path: Path) -> Iterator[bytes]:
+    """One for each sample. Types may differ between files: a byte equals a real of the same value."""
+    with open_samples(path, "the") as samples:
+        try:
+            for row in samples.rows():
+                digest = hashlib.blake2b(digest_size=16)
+                for value in row:
+                    digest.update(
+                        value.astype(np.float64 if value.dtype.itemsize > 4 else np.float32).tobytes()
+                    )
+                yield digest.digest()
+        except DataError as error:
+            raise InputError(f"data {path}: {error}") from None
+
+
+def _samples(count: int) -> str:
+    return f"{count} sample{'s' * (count != 1)}"
