@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from edgegreen.measurement import Measurement
 from edgegreen.objectives import Objective, Score
+from edgegreen.recipe import Variant
 
 HAIR = 1e-12  # a drop of 0.01 in floats may be a hair more than 0.01
 
@@ -22,6 +23,7 @@ class Tried:
 
     name: str
     what: str
+    variant: Variant
     given: bool
     measurement: Measurement | None
     score: Score | None

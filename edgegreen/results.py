@@ -86,6 +86,7 @@ def measurement(
             "fed": evaluation.named(raw.fed),
             **_replayed(trial.target),
             "agreement_on_host": _agreement(artifact),
+            "outputs_doubted": list(lasting),
             **verdict.conditions(raw.observed, raw.windows, record if trial.target.is_metered else None),
         },
         verdict="invalid" if lasting or passing else "valid",

@@ -19,6 +19,7 @@ from edgegreen.recipe import Recipe
 
 SHARE = 0.2  # of the training data, when the recipe does not say
 RETRIES = 2  # of a reading that cannot be trusted; one candidate's noise is nobody else's gain
+SHORTLY = {"retry_invalid": 0, "duration_s": 0.1, "warmup_s": 0.0}
 SUFFIX = ".search"  # to the name of a recipe for choosing: its runs are kept among the others
 
 
@@ -30,9 +31,10 @@ class Recipes:
     judging: Recipe
 
 
-def recipes(recipe: Recipe, cache: Cache) -> Recipes:
+def recipes(recipe: Recipe, cache: Cache, *, timed: bool = True) -> Recipes:
     """Both recipes. `cache` has to stay open as long as they are used.
 
+    Candidates are measured again where a reading cannot be trusted; where none is `timed`, only shortly.
     Raises InputError where there are no evaluation data or none to choose on, where a sample is in both, and
     for data that are not what they should be.
     """
@@ -57,9 +59,9 @@ def recipes(recipe: Recipe, cache: Cache) -> Recipes:
     _check_apart(chosen_on, data.locate(wanted.evaluation, "evaluation"), cache)
     _check_labels(recipe, chosen_on)
     choosing = _with_data(recipe, training=cut.training, validation=None, evaluation=chosen_on)
-    again = max(RETRIES, recipe.benchmark.retry_invalid)
-    alone = {"retry_invalid": again, "governors": (), "power_modes": ()}
-    settings = {"name": recipe.name + SUFFIX, "benchmark": recipe.benchmark.model_copy(update=alone)}
+    again = {"retry_invalid": max(RETRIES, recipe.benchmark.retry_invalid)}
+    benchmark = recipe.benchmark.model_copy(update=again if timed else SHORTLY)
+    settings = {"name": recipe.name + SUFFIX, "benchmark": benchmark}
     return Recipes(choosing.model_copy(update=settings), recipe)
 
 

@@ -72,6 +72,10 @@ class Scope:
         """The passes' spaces; of the defaults, those that can be applied here."""
         found = defaults.spaces(self.recipe.search)
         if self.recipe.search.passes is not None or not found:
+            if found and self._format != "keras":
+                raise InputError(
+                    f"`search.passes`: passes work on Keras files (.keras, .h5), and this model is {self._format}"
+                )
             return found
         if self._format != "keras" or importlib.util.find_spec("tensorflow") is None:
             return {}

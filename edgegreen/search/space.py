@@ -17,7 +17,7 @@ from edgegreen.passes import Pass
 from edgegreen.recipe import Format, Precision, Variant
 from edgegreen.search.defaults import ONLY_FOR
 from edgegreen.searchkeys import Between, parameters_of
-from edgegreen.target import RuntimeName
+from edgegreen.target import RUNTIMES, RuntimeName
 
 Params = dict[str, Any]
 WAY, THREADS = "way", "threads"
@@ -51,7 +51,8 @@ class Candidate:
         """`prune (sparsity 0.8) → int8 tflite, 2 threads`."""
         made = " ".join(filter(None, (self.variant.precision or "as shipped", self.variant.format)))
         steps = " → ".join([*applied.all_told(self.variant.passes), made])
-        runtime = f", {self.runtimes[0]}" if len(self.runtimes) == 1 and self.variant.format == "tflite" else ""
+        named = self.runtimes != RUNTIMES[self.variant.format]
+        runtime = f", {self.runtimes[0]}" if named else ""
         return f"{steps}{runtime}, {self.threads} thread{'s' * (self.threads > 1)}"
 
 
@@ -65,8 +66,8 @@ class Way:
 
     @property
     def name(self) -> str:
-        """`int8 tflite litert`."""
-        runtime = self.runtimes[0] if len(self.runtimes) == 1 else ""
+        """`int8 tflite`, `int8 tflite litert` where the target names its runtimes."""
+        runtime = self.runtimes[0] if self.runtimes != RUNTIMES[self.format] else ""
         return " ".join(filter(None, (self.precision or "as shipped", self.format, runtime)))
 
 
@@ -144,6 +145,16 @@ class Space:
                 count *= 1 + product
             total += count
         return total
+
+    def told(self) -> dict[str, Any]:
+        """All of it as plain values, to tell one space from another."""
+        knobs = {
+            name: {key: [str(value) for value in knob.values] for key, knob in of.items()}
+            for name, of in self.passes.items()
+        }
+        return {
+            "ways": [way.name for way in self.ways], "threads": list(self.threads.values), "passes": knobs
+        }  # fmt: skip
 
     def _way(self, by: Chooser) -> Way:
         if len(self.ways) == 1:

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     import optuna
 
 JOURNAL = "study.log"
-KEY, REASON = "candidate", "reason"
+KEY, TRIED, REASON = "candidate", "tried", "reason"  # what is noted of a trial
+INTERRUPTED = "interrupted"
 SURPRISED = 10  # candidates in a row that were tried before, after which they are drawn at random
 GIVEN_UP = 200  # … after which there is taken to be nothing new
 
@@ -88,6 +89,7 @@ class Study:
             reason = "tried before" if candidate.key in known else refused(candidate)
             if reason is None:
                 repeats = 0
+                trial.set_user_attr(TRIED, True)
                 yield Asked(trial.number, candidate)
                 continue
             repeats += 1
@@ -105,7 +107,7 @@ class Study:
     def abandon(self, number: int) -> None:
         """It was asked for and never tried: to be asked for again."""
         params = next(trial.params for trial in self._study.trials if trial.number == number)
-        self._fail(number, "interrupted")
+        self._fail(number, INTERRUPTED)
         self._study.enqueue_trial(params)
 
     def open(self) -> list[Asked]:
@@ -113,19 +115,19 @@ class Study:
         optuna = _optuna()
         trials = self._study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
         for trial in trials:
-            if KEY not in trial.user_attrs:  # killed while it was being chosen
-                self._fail(trial.number, "interrupted")
-        return [Asked(trial.number, self._again(trial)) for trial in trials if KEY in trial.user_attrs]
+            if TRIED not in trial.user_attrs:  # killed while it was being chosen
+                self._fail(trial.number, INTERRUPTED)
+        return [Asked(trial.number, self._again(trial)) for trial in trials if TRIED in trial.user_attrs]
 
-    def finished(self) -> dict[int, tuple[Candidate, str | None]]:
-        """Candidates that were told of, by number, with the reason of those that do not count."""
+    def finished(self) -> list[tuple[Asked, str | None]]:
+        """Candidates that were tried, with the reason of those that do not count."""
         optuna = _optuna()
         states = (optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL)
-        return {
-            trial.number: (self._again(trial), trial.user_attrs.get(REASON))
+        return [
+            (Asked(trial.number, self._again(trial)), trial.user_attrs.get(REASON))
             for trial in self._study.get_trials(states=states)
-            if KEY in trial.user_attrs
-        }
+            if trial.user_attrs.get(TRIED) and trial.user_attrs.get(REASON) != INTERRUPTED
+        ]
 
     def _again(self, trial: optuna.trial.FrozenTrial) -> Candidate:
         return self._space.suggest(_optuna().trial.FixedTrial(trial.params))
