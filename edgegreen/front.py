@@ -57,7 +57,7 @@ class Outcome:
 
     @property
     def alike(self) -> tuple[Tried, ...]:
-        """Those within the limit that cannot be told apart from the best: their intervals overlap with its."""
+        """Those within the limit that cannot be told apart from the best: their intervals overlap."""
         best = self.best
         if best is None or best.score is None or best.score.interval is None:
             return ()

@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgegreen import execution, metering, tuning, verdict
+from edgegreen import applied, execution, metering, tuning, verdict
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
@@ -93,6 +93,7 @@ def measurement(
         reasons=(*lasting, *passing),
         execution=executed,
         profile=_profile(raw),
+        passes=applied.all_told(trial.variant.passes),
     )
     return Result(made, passing)
 

@@ -34,7 +34,7 @@ class Between(Frozen):
         return self
 
     def values(self, *, whole: bool) -> tuple[float, ...]:
-        """At most STEPS + 1 values from `min` to `max`, in order, three digits each; whole numbers if wished."""
+        """At most STEPS + 1 values from `min` to `max`, in order; of three digits, or `whole` numbers."""
         low, high = float(self.min), float(self.max)
         shares = [step / STEPS for step in range(STEPS + 1)]
         values = [low * (high / low) ** s if self.log else low + (high - low) * s for s in shares]
@@ -45,13 +45,20 @@ class Between(Frozen):
 def _space_of(name: str) -> Any:
     """The type of a pass's space: each of its parameters as one value, a list of them, or a range."""
     kind = parameters_of(name)
-    fields = {key: (_knob(field) | None, Field(None, description=field.description)) for key, field in kind.model_fields.items()}
-    return create_model(f"{kind.__name__}Space", __base__=Frozen, __doc__=f"What to try of `{name}`.", **fields)
+    fields: dict[str, Any] = {
+        key: (_knob(field) | None, Field(None, description=field.description))
+        for key, field in kind.model_fields.items()
+    }
+    return create_model(
+        f"{kind.__name__}Space", __base__=Frozen, __doc__=f"What to try of `{name}`.", **fields
+    )
 
 
 def parameters_of(name: str) -> type[Frozen]:
     """The type of the parameters of the pass that is called so."""
-    return next(one for one in get_args(Pass.model_fields[name].annotation) if one is not type(None))
+    options = get_args(Pass.model_fields[name].annotation)
+    found: type[Frozen] = next(one for one in options if one is not type(None))
+    return found
 
 
 def _knob(field: FieldInfo) -> Any:

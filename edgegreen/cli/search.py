@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 UNITS_S = {"s": 1, "m": 60, "h": 3600}
 
 
-class Duration(click.ParamType):
+class Duration(click.ParamType[float]):
     """`90s`, `30m`, `2h` → seconds."""
 
     name = "duration"
@@ -71,8 +71,8 @@ def search(
 ) -> None:
     """Search the best of what the RECIPE's model can become: passes, precision, runtime, threads.
 
-    Candidates are measured on the target as `deploy` does, and chosen by their accuracy on validation data. Only
-    the best is then measured on the evaluation data.
+    Candidates are measured on the target as `deploy` does, and chosen by their accuracy on validation
+    data. Only the best is then measured on the evaluation data.
     """
     from edgegreen.objectives import OBJECTIVES
     from edgegreen.report import search as report

@@ -58,7 +58,9 @@ def show(outcome: Outcome, out: Console, *, plot: bool = True) -> None:
     if scored:
         _show_front(outcome, out)
     if best := outcome.best:
-        out.print(note("→", f"best within a loss of {_loss(best, outcome.limit)}: {best.name}, {best.what}", "bold"))
+        out.print(
+            note("→", f"best within a loss of {_loss(best, outcome.limit)}: {best.name}, {best.what}", "bold")
+        )
         if outcome.alike:
             names = ", ".join(one.name for one in outcome.alike)
             out.print(note("→", f"not to be told apart from it: {names}", "bold"))
@@ -69,7 +71,9 @@ def show(outcome: Outcome, out: Console, *, plot: bool = True) -> None:
 
 def show_all(outcome: Outcome, out: Console) -> None:
     """Print everything that was tried, in order, and what became of it."""
-    shown_ = table("Tried", outcome.objective.heading, "Loss", "What", "Fate", right=(outcome.objective.heading, "Loss"))
+    shown_ = table(
+        "Tried", outcome.objective.heading, "Loss", "What", "Fate", right=(outcome.objective.heading, "Loss")
+    )
     for one in outcome.tried:
         value, loss = _figures(outcome, one)
         shown_.add_row(one.name, value, loss, one.what, Text(outcome.fate(one)[:REASON_WIDTH]))
@@ -79,14 +83,15 @@ def show_all(outcome: Outcome, out: Console) -> None:
 def _show_front(outcome: Outcome, out: Console) -> None:
     heading = outcome.objective.heading
     sizes = [name for name in ("Size", "Deflated") if name != heading]
-    made = table("Front", heading, "Accuracy", "Loss", *sizes, "What", right=(heading, "Accuracy", "Loss", *sizes))
+    made = table(
+        "Front", heading, "Accuracy", "Loss", *sizes, "What", right=(heading, "Accuracy", "Loss", *sizes)
+    )
     for one in outcome.front:
         item = one.measurement
         assert item is not None
         value, loss = _figures(outcome, one)
-        held = {
-            "Size": words.size(item.artifact.size_bytes), "Deflated": words.size(item.artifact.compressed_bytes)
-        }  # fmt: skip
+        file = item.artifact
+        held = {"Size": words.size(file.size_bytes), "Deflated": words.size(file.compressed_bytes)}
         name = Text.assemble(one.name, (" ★", "bold green") if one is outcome.best else "")
         made.add_row(name, value, _accuracy(item), loss, *(held[size] for size in sizes), one.what)
     out.print(made)
@@ -104,7 +109,9 @@ def _show_rest(outcome: Outcome, out: Console) -> None:
         told = ", ".join(names[:4]) + (f" and {count - 4} more" if count > 4 else "")
         out.print(note("✗", f"{told}: {(reason or '')[:REASON_WIDTH]}", "red"))
     if outcome.tried:
-        out.print(note("…", "accuracy and loss here are of validation data, which the choice was made on", "dim"))
+        out.print(
+            note("…", "accuracy and loss here are of validation data, which the choice was made on", "dim")
+        )
 
 
 def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> str:
@@ -120,11 +127,15 @@ def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> str:
             label,
             mark,
             tuple(one.score.value for one in ones if one.score),
-            tuple(one.measurement.accuracy.value for one in ones if one.measurement and one.measurement.accuracy),
+            tuple(
+                one.measurement.accuracy.value for one in ones if one.measurement and one.measurement.accuracy
+            ),
         )
         for mark, (label, ones) in kinds.items()
     ]
-    metric = next(one.measurement.accuracy.metric for one in scored if one.measurement and one.measurement.accuracy)
+    metric = next(
+        one.measurement.accuracy.metric for one in scored if one.measurement and one.measurement.accuracy
+    )
     unit = " (bytes)" if outcome.objective.name in SIZES else ""
     return scatter.drawn(points, outcome.objective.heading + unit, metric, width)
 

@@ -1,4 +1,4 @@
-"""`best.yaml`: a recipe with the winner of a search, which builds the same file again, and how it was found."""
+"""`best.yaml`: a recipe with a search's winner, which builds the same file again, and how it was found."""
 
 from __future__ import annotations
 
@@ -133,7 +133,11 @@ def _plain(value: Any, folder: Path) -> Any:
                 "higher_is_better": value.higher_is_better,
             }
         case BaseModel():
-            given = {name: getattr(value, name) for name in type(value).model_fields if name in value.model_fields_set}
+            given = {
+                name: getattr(value, name)
+                for name in type(value).model_fields
+                if name in value.model_fields_set
+            }
             return {name: _plain(one, folder) for name, one in given.items() if one not in (None, ())}
         case Path():
             return _relative(value, folder)

@@ -36,7 +36,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class _Entry:
-    """One thing to be tried: in a trial of a plan, under a number of Optuna's unless it is the recipe's own."""
+    """One thing to be tried, in a trial of a plan; its `number` is Optuna's, None for the recipe's own."""
 
     trial: Trial
     candidate: Candidate
@@ -56,6 +56,7 @@ class Conductor:
         target: Target,
         study: Study,
         measuring: Measuring,
+        *,
         objective: Objective,
         limit: float,
     ) -> None:
@@ -126,9 +127,7 @@ class Conductor:
     def _entry(self, asked: Asked) -> _Entry:
         candidate = asked.candidate
         self._known.setdefault(candidate.key, None)
-        trial = Trial(
-            asked.name, candidate.variant, self._target, candidate.runtimes, candidate.threads
-        )
+        trial = Trial(asked.name, candidate.variant, self._target, candidate.runtimes, candidate.threads)
         return _Entry(trial, candidate, asked.number)
 
     def _given(self, trial: Trial) -> _Entry:

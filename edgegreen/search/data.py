@@ -82,5 +82,7 @@ def _check_labels(recipe: Recipe, chosen_on: Path) -> None:
     with data.open_samples(chosen_on, "validation") as samples:
         labels = samples.labels()
     if labels is None:
-        raise InputError(f"validation data {chosen_on}: have no labels `y`, and candidates are scored by them")
+        raise InputError(
+            f"validation data {chosen_on}: have no labels `y`, and candidates are scored by them"
+        )
     metrics.score(recipe.data.metric, labels)

@@ -1,6 +1,6 @@
 """Searches that are kept: a folder each, with what was asked for and Optuna's journal.
 
-What was measured is in the search's run, among the other runs. A search is taken up again only as the same one.
+What was measured is in the search's run, among the other runs. Only the same search is taken up again.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import closing
 from dataclasses import dataclass
 from threading import Event
-from typing import Self
+from typing import Any, Self
 
 from edgegreen import convert
 from edgegreen.cache import Cache
@@ -104,7 +104,7 @@ class _Ahead:
                 closing(Cache.default()) as cache,
                 convert.build(self._recipe, variants, cache, lambda _: None) as built,
             ):
-                pending: set[Future[object]] = {*built.artifacts.values(), *built.expected.values()}
+                pending: set[Future[Any]] = {*built.artifacts.values(), *built.expected.values()}
                 while pending and not self._stop.is_set():
                     pending = set(wait(pending, STOP_CHECK_S).not_done)
         except (EdgegreenError, CancelledError):

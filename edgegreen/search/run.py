@@ -1,4 +1,4 @@
-"""A whole search: from what the user names to the front, `best.yaml`, and how the best does on evaluation data."""
+"""A whole search: from what the user names to the front and `best.yaml`, judged on evaluation data."""
 
 from __future__ import annotations
 
@@ -70,9 +70,7 @@ class Search:
         self._wanted = wanted
         self._plan = _plan(wanted)
         self._target = self._plan.targets[0]
-        self._recipes = apart.recipes(
-            self._plan.recipe, cache, timed=OBJECTIVES[wanted.objective].of_speed
-        )
+        self._recipes = apart.recipes(self._plan.recipe, cache, timed=OBJECTIVES[wanted.objective].of_speed)
         if wanted.objective == "energy" and not self._target.is_metered:
             raise InputError(
                 f"{self._target.name} has no power meter, and the objective is energy",
@@ -106,7 +104,7 @@ class Search:
         with Measuring(self._recipes.choosing, self._target, calm, settings.run) as measuring:
             conductor = Conductor(
                 self._recipes.choosing, self._target, asked, measuring,
-                OBJECTIVES[settings.objective], settings.limit,
+                objective=OBJECTIVES[settings.objective], limit=settings.limit,
             )  # fmt: skip
 
             def told(outcome: Outcome) -> None:

@@ -74,7 +74,7 @@ class Scope:
         if self.recipe.search.passes is not None or not found:
             if found and self._format != "keras":
                 raise InputError(
-                    f"`search.passes`: passes work on Keras files (.keras, .h5), and this model is {self._format}"
+                    f"`search.passes`: passes work on Keras files (.keras, .h5); this model is {self._format}"
                 )
             return found
         if self._format != "keras" or importlib.util.find_spec("tensorflow") is None:

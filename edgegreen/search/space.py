@@ -163,9 +163,7 @@ class Space:
         return next(way for way in self.ways if way.name == name)
 
     def _passes_for(self, way: Way) -> list[str]:
-        return [
-            name for name in self.passes if name not in ONLY_FOR or way.precision in ONLY_FOR[name]
-        ]
+        return [name for name in self.passes if name not in ONLY_FOR or way.precision in ONLY_FOR[name]]
 
     def _params(self, way: Way, only: str | None = None) -> Params:
         """The choices that lead to this way with one pass, or none; one thread, or the fewest."""

@@ -1,8 +1,8 @@
 """The one place that knows Optuna: what is asked of it, and what it is told.
 
-Its sampler is TPE for several objectives (Ozaki et al. 2022, doi:10.1613/jair.1.13188), which takes few trials
-to learn from, where NSGA-II takes generations; the limit is a constraint. All of it is kept in a journal, a
-text file with a line for each event, which a killed process leaves whole.
+Its sampler is TPE for several objectives (Ozaki et al. 2022, doi:10.1613/jair.1.13188), which learns from few
+trials, where NSGA-II takes generations; the limit is a constraint. All of it is kept in a journal, a text
+file with a line for each event, which a killed process leaves whole.
 """
 
 from __future__ import annotations
@@ -139,7 +139,8 @@ class Study:
 
     def _open(self, number: int) -> optuna.trial.Trial:
         found = next(trial for trial in self._study.get_trials(deepcopy=False) if trial.number == number)
-        return _optuna().trial.Trial(self._study, found._trial_id)
+        opened: optuna.trial.Trial = _optuna().trial.Trial(self._study, found._trial_id)
+        return opened
 
 
 def require() -> None:
