@@ -141,7 +141,7 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
     metered = any(words.is_metered(row.measurement) for row in rows)
     told = any(row.measurement.execution for row in rows)
     hidden = [*(() if metered else OF_A_METER), *(() if told else OF_THE_RUNTIME)]
-    hidden += () if any(fakewins.deflates(row.measurement) for row in rows) else OF_COMPRESSION
+    hidden += () if fakewins.deflate_apart([row.measurement for row in rows]) else OF_COMPRESSION
     hidden += [name for name in OF_A_SWEEP if len({TELLING[name](row.measurement) for row in rows}) == 1]
     return [column for column in COLUMNS if column.heading not in hidden]
 

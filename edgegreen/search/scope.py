@@ -33,15 +33,16 @@ class Scope:
             return error.message.removeprefix("variant `candidate`: ")
         return None
 
-    def space(self, target: Target, formats: Iterable[Format]) -> Space:
+    def space(self, target: Target, formats: Iterable[Format], *, timed: bool = True) -> Space:
         """All that can be tried. `formats` are tried where the recipe's `search` names none.
 
+        Unless it is `timed`, threads make no difference, and are the recipe's first number.
         Raises InputError where that is nothing, or a named pass cannot be applied.
         """
         wanted = self.recipe.search
-        threads = wanted.threads or (
-            self.recipe.benchmark.threads if len(self.recipe.benchmark.threads) > 1 else defaults.THREADS
-        )
+        said = self.recipe.benchmark.threads
+        threads = wanted.threads or (said if len(said) > 1 else defaults.THREADS)
+        threads = threads if timed else said[:1]
         ways = [way for name in wanted.formats or dict.fromkeys(formats) for way in self._ways(name, target)]
         if not ways:
             raise InputError(
