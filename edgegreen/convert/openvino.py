@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgegreen.agent.runtimes.tensors import Tensor, encode
+from edgegreen.convert import irnames
 from edgegreen.convert.model import Job
 from edgegreen.errors import ConversionError
 from edgegreen.sources import openvino, tflitefile
@@ -34,6 +35,7 @@ def convert(report: Report, job: Job, folder: Path) -> ModelFile:
     if job.precision == "int8":
         model = _quantise(report, job, model, inputs)
         tool = f"nncf {version('nncf')}, {tool}"
+    irnames.number_anew(model)
     path = folder / "model.xml"
     ov.save_model(model, path, compress_to_fp16=job.precision != "fp32")
     return ModelFile(

@@ -18,6 +18,7 @@ from edgegreen.report.terminal import note
 
 SIZES = ("size", "compressed")
 REASON_WIDTH = 160
+FAR = 10.0  # times the limit
 
 
 def shown(objective: Objective, value: float) -> str:
@@ -115,11 +116,14 @@ def _show_rest(outcome: Outcome, out: Console) -> None:
 
 
 def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> str:
+    """Accuracy over the objective. What lost far more than the limit would flatten it, and is counted."""
     front, best = outcome.front, outcome.best
+    near = [one for one in scored if one.score and one.score.drop <= FAR * outcome.limit] or scored
+    below, scored = len(scored) - len(near), near
     kinds = {
         "·": ("dominated", [one for one in scored if one not in front and not one.given]),
         "○": ("the recipe's own", [one for one in scored if one.given]),
-        "●": ("on the front", [one for one in front if one is not best and not one.given]),
+        "●": ("on the front", [one for one in front if one in near and one is not best and not one.given]),
         "★": ("the best within the limit", [best] if best else []),
     }
     points = [
@@ -137,7 +141,8 @@ def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> str:
         one.measurement.accuracy.metric for one in scored if one.measurement and one.measurement.accuracy
     )
     unit = " (bytes)" if outcome.objective.name in SIZES else ""
-    return scatter.drawn(points, outcome.objective.heading + unit, metric, width)
+    drawn = scatter.drawn(points, outcome.objective.heading + unit, metric, width)
+    return drawn + (f"   ({below} lie further below)" if below else "")
 
 
 def _figures(outcome: Outcome, one: Tried) -> tuple[str, str]:

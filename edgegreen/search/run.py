@@ -70,7 +70,8 @@ class Search:
         self._wanted = wanted
         self._plan = _plan(wanted)
         self._target = self._plan.targets[0]
-        self._recipes = apart.recipes(self._plan.recipe, cache, timed=OBJECTIVES[wanted.objective].of_speed)
+        timed = OBJECTIVES[wanted.objective].of_speed
+        self._recipes = apart.recipes(self._plan.recipe, cache, timed=timed)
         if wanted.objective == "energy" and not self._target.is_metered:
             raise InputError(
                 f"{self._target.name} has no power meter, and the objective is energy",
@@ -78,7 +79,7 @@ class Search:
             )
         self._scope = Scope(self._recipes.choosing)
         formats = [variant.format for variant in self._plan.variants.values()]
-        self.space = self._scope.space(self._target, formats)
+        self.space = self._scope.space(self._target, formats, timed=timed)
         limit = self._plan.recipe.budgets.accuracy_drop_max if wanted.limit is None else wanted.limit
         self.settings = Settings(
             search_id=kept.new_id(),
