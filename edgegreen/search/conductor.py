@@ -91,8 +91,12 @@ class Conductor:
         self._take_up(given)
         told(self.outcome)
         candidates = self._asking(budget, refused, began_s)
-        next_ = [self._given(one) for one in given if self._result(one) is None]
+        own = [self._given(one) for one in given if self._result(one) is None]
+        next_: list[_Entry] = []
         try:
+            if own:  # by themselves: what they come to, the study learns of candidates that are equal
+                self._try(own, [])
+                told(self.outcome)
             while not self._over and (round_ := next_ or list(islice(candidates, TOGETHER))):
                 next_ = [] if self._target.is_local else list(islice(candidates, TOGETHER))
                 self._try(round_, next_)
