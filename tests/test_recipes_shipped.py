@@ -23,7 +23,7 @@ from places import REPO
 from pydantic import BaseModel
 
 from edgegreen import data, recipe, yamlfile
-from edgegreen.recipe import Benchmark, Budgets, Data, Download, Hook, Recipe, Variant
+from edgegreen.recipe import Benchmark, Budgets, Data, Download, Hook, Recipe, Search, Variant
 
 RECIPES = REPO / "recipes"
 DIGITS = RECIPES / "digits"
@@ -38,6 +38,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`variants`": Variant,
     "`benchmark`": Benchmark,
     "`budgets`": Budgets,
+    "`search`": Search,
 }
 
 
