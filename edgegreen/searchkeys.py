@@ -6,7 +6,8 @@ the pass would refuse is refused here. What is tried when nothing is said is in 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Self, Union, get_args
+from types import UnionType
+from typing import TYPE_CHECKING, Annotated, Any, Self, Union, get_args, get_origin
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError, create_model, model_validator
 from pydantic.fields import FieldInfo
@@ -46,7 +47,7 @@ def _space_of(name: str) -> Any:
     """The type of a pass's space: each of its parameters as one value, a list of them, or a range."""
     kind = parameters_of(name)
     fields: dict[str, Any] = {
-        key: (_knob(field) | None, Field(None, description=field.description))
+        key: (knob_type(field) | None, Field(None, description=field.description))
         for key, field in kind.model_fields.items()
     }
     return create_model(
@@ -61,14 +62,17 @@ def parameters_of(name: str) -> type[Frozen]:
     return found
 
 
-def _knob(field: FieldInfo) -> Any:
-    """What stands in the place of a parameter's value."""
-    options = [one for one in get_args(field.annotation) if one is not type(None)] or [field.annotation]
+def knob_type(field: FieldInfo) -> Any:
+    """What stands in the place of a parameter's value: one, several, or a range if it is a number."""
+    is_union = get_origin(field.annotation) in (Union, UnionType)
+    options: list[Any] = [*get_args(field.annotation)] if is_union else [field.annotation]
+    options = [one for one in options if one is not type(None)]
     value: Any = Annotated[Union[*options], *field.metadata] if field.metadata else Union[*options]
     knob: Any = value | Annotated[tuple[value, ...], Field(min_length=1)]
     if not any(_is_number(option) for option in options):
         return knob
-    return knob | Annotated[Between, AfterValidator(_within(TypeAdapter(value)))]
+    # First, as a value by layers, `{conv1: 0.5}`, would take a range for two layers.
+    return Annotated[Between, AfterValidator(_within(TypeAdapter(value)))] | knob
 
 
 def _is_number(option: Any) -> bool:

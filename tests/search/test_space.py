@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field, TypeAdapter, ValidationError
 
 from edgegreen.passes import Pass
 from edgegreen.recipe import Recipe, Search, Variant
 from edgegreen.search import defaults
 from edgegreen.search.space import Knob, Space, Way
-from edgegreen.searchkeys import STEPS, Between
-from edgegreen.yamlfile import parse
+from edgegreen.searchkeys import STEPS, Between, knob_type
+from edgegreen.yamlfile import Frozen, parse
 
 LITERT = ("litert", "tflite-runtime")
 WAYS = (
@@ -121,6 +123,38 @@ class TestDefaults:
 
     def test_who_names_one_of_two_rivals_wants_no_default_of_the_other(self) -> None:
         assert "sparsity" not in defaults.spaces(searched("{passes: {prune: {pattern: '2:4'}}}"))["prune"]
+
+
+class Odd(Frozen):
+    """Parameters of kinds that a pass may have some day."""
+
+    share: Annotated[float, Field(ge=0, lt=1)] | dict[str, float] = 0.5
+    score: Literal["l1", "taylor"] = "l1"
+    rank: Annotated[float, Field(gt=0, le=1)] | None = None
+    multiple: Annotated[int, Field(ge=1)] = 1
+    shape: tuple[int, int] = (1, 1)
+    bias: bool = True
+
+
+@pytest.mark.parametrize(
+    ("key", "good", "bad"),
+    [
+        ("share", [0.5, [0.5, {"a": 0.1}], {"a": 0.1}, {"min": 0.1, "max": 0.5}], [1.5, "x"]),
+        ("score", ["l1", ["l1", "taylor"]], ["l3", {"min": 1, "max": 2}]),
+        ("rank", [0.5, {"min": 0.1, "max": 1}], [0, None]),
+        ("multiple", [8, [8, 16], {"min": 1, "max": 16}], [0, 1.5, {"min": 1.5, "max": 3}]),
+        ("shape", [[1, 2], [[1, 2], [3, 4]]], [[1]]),
+        ("bias", [True, [True, False]], ["yes"]),
+    ],
+)  # fmt: skip
+def test_whatever_a_pass_takes_can_be_searched_over(key: str, good: list[Any], bad: list[Any]) -> None:
+    kind = TypeAdapter(knob_type(Odd.model_fields[key]))
+    for value in good:
+        made = kind.validate_json(json.dumps(value), strict=True)
+        assert isinstance(made, Between) == ("min" in value if isinstance(value, dict) else False)
+    for value in bad:
+        with pytest.raises(ValidationError):
+            kind.validate_json(json.dumps(value), strict=True)
 
 
 @pytest.mark.parametrize(
