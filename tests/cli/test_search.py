@@ -1,4 +1,4 @@
-"""`edgegreen search` as its users have it: on this machine, with real models, Optuna and its journal."""
+"""`edgegreen search` as its users have it: over SSH and here, with real models, Optuna and its journal."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ PLAIN = {"data": f"{{{DATA}}}", "search": "{passes: {}, formats: [tflite], preci
 ONE = "{fp32: {format: tflite, precision: fp32}}"
 
 
-def test_a_search_from_beginning_to_best_yaml(shell: Shell, tmp_path: Path) -> None:
+def test_a_search_from_beginning_to_best_yaml(shell: Shell, board: str, tmp_path: Path) -> None:
     """The labels that judge are all wrong: that has no part in the choice, and is found out at the end."""
     with np.load(DIGITS / "evaluation.npz") as arrays:
         np.savez(tmp_path / "wrong.npz", x=arrays["x"], y=(arrays["y"] + 1) % 10)
     wrong = DATA.replace(str(DIGITS / "evaluation.npz"), str(tmp_path / "wrong.npz"))
     recipe = shell.recipe(**(PLAIN | {"data": f"{{{wrong}}}"}), variants=ONE)
-    arguments = ("search", recipe, "--objective", "size", "--seed", "3")
+    arguments = ("search", recipe, "--target", board, "--objective", "size", "--seed", "3")
     done = shell.run(*arguments, "--trials", "1", "--all")
     assert re.search(r"→ best within a loss of 1\.0 points: trial-000, int8 tflite, 1 thread", done.out), (
         done.err
