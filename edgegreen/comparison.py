@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edgegreen import mixture, slowdown
+from edgegreen import fakewins, mixture, slowdown
 from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Budgets
 
@@ -77,7 +77,7 @@ def rows(
                 for index, value in values.items():
                     if value == lowest:
                         best[index].add(column)
-    warnings = slowdown.warnings(items)
+    slower, fake = slowdown.warnings(items), fakewins.warnings(items)
     return [
         Row(
             item,
@@ -85,7 +85,7 @@ def rows(
             _accuracy_change(item),
             missed(item, budgets, higher_is_better=higher_is_better),
             frozenset(best[index]),
-            (*_of_mixture(item, higher_is_better=higher_is_better), *warnings[index]),
+            (*_of_mixture(item, higher_is_better=higher_is_better), *slower[index], *fake[index]),
         )
         for index, item in enumerate(items)
     ]

@@ -231,6 +231,8 @@ class Measurement(Record):
     reasons: tuple[str, ...]
     execution: Execution | None = None
     profile: Profile | None = None
+    passes: tuple[str, ...] = ()
+    """What was done to the model before it was converted, in order; in words that tell one from another."""
 
     @property
     def emulated(self) -> bool:

@@ -15,6 +15,7 @@ from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
 from edgegreen.passes import Pass
 from edgegreen.references import Beside, Download, beside_the_recipe
+from edgegreen.searchkeys import PassSpaces
 from edgegreen.yamlfile import Frozen, Matching
 
 Format = Literal["tflite", "openvino"]
@@ -111,9 +112,17 @@ class Data(Frozen):
     """What passes train on, and precision is chosen on: `x` and `y`, apart from the evaluation data."""
     normalize: Normalization | None = None
     """What raw samples go through before the model takes them; left out: they are what it takes."""
+    validation: Beside | Download | Annotated[float, Field(gt=0, lt=1)] | None = None
+    """What a search chooses on; a share such as 0.2 is cut off `training`, and passes do not see it."""
     metric: Metric | Hook = "top1"
     loss: Loss | None = None
     """What passes train for; left out: what fits the metric."""
+
+    @model_validator(mode="after")
+    def _share_of_something(self) -> Self:
+        if isinstance(self.validation, float) and self.training is None:
+            raise ValueError("`validation` is a share of `training`, which is missing")
+        return self
 
 
 class Variant(Frozen):
@@ -262,6 +271,16 @@ class Footprint(Frozen):
         return self.battery_wh
 
 
+class Search(Frozen):
+    """What `edgegreen search` may try. Keys left out have defaults that fit the model and the recipe."""
+
+    formats: Annotated[tuple[Format, ...], Field(min_length=1)] | None = None
+    precisions: Annotated[tuple[Precision, ...], Field(min_length=1)] | None = None
+    threads: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1)] | None = None
+    passes: PassSpaces | None = None
+    """Passes by name, with the values to try of their parameters; `{}`: none."""
+
+
 class Recipe(Frozen):
     """One model, its data, the variants to build, how to benchmark, the budgets."""
 
@@ -282,6 +301,7 @@ class Recipe(Frozen):
     """The variant others are compared with; the first one when left out."""
     budgets: Budgets = Budgets()
     footprint: Footprint | None = None
+    search: Search = Search()
 
     @field_validator("baseline")
     @classmethod

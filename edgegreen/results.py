@@ -6,7 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from edgegreen import execution, metering, tuning, verdict
+from edgegreen import applied, execution, metering, tuning, verdict
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
@@ -88,12 +88,14 @@ def measurement(
             "fed": evaluation.named(raw.fed),
             **_replayed(trial.target),
             "agreement_on_host": _agreement(artifact),
+            "outputs_doubted": list(lasting),
             **verdict.conditions(raw.observed, raw.windows, record if trial.target.is_metered else None),
         },
         verdict="invalid" if lasting or passing else "valid",
         reasons=(*lasting, *passing),
         execution=executed,
         profile=_profile(raw),
+        passes=applied.all_told(trial.variant.passes),
     )
     return Result(made, passing)
 

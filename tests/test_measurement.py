@@ -123,7 +123,7 @@ RESULT: dict[str, set[str] | None] = {
     "energy": {"per_inference_mj", "gross_mj", "ci95_mj"}, "energy_absent": None,
     "conditions": {"board"}, "verdict": None, "reasons": None,
     "execution": {"operators", "delegated", "compute", "conversions", "kinds"},
-    "profile": {"runs", "call_ms", "operators_ms", "operators"},
+    "profile": {"runs", "call_ms", "operators_ms", "operators"}, "passes": None,
 }  # fmt: skip
 FULL = measurement(
     power=Power(

@@ -23,7 +23,7 @@ from places import REPO
 from pydantic import BaseModel
 
 from edgegreen import data, recipe, yamlfile
-from edgegreen.recipe import Benchmark, Budgets, Data, Hook, Recipe, Variant
+from edgegreen.recipe import Benchmark, Budgets, Data, Hook, Recipe, Search, Variant
 from edgegreen.references import Download
 
 RECIPES = REPO / "recipes"
@@ -39,6 +39,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`variants`": Variant,
     "`benchmark`": Benchmark,
     "`budgets`": Budgets,
+    "`search`": Search,
 }
 
 

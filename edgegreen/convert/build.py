@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import data
+from edgegreen import data, holdout
 from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
@@ -101,6 +101,7 @@ def build(
     `on_event` is called from several threads. Raises InputError, before any work, for a model or data
     that are not what they should be, and for variants that cannot be built from them.
     """
+    recipe = holdout.resolved(recipe, cache)
     request = _request(recipe)
     refusals.check(
         variants, request.format, kind_of(request.path),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edgegreen.agent.runtimes.tensors import Tensor, encode
+from edgegreen.convert import irnames
 from edgegreen.convert.model import Job
 from edgegreen.errors import ConversionError
 from edgegreen.sources import openvino, tflitefile
@@ -40,6 +41,7 @@ def save(job: Job, model: Any, orders: Orders, folder: Path) -> ModelFile:
     (inputs, outputs), tool = orders, f"openvino {version('openvino')}"
     if job.precision == "int8":
         tool = f"nncf {version('nncf')}, {tool}"
+    irnames.number_anew(model)
     path = folder / "model.xml"
     ov.save_model(model, path, compress_to_fp16=job.precision != "fp32")
     return ModelFile(

@@ -18,7 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from edgegreen import execution
+from edgegreen import execution, fakewins
 from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
 from edgegreen.measurement import NO_ACCURACY, Failure, Measurement, Run
@@ -56,6 +56,7 @@ COLUMNS = (
     Column("Mode", lambda row: words.power_mode(row.measurement.tuning), 6, justify="left"),
     Column("Governor", lambda row: words.governor(row.measurement.tuning), 6, justify="left"),
     Column("Size", lambda row: words.size(row.measurement.artifact.size_bytes), 3, "size"),
+    Column("Deflated", lambda row: words.size(row.measurement.artifact.compressed_bytes), 4),
     Column("Accuracy", words.accuracy, 0, "accuracy"),
     Column("p50 ms", lambda row: words.number(row.measurement.latency_ms.p50), 0, "p50"),
     Column("p95 ms", lambda row: words.number(row.measurement.latency_ms.p95), 2, "p95"),
@@ -67,6 +68,7 @@ COLUMNS = (
 )
 OF_A_METER = ("Power W", "mJ/inference")  # there only where a meter was wanted
 OF_THE_RUNTIME = ("Ran in",)  # there only where a runtime told
+OF_COMPRESSION = ("Deflated",)  # there only where it says something else than the size
 OF_A_SWEEP = ("Governor", "Mode")  # there only where rows differ in them
 # What stands for columns that have to stay where there is little room.
 SHORT = {
@@ -143,6 +145,7 @@ def _columns(rows: Sequence[Row]) -> list[Column]:
     metered = any(words.is_metered(row.measurement) for row in rows)
     told = any(row.measurement.execution for row in rows)
     hidden = [*(() if metered else OF_A_METER), *(() if told else OF_THE_RUNTIME)]
+    hidden += () if fakewins.deflate_apart([row.measurement for row in rows]) else OF_COMPRESSION
     hidden += [
         name for name in OF_A_SWEEP if len({fitting.TELLING[name](row.measurement) for row in rows}) == 1
     ]

@@ -27,7 +27,7 @@ RESULT = {
     "power": None, "energy": None, "energy_absent": None,
     "conditions": None, "verdict": None, "reasons": None,
     "execution": dict.fromkeys(("operators", "delegated", "compute", "conversions", "kinds")),
-    "profile": None,
+    "profile": None, "passes": None,
 }  # fmt: skip
 RUN = dict.fromkeys(
     ("schema", "run_id", "recipe", "started_at", "edgegreen", "results", "failures", "baseline",

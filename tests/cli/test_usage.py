@@ -11,7 +11,7 @@ from cli.harness import Shell
 
 COMMANDS = (
     "", "deploy", "convert", "inspect", "validate", "targets", "targets list", "targets show", "cache",
-    "cache clear", "runs", "show",
+    "cache clear", "runs", "show", "search",
 )  # fmt: skip
 
 

@@ -1,0 +1,96 @@
+"""From a recipe and a target to the space of a search: what can be built of this model, and run there."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable
+
+from edgegreen import data, sources
+from edgegreen.convert import refusals
+from edgegreen.errors import InputError
+from edgegreen.passes import FineTuning
+from edgegreen.recipe import PRECISIONS, Format, Precision, Recipe, Variant
+from edgegreen.search import defaults
+from edgegreen.search.space import Knob, Space, Way
+from edgegreen.searchkeys import parameters_of
+from edgegreen.target import RUNTIMES, Target
+
+
+class Scope:
+    """What this recipe's model can become."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        model = data.locate(recipe.model, "model")
+        self._format, self._kind = sources.format_of(model), sources.kind_of(model)
+
+    def refused(self, variant: Variant) -> str | None:
+        """Why it cannot be built from the model, None when it can."""
+        try:
+            refusals.check(
+                {"candidate": variant}, self._format, self._kind,
+                calibrated=self.recipe.data.calibration is not None,
+                trained=self.recipe.data.training is not None,
+            )  # fmt: skip
+        except InputError as error:
+            return error.message.removeprefix("variant `candidate`: ")
+        return None
+
+    def space(self, target: Target, formats: Iterable[Format], *, timed: bool = True) -> Space:
+        """All that can be tried. `formats` are tried where the recipe's `search` names none.
+
+        Unless it is `timed`, threads make no difference, and are the recipe's first number.
+        Raises InputError where that is nothing, or a named pass cannot be applied.
+        """
+        wanted = self.recipe.search
+        said = self.recipe.benchmark.threads
+        threads = wanted.threads or (said if len(said) > 1 else defaults.THREADS)
+        threads = threads if timed else said[:1]
+        ways = [way for name in wanted.formats or dict.fromkeys(formats) for way in self._ways(name, target)]
+        if not ways:
+            raise InputError(
+                f"there is nothing to search: of what {target.name} runs, the model can become nothing else",
+                hint="`search: {formats, precisions}` say what to try",
+            )
+        passes = {
+            name: {key: Knob.of(value, whole=_whole(name, key)) for key, value in knobs.items()}
+            for name, knobs in self._passes().items()
+        }
+        return Space(tuple(ways), Knob.of(tuple(threads)), passes)
+
+    def _ways(self, format_: Format, target: Target) -> list[Way]:
+        able = RUNTIMES[format_]
+        named = [(name,) for name in target.runtimes or () if name in able]
+        precisions: Iterable[Precision | None] = self.recipe.search.precisions or defaults.PRECISIONS
+        if self._kind == "quantised":
+            precisions = (None,)
+        return [
+            Way(format_, precision, runtimes)
+            for precision in precisions
+            if precision is None or precision in PRECISIONS[format_]
+            if self.refused(Variant(format=format_, precision=precision)) is None
+            for runtimes in (named if target.runtimes is not None else [able])
+        ]
+
+    def _passes(self) -> dict[str, dict[str, object]]:
+        """The passes' spaces; of the defaults, those that can be applied here."""
+        found = defaults.spaces(self.recipe.search)
+        if self.recipe.search.passes is not None or not found:
+            if found and self._format != "keras":
+                raise InputError(
+                    f"`search.passes`: passes work on Keras files (.keras, .h5); this model is {self._format}"
+                )
+            return found
+        if self._format != "keras" or importlib.util.find_spec("tensorflow") is None:
+            return {}
+        if self.recipe.data.training is None:
+            return {name: knobs for name, knobs in found.items() if not _trains(name)}
+        return found
+
+
+def _trains(name: str) -> bool:
+    return issubclass(parameters_of(name), FineTuning)
+
+
+def _whole(name: str, key: str) -> bool:
+    return parameters_of(name).model_fields[key].annotation is int
