@@ -6,9 +6,15 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from places import REPO
 
 pytest_plugins = ["sshd"]  # an OpenSSH server as a fixture
+
+
+# A machine with other work to do makes examples slowly, which says nothing of the code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True)
