@@ -19,7 +19,7 @@ from delay_proxy import DelayProxy  # noqa: E402
 from sshd import Sshd  # noqa: E402
 
 from edgegreen.artifact import File  # noqa: E402
-from edgegreen.deploy import deploy  # noqa: E402
+from edgegreen.deployment import deploy  # noqa: E402
 from edgegreen.transport.ssh import SSHTransport  # noqa: E402
 
 

@@ -15,7 +15,7 @@ import pytest
 
 from edgegreen import bundle, transport
 from edgegreen.client import Agent
-from edgegreen.deploy import deploy
+from edgegreen.deployment import deploy
 from edgegreen.home import home
 from edgegreen.target import Target
 from edgegreen.testing import eg_check

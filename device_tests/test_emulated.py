@@ -17,7 +17,7 @@ from device_tests.emulator import Running
 from edgegreen import bundle
 from edgegreen.agent import sampler
 from edgegreen.client import Agent
-from edgegreen.deploy import deploy
+from edgegreen.deployment import deploy
 from edgegreen.errors import RefusedError
 from edgegreen.transport.ssh import SSHTransport
 

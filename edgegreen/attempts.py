@@ -10,7 +10,7 @@ from edgegreen import metering, results
 from edgegreen.artifact import Artifact
 from edgegreen.client import Agent, Board, Job
 from edgegreen.client.readings import OnProgress
-from edgegreen.deploy import Deployment
+from edgegreen.deployment import Deployment
 from edgegreen.evaluation import Evaluation
 from edgegreen.measurement import Measurement
 from edgegreen.plan import Trial

@@ -19,7 +19,7 @@ from edgegreen import attempts, metering, provision, transport
 from edgegreen.artifact import Artifact, File
 from edgegreen.attempts import Attempt, Station
 from edgegreen.client import Agent, Board, Holding, Job
-from edgegreen.deploy import Deployment, deploy
+from edgegreen.deployment import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.evaluation import Evaluation, built
 from edgegreen.materials import Ledger, Materials

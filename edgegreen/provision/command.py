@@ -10,7 +10,7 @@ from threading import Event
 from edgegreen import bundle, transport
 from edgegreen.artifact import File
 from edgegreen.client import Agent, Board
-from edgegreen.deploy import deploy
+from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError, InputError
 from edgegreen.home import home
 from edgegreen.provision.kit import Site, Told

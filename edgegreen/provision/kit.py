@@ -22,7 +22,7 @@ from edgegreen.agent import kits as on_board
 from edgegreen.agent import wire
 from edgegreen.artifact import File
 from edgegreen.client import Agent, Job
-from edgegreen.deploy import deploy
+from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError
 from edgegreen.provision.wheels import Wheel
 from edgegreen.target import RUNTIMES, RuntimeName, Target

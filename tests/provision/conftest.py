@@ -14,7 +14,7 @@ from sshd import Sshd
 from edgegreen import bundle
 from edgegreen.artifact import File
 from edgegreen.client import Agent
-from edgegreen.deploy import deploy
+from edgegreen.deployment import deploy
 from edgegreen.provision import Outcome, Site, Want, provide
 from edgegreen.provision.interpreter import Interpreter
 from edgegreen.target import RUNTIMES, Target

@@ -13,7 +13,7 @@ from agent.pythons import Version, dotted, interpreters
 
 from edgegreen.artifact import File
 from edgegreen.client import Agent
-from edgegreen.deploy import deploy
+from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError
 from edgegreen.provision import Site, elf, provide, table, wheels
 from edgegreen.provision.interpreter import Interpreter

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from edgegreen.artifact import File
-from edgegreen.deploy import deploy
+from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError, InputError, UnreachableError
 from edgegreen.target import Target
 from edgegreen.transport import Process, Transport

@@ -12,7 +12,7 @@ from delay_proxy import DelayProxy
 from sshd import Sshd
 
 from edgegreen.artifact import File
-from edgegreen.deploy import deploy, parse_look
+from edgegreen.deployment import deploy, parse_look
 from edgegreen.errors import DeviceError, InputError
 from edgegreen.transport import Transport
 from edgegreen.transport.local import LocalTransport
