@@ -227,7 +227,8 @@ def test_every_module_says_in_its_first_lines_what_it_is_for() -> None:
 def test_the_public_names_are_not_hidden_by_modules_of_the_same_name() -> None:
     code = (
         "import edgegreen, pkgutil\n"
-        "print([name for name in edgegreen.__all__ if name in {m.name for m in pkgutil.iter_modules(edgegreen.__path__)}])"
+        "modules = {one.name for one in pkgutil.iter_modules(edgegreen.__path__)}\n"
+        "print([name for name in edgegreen.__all__ if name in modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=REPO)
     assert done.stdout.strip() == "[]"
