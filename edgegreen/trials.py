@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 from typing import Literal
 
-from edgegreen import attempts, metering, provision, transport
+from edgegreen import attempts, metering, probe, provision, transport
 from edgegreen.artifact import Artifact, File
 from edgegreen.attempts import Attempt, Station
 from edgegreen.client import Agent, Board, Holding, Job
@@ -113,6 +113,8 @@ class TargetRun:
     def _run_on(self, link: transport.Transport) -> None:
         if self._stage == "connect":
             self._stage, self._patience = "deploy", Patience(self.target.patience_s)
+            if self.plan.record_to:
+                probe.recite(link, self.target)  # so that a replay can be asked what the board was
         evaluation = self.materials.evaluation
         common = [self.materials.agent, *([evaluation.file] if evaluation else [])]
         # Models built already (an unchanged second run has them all) go in the same round trip.

@@ -49,6 +49,9 @@ def test_a_recorded_run_is_replayed_without_its_board(shell: Shell, passing: Ssh
         assert other["conditions"].pop("board") == board
         assert json.loads(json.dumps(other).replace("replay:bench", "bench")) == one
     assert "replayed" not in first.out
+    probed = shell.run("targets", "probe", "replay:kept-runs")
+    assert probed.code == 0, probed.err
+    assert "glibc" in probed.out
     assert re.search(r"(?m)^int8 .*↺ ", again.out)
     assert (
         len(re.findall(r"(?m)^↺ replayed from a recording of bench of .* nothing was measured", again.out))
