@@ -41,6 +41,7 @@ def save(job: Job, model: Any, orders: Orders, folder: Path) -> ModelFile:
     (inputs, outputs), tool = orders, f"openvino {version('openvino')}"
     if job.precision == "int8":
         tool = f"nncf {version('nncf')}, {tool}"
+    model = model.clone()  # the caller may go by the names it has
     irnames.number_anew(model)
     path = folder / "model.xml"
     ov.save_model(model, path, compress_to_fp16=job.precision != "fp32")
