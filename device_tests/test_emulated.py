@@ -161,5 +161,5 @@ def test_it_comes_back_after_a_reboot(emulated: Running) -> None:
     boot_id = "cat /proc/sys/kernel/random/boot_id"
     before = emulated.ssh(f"touch /home/pi/kept; {boot_id}")
     emulated.reboot()
-    assert emulated.ssh("ls /home/pi", user="pi").split() == ["kept"]
+    assert emulated.ssh("ls /home/pi; rm /home/pi/kept", user="pi").split() == ["kept"]
     assert emulated.ssh(boot_id) != before

@@ -133,6 +133,7 @@ def test_qat_trains_with_the_rounding_that_the_file_has(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(importlib.util.find_spec("tensorflow") is None, reason="tensorflow is not installed")
+@pytest.mark.slow
 def test_a_pruned_model_keeps_its_zeros_to_the_file(tmp_path: Path) -> None:
     plan = prepare(recipe(tmp_path, "{prune: {sparsity: 0.75, epochs: 4}}"))
     built, failed = building.build_only(plan, Quiet())

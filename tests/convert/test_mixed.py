@@ -23,6 +23,8 @@ from edgegreen.sources import load, tflitefile
 from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request
 
+pytestmark = pytest.mark.slow  # many conversions: half a minute and more
+
 LIMIT = 0.005
 # Workers silence what the interpreter says of being calibrated with.
 in_this_process = pytest.mark.filterwarnings("ignore:Warning. Enabling .experimental_preserve_all_tensors.")
