@@ -171,6 +171,7 @@ def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
     assert result["conditions"]["during"]["polls"] >= 1  # the board's own sampler goes on watching
 
 
+@pytest.mark.slow
 def test_a_plug_needs_more_time_and_says_how_much(tmp_path: Path) -> None:
     with serving(gen2(lambda: round(random.uniform(2, 4), 1))) as plug:
         target = f"power: {{meter: shelly, address: '{plug.address}'}}"

@@ -78,6 +78,7 @@ def test_a_board_that_comes_back_goes_on_where_it_was(
     assert run["failures"] == []
 
 
+@pytest.mark.slow
 def test_a_trial_that_takes_the_board_down_each_time_is_given_up(
     shell: Shell, sshd: Sshd, proxy: DelayProxy, far: str
 ) -> None:

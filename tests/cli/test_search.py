@@ -16,6 +16,7 @@ PLAIN = {"data": f"{{{DATA}}}", "search": "{passes: {}, formats: [tflite], preci
 ONE = "{fp32: {format: tflite, precision: fp32}}"
 
 
+@pytest.mark.slow
 def test_a_search_from_beginning_to_best_yaml(shell: Shell, board: str, tmp_path: Path) -> None:
     """The labels that judge are all wrong: that has no part in the choice, and is found out at the end."""
     with np.load(DIGITS / "evaluation.npz") as arrays:
