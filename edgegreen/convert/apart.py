@@ -1,4 +1,4 @@
-"""Whether the samples a model is judged by are apart from those it is trained or calibrated on.
+"""Whether the samples a model is judged by are apart from those it is trained, chosen or calibrated on.
 
 Samples are the same when all their inputs are, byte for byte. What was counted is kept in the cache: the data
 may be large.
@@ -20,17 +20,21 @@ from edgegreen.errors import InputError
 from edgegreen.keys import key_of
 
 
-def refuse_shared(training: File, evaluation: File, cache: Cache) -> None:
-    """Raise InputError when a sample is in both: what was trained on proves nothing."""
-    if training.sha256 == evaluation.sha256:
+def refuse_shared(file: File, evaluation: File, cache: Cache, *, what: str, used: str) -> None:
+    """Raise InputError when a sample of the `what` data is evaluation data too.
+
+    `used` says for what they serve (`trained on`): that proves nothing of a model.
+    """
+    told = f"{what} data {file.path}"
+    if file.sha256 == evaluation.sha256:
         raise InputError(
-            f"training data {training.path}: are the evaluation data as well",
-            hint="keep some samples apart: what was trained on proves nothing",
+            f"{told}: are the evaluation data as well",
+            hint=f"keep some samples apart: what was {used} proves nothing",
         )
-    if count := shared(training, evaluation, cache):
+    if count := shared(file, evaluation, cache):
         raise InputError(
-            f"training data {training.path}: have {_samples(count)} of the evaluation data {evaluation.path}",
-            hint="leave them out of one of both: what was trained on proves nothing",
+            f"{told}: have {_samples(count)} of the evaluation data {evaluation.path}",
+            hint=f"leave them out of one of both: what was {used} proves nothing",
         )
 
 

@@ -108,7 +108,7 @@ def build(
         calibrated=request.calibration is not None, trained=recipe.data.training is not None,
     )  # fmt: skip
     training = compressing.training_data(recipe, variants, request.evaluation, cache)
-    stick = yardstick.of(recipe, variants)
+    stick = yardstick.of(recipe, variants, request.evaluation, cache)
     calibrated = any(one.calibrated for one in variants.values())
     if note := apart.note_on(request.calibration if calibrated else None, request.evaluation, cache):
         on_event(BuildEvent(None, "checking", note=note))

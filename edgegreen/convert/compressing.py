@@ -36,7 +36,7 @@ def training_data(
     if wanted is not None and any(variant.passes for variant in variants.values()):
         file = File.of(data.locate(wanted, "training"))
         if evaluation is not None:
-            apart.refuse_shared(file, evaluation, cache)
+            apart.refuse_shared(file, evaluation, cache, what="training", used="trained on")
     metric = recipe.data.metric
     normalize = recipe.data.normalize
     return TrainingData(

@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 from edgegreen import data, metrics
 from edgegreen.artifact import File
+from edgegreen.cache import Cache
+from edgegreen.convert import apart
 from edgegreen.errors import InputError
 from edgegreen.recipe import Hook, Metric, Recipe, Variant
 
@@ -42,10 +44,13 @@ class Yardstick:
         }
 
 
-def of(recipe: Recipe, variants: Mapping[str, Variant]) -> Yardstick | None:
+def of(
+    recipe: Recipe, variants: Mapping[str, Variant], evaluation: File | None, cache: Cache
+) -> Yardstick | None:
     """The recipe's yardstick; None when no variant has a limit, or there are no data to choose on.
 
-    Raises InputError for data that are the evaluation data, and for a metric that needs labels there are not.
+    Raises InputError for data of which a sample is evaluation data too, and for a metric that needs labels
+    where there are none.
     """
     if all(variant.accuracy_drop_max is None for variant in variants.values()):
         return None
@@ -56,7 +61,9 @@ def of(recipe: Recipe, variants: Mapping[str, Variant]) -> Yardstick | None:
     path = data.locate(wanted, what)
     with data.open_samples(path, what) as samples:
         found = Yardstick(recipe.data.metric, File.of(path), what, samples.n, samples.labels() is not None)
-    _refuse_evaluation_data(recipe, found)
+    if evaluation is not None:
+        used = "chosen on (`accuracy_drop_max`)"
+        apart.refuse_shared(found.file, evaluation, cache, what=what, used=used)
     if isinstance(found.metric, Hook):
         if not found.labelled:
             raise InputError(
@@ -65,13 +72,3 @@ def of(recipe: Recipe, variants: Mapping[str, Variant]) -> Yardstick | None:
             )
         metrics.score(found.metric, None)  # refuses a hook that cannot be loaded, before any work
     return found
-
-
-def _refuse_evaluation_data(recipe: Recipe, found: Yardstick) -> None:
-    evaluation = recipe.data.evaluation
-    if evaluation and File.of(data.locate(evaluation, "evaluation")).sha256 == found.file.sha256:
-        raise InputError(
-            f"{found.what} data {found.file.path}: are the evaluation data as well, and `accuracy_drop_max` "
-            "would be chosen on them",
-            hint="keep some samples apart: what was chosen on proves nothing",
-        )

@@ -56,7 +56,8 @@ def recipes(recipe: Recipe, cache: Cache, *, timed: bool = True) -> Recipes:
     assert not isinstance(cut.validation, float)
     assert cut.validation is not None
     chosen_on = data.locate(cut.validation, "validation")
-    _check_apart(chosen_on, data.locate(wanted.evaluation, "evaluation"), cache)
+    judged_by = data.locate(wanted.evaluation, "evaluation")
+    apart.refuse_shared(File.of(chosen_on), File.of(judged_by), cache, what="validation", used="chosen on")
     _check_labels(recipe, chosen_on)
     choosing = _with_data(recipe, training=cut.training, validation=None, evaluation=chosen_on)
     again = {"retry_invalid": max(RETRIES, recipe.benchmark.retry_invalid)}
@@ -67,14 +68,6 @@ def recipes(recipe: Recipe, cache: Cache, *, timed: bool = True) -> Recipes:
 
 def _with_data(recipe: Recipe, **changes: object) -> Recipe:
     return recipe.model_copy(update={"data": recipe.data.model_copy(update=changes)})
-
-
-def _check_apart(chosen_on: Path, judged_by: Path, cache: Cache) -> None:
-    if count := apart.shared(File.of(chosen_on), File.of(judged_by), cache):
-        raise InputError(
-            f"validation data {chosen_on}: {count} of their samples are evaluation data as well",
-            hint="leave them out of one of both: what was chosen on proves nothing",
-        )
 
 
 def _check_labels(recipe: Recipe, chosen_on: Path) -> None:

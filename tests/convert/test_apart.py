@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,13 @@ def test_all_inputs_of_a_sample_count(tmp_path: Path, rows: np.ndarray) -> None:
 
 
 def test_training_on_what_is_evaluated_is_refused(tmp_path: Path, rows: np.ndarray) -> None:
-    cache = Cache(tmp_path / "cache")
+    refuse = partial(apart.refuse_shared, cache=Cache(tmp_path / "cache"), what="training", used="trained on")
     training, evaluation = npz(tmp_path, "training", x=rows[:15]), npz(tmp_path, "evaluation", x=rows[14:])
-    with pytest.raises(InputError, match=r"have 1 sample of the evaluation data .*evaluation\.npz"):
-        apart.refuse_shared(training, evaluation, cache)
+    with pytest.raises(InputError, match=r"^training data .*have 1 sample of .* data .*evaluation\.npz"):
+        refuse(training, evaluation)
     with pytest.raises(InputError, match="are the evaluation data as well"):
-        apart.refuse_shared(training, training, cache)
-    apart.refuse_shared(training, npz(tmp_path, "rest", x=rows[15:]), cache)
+        refuse(training, training)
+    refuse(training, npz(tmp_path, "rest", x=rows[15:]))
 
 
 def test_calibrating_on_it_is_noted(tmp_path: Path, rows: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from edgegreen.cache import Cache
 from edgegreen.convert import ai_edge_mixed, build, keys, openvino_mixed, yardstick
 from edgegreen.convert.model import Job
 from edgegreen.convert.sensitivity import Bounds
+from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.mixture import Mixed, within
 from edgegreen.recipe import Data, Hook, Recipe, Variant
@@ -39,6 +40,11 @@ def variant(
 def recipe(models: Path, **data: Any) -> Recipe:
     files = {name: models / f"outliers_{name}.npz" for name in ("calibration", "training", "evaluation")}
     return Recipe(name="outliers", model=models / "outliers.tflite", data=Data(**(files | data)))
+
+
+def chosen_by(told: Recipe, wanted: Variant) -> Yardstick | None:
+    """The yardstick of a recipe, whatever it evaluates on."""
+    return yardstick.of(told, {"v": wanted}, None, Cache(Path("never-used")))
 
 
 def mixed_of(made: Artifact) -> Mixed:
@@ -128,7 +134,7 @@ def jobs(models: Path, shop: Workshop) -> Any:
         told = recipe(models)
         request = Request.of(models / "outliers.tflite", calibration=models / "outliers_calibration.npz")
         source = load.load(request, shop, lambda *_: None)
-        return Job(request, source, source.model, wanted, yardstick.of(told, {"v": wanted}))
+        return Job(request, source, source.model, wanted, chosen_by(told, wanted))
 
     return make
 
@@ -174,19 +180,30 @@ class TestWhatItIsChosenOn:
             ):
                 pass
 
+    def test_nor_data_that_have_a_sample_of_them(self, models: Path, tmp_path: Path) -> None:
+        x = np.load(models / "outliers_evaluation.npz")["x"][:1]
+        other = np.load(models / "outliers_calibration.npz")["x"][:30]
+        np.savez(tmp_path / "mostly.npz", x=np.concatenate([other, x]))
+        wanted = recipe(models, training=None, calibration=tmp_path / "mostly.npz")
+        with (
+            pytest.raises(InputError, match="have 1 sample of the evaluation data"),
+            build(wanted, {"v": variant()}, Cache(tmp_path / "cache"), lambda _: None),
+        ):
+            pass
+
     def test_a_hook_needs_labels(self, models: Path, tmp_path: Path) -> None:
         np.savez(tmp_path / "unlabelled.npz", x=np.zeros((30, 4, 4, 2), np.float32))
         (tmp_path / "m.py").write_text("def f(outputs, y): return 1.0\n")
         hook = Hook(python=f"{tmp_path / 'm.py'}:f")
         wanted = recipe(models, training=None, calibration=tmp_path / "unlabelled.npz", metric=hook)
         with pytest.raises(InputError, match="has no `y`"):
-            yardstick.of(wanted, {"v": variant()})
+            chosen_by(wanted, variant())
 
     def test_the_key_has_the_limit_and_the_data(self, models: Path, tmp_path: Path) -> None:
         request = Request.of(models / "outliers.tflite", calibration=models / "outliers_calibration.npz")
-        stick = yardstick.of(recipe(models), {"v": variant()})
+        stick = chosen_by(recipe(models), variant())
         assert stick is not None
-        other = yardstick.of(recipe(models, training=None), {"v": variant()})
+        other = chosen_by(recipe(models, training=None), variant())
         assert other is not None
         assert (stick.what, other.what) == ("training", "calibration")
         (tmp_path / "m.py").write_text("def f(outputs, y): return 1.0\n")
@@ -209,4 +226,4 @@ class TestWhatItIsChosenOn:
     def test_nothing_is_read_for_variants_without_a_limit(self) -> None:
         absent = Data(training=Path("/nowhere.npz"))
         wanted = Recipe(name="r", model=Path("m.tflite"), data=absent)
-        assert yardstick.of(wanted, {"v": variant(limit=None)}) is None
+        assert chosen_by(wanted, variant(limit=None)) is None
