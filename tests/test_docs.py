@@ -14,7 +14,7 @@ import click
 import pytest
 from places import REPO
 
-from edgegreen import provision, yamlfile
+from edgegreen import releases, yamlfile
 from edgegreen.cli import cli
 from edgegreen.target import FAMILIES, Target
 
@@ -101,7 +101,7 @@ def test_every_page_of_a_board_says_what_was_tried() -> None:
 
 
 def test_runtimes_named_on_the_pages_are_in_the_table() -> None:
-    known = {release.version for releases in provision.table.RELEASES.values() for release in releases}
+    known = {release.version for row in releases.RELEASES.values() for release in row}
     for page in BOARDS:
         text = page.read_text(encoding="utf-8")
         named = set(re.findall(r"(?:LiteRT|tflite-runtime) (\d+\.\d+\.\d+)", text))

@@ -31,6 +31,7 @@ from edgegreen.client.wirefields import (
     senseless,
     unpacked,
 )
+from edgegreen.interpreter import Interpreter
 
 Stage = Literal["cooling", "load", "idle", "warmup", "latency", "end_to_end", "accuracy", "profile"]
 
@@ -64,6 +65,19 @@ class Board:
     numpy: Line | None
     runtimes: Annotated[dict[Line, Line], Field(max_length=100)]
     brought: Annotated[dict[Line, Line], Field(max_length=100)]
+
+    @property
+    def interpreter(self) -> Interpreter:
+        """That Python, as wheels see it. Raises DeviceError when no runtime is published for its kind."""
+        return Interpreter.of(
+            self.executable,
+            self.python,
+            system=self.system,
+            machine=self.machine,
+            bits=self.bits,
+            tag=self.python_tag or "",
+            libc=self.libc or "",
+        )
 
 
 @dataclass(frozen=True)

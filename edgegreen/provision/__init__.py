@@ -1,9 +1,9 @@
 """Runtimes for boards that have none: chosen and fetched here, brought over the connection, proved there.
 
 `provide` is what a run calls when a board lacks what its trials want; `on_target` and `clean` are the
-commands. `table` says what goes with which Python, `interpreter` what a board's Python is, `wheels` fetches
-and keeps, `elf` looks into wheels, `lockfile` pins, `kit` sends and proves. Nothing on the board needs
-pip, root or a network, and nothing is written outside the target's `root`.
+commands. What goes with which Python says edgegreen.releases. `wheels` fetches and keeps, `elf` looks into
+wheels, `lockfile` pins, `kit` sends and proves. Nothing on the board needs pip, root or a network, and
+nothing is written outside the target's `root`.
 """
 
 from edgegreen.provision.clean import clean

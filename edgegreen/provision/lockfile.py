@@ -17,7 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from edgegreen.errors import InputError
 from edgegreen.home import home
-from edgegreen.provision.interpreter import Interpreter
+from edgegreen.interpreter import Interpreter
 from edgegreen.target import RuntimeName
 
 _CLOSED = {"extra": "forbid"}

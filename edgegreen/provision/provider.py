@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
+from edgegreen import releases
 from edgegreen.client import Board
 from edgegreen.errors import DeviceError
-from edgegreen.provision import elf, lockfile, table, wheels
-from edgegreen.provision.interpreter import Interpreter, dotted
+from edgegreen.interpreter import Interpreter, dotted
+from edgegreen.provision import elf, lockfile, wheels
 from edgegreen.provision.kit import Kit, Site, Told, bring, prove
 from edgegreen.provision.lockfile import Lock
-from edgegreen.provision.table import Choice, Pin
 from edgegreen.provision.wheels import NotPublished, Wheel
+from edgegreen.releases import Choice, Pin
 from edgegreen.target import RuntimeName
 
 Want = tuple[RuntimeName, ...]
@@ -42,7 +43,7 @@ def provide(
     what cannot be brought is in the outcome.
     """
     try:
-        interpreter = Interpreter.of(board)
+        interpreter = board.interpreter
     except DeviceError as refusal:
         return Outcome(refused=dict.fromkeys(wants, refusal))
     return _Provider(site, interpreter, board.numpy, told, stop).provide(wants, renew)
@@ -92,7 +93,7 @@ class _Provider:
         for runtime in want:
             if not renew and (lock := lockfile.read(runtime, self.interpreter)):
                 return [lock]
-        return list(table.choices(want, self.interpreter, self.own_numpy))
+        return list(releases.choices(want, self.interpreter, self.own_numpy))
 
     def _next(self, want: Want, pending: dict[Want, list[Choice | Lock]], outcome: Outcome) -> Kit | None:
         """The first choice left that can be had and links no newer glibc than there is."""
@@ -105,8 +106,8 @@ class _Provider:
             except (NotPublished, _TooNew) as unfit:
                 outcome.refused.setdefault(want, unfit)
             except DeviceError as failure:  # an index out of reach is so for every release
-                if self.interpreter.arch in table.WITHOUT_NUMPY:
-                    failure.hint = table.OWN_NUMPY_HINT.format(arch=self.interpreter.arch)
+                if self.interpreter.arch in releases.WITHOUT_NUMPY:
+                    failure.hint = releases.OWN_NUMPY_HINT.format(arch=self.interpreter.arch)
                 outcome.refused.setdefault(want, failure)
                 break
         del pending[want]

@@ -23,9 +23,9 @@ from edgegreen import locks
 from edgegreen.artifact import File
 from edgegreen.errors import DeviceError, InputError
 from edgegreen.home import home
-from edgegreen.provision.interpreter import Interpreter
+from edgegreen.interpreter import Interpreter
 from edgegreen.provision.lockfile import Locked
-from edgegreen.provision.table import Pin
+from edgegreen.releases import Pin
 from edgegreen.sources import toolenv
 
 TIMEOUT_S = 1800.0

@@ -33,11 +33,13 @@ from edgegreen.probe.facts import (
     Trip,
     Zone,
 )
-from edgegreen.target import PowerMeter, Target
+from edgegreen.releases import RELEASES
+from edgegreen.target import PowerMeter, RuntimeName, Target
 
 LITERT = (Package("numpy", "2.4.6"), Package("ai_edge_litert", "2.3.0"))
 TFLITE = Package("tflite_runtime", "2.14.0")
-PYTHON = Python("/usr/bin/python3", (3, 11, 2), "/usr/bin/python3", 64, packages=LITERT)
+ARM64, ARM32 = "cpython-311-aarch64-linux-gnu", "cpython-311-arm-linux-gnueabihf"
+PYTHON = Python("/usr/bin/python3", (3, 11, 2), "/usr/bin/python3", 64, ARM64, packages=LITERT)
 BARE = replace(PYTHON, packages=())
 EDGETPU = (Accelerator("edgetpu", "Edge TPU on USB"),)
 PI = BoardFacts(
@@ -110,10 +112,9 @@ def test_a_sysfs_root_that_is_not_there() -> None:
 V36 = replace(PYTHON, version=(3, 6, 9), packages=())
 V38 = Python("/usr/bin/python3.8", (3, 8, 0), "/usr/bin/python3.8", 64)
 MUSL = replace(with_python(BARE), libc=Libc("musl", (1, 2, 4)))
-ARMHF = replace(
-    with_python(BARE), system=replace(PI.system, bits=32, packages="armhf"), libc=Libc("glibc", (2, 36))
-)
-TRIXIE = replace(BARE, version=(3, 13, 5))
+BARE32 = replace(BARE, bits=32, abi=ARM32)
+ARMHF = replace(with_python(BARE32), system=replace(PI.system, bits=32, packages="armhf"))
+TRIXIE = replace(BARE32, version=(3, 13, 5))
 
 
 def disk(**fields: Any) -> Disk:
@@ -142,7 +143,8 @@ STOPS: dict[str, tuple[str, BoardFacts, str, str]] = {
         "userland", replace(ARMHF, python=TRIXIE), "no runtime is there for Python 3.13.5", "64-bit",
     ),
     "no runtime for this python": (
-        "runtime", with_python(replace(BARE, version=(3, 15, 0))), "none is built for this system", "newer",
+        "runtime", with_python(replace(BARE, version=(3, 15, 0))), "none is built for this system",
+        "aarch64 has litert with Python 3.9 to 3.14",
     ),
     "no numpy": ("runtime", with_python(replace(PYTHON, packages=LITERT[1:])), "no numpy", "install numpy"),
     "numpy 2": (
@@ -301,31 +303,37 @@ class TestRuntimesOnOffer:
     @pytest.mark.parametrize(
         ("machine", "bits", "glibc", "python", "offered"),
         [
-            ("aarch64", 64, (2, 36), (3, 11, 2), ("litert", "openvino")),
-            ("aarch64", 64, (2, 41), (3, 13, 5), ("litert", "openvino")),
-            ("aarch64", 64, (2, 31), (3, 8, 10), ("tflite-runtime", "openvino")),
-            ("aarch64", 64, (2, 27), (3, 8, 0), ("tflite-runtime", "openvino")),
-            ("aarch64", 64, (2, 28), (3, 7, 3), ("tflite-runtime",)),
-            ("aarch64", 32, (2, 36), (3, 11, 2), ("tflite-runtime",)),
-            ("aarch64", 32, (2, 41), (3, 13, 5), ()),
-            ("x86_64", 64, (2, 36), (3, 12, 1), ("litert", "openvino")),
-            ("riscv64", 64, (2, 41), (3, 13, 5), ()),
+            ("aarch64", 64, (2, 36), (3, 11, 2), {"litert", "tflite-runtime", "openvino"}),
+            ("aarch64", 64, (2, 41), (3, 13, 5), {"litert", "openvino"}),
+            ("aarch64", 64, (2, 31), (3, 8, 10), {"tflite-runtime", "openvino"}),
+            ("aarch64", 64, (2, 28), (3, 7, 3), {"tflite-runtime"}),
+            ("aarch64", 32, (2, 36), (3, 11, 2), {"tflite-runtime"}),
+            ("aarch64", 32, (2, 41), (3, 13, 5), set()),
+            ("x86_64", 64, (2, 36), (3, 12, 1), {"litert", "openvino"}),
+            ("riscv64", 64, (2, 41), (3, 13, 5), set()),
         ],
     )
-    def test_what_the_page_says_too(
+    def test_what_provisioning_would_bring(
         self,
         machine: str,
         bits: int,
         glibc: tuple[int, int],
         python: tuple[int, int, int],
-        offered: tuple[str, ...],
+        offered: set[RuntimeName],
     ) -> None:
         facts = replace(PI, system=replace(PI.system, machine=machine, bits=bits), libc=Libc("glibc", glibc))
-        assert doctor.software.on_offer(facts, replace(BARE, version=python)) == offered
+        there = replace(BARE32 if bits == 32 else BARE, version=python)
+        brought = {name for name in RELEASES if doctor.software.refused(facts, there, [name]) is None}
+        assert brought == offered
+        assert (doctor.software.refused(facts, there) is None) == bool(offered)
+
+    def test_the_one_that_the_target_asks_for_though_a_newer_would_do(self) -> None:
+        target = Target(host="h", runtimes=("tflite-runtime",)).called("h")
+        assert found(with_python(BARE), "runtime", target) == [Finding("runtime", "fine")]
 
     def test_what_a_deploy_brings_by_itself_is_no_trouble(self) -> None:
         assert found(with_python(BARE), "runtime")[0].gravity == "fine"
-        numpy = replace(BARE, packages=(Package("numpy", "1.24.2"),))
+        numpy = replace(BARE32, packages=(Package("numpy", "1.24.2"),))
         assert found(replace(ARMHF, python=numpy), "runtime")[0].gravity == "fine"
 
     def test_unless_the_target_says_that_nothing_is_brought(self) -> None:
@@ -341,6 +349,7 @@ class TestRuntimesOnOffer:
         old = replace(PYTHON, version=(3, 7, 3))
         (finding,) = found(with_python(old), "runtime", Target(host="h", runtimes=("openvino",)).called("h"))
         assert "none is built for this system" in finding.text
+        assert finding.advice == "aarch64 has openvino with Python 3.8 to 3.14"
 
 
 @pytest.mark.parametrize(("version", "works"), [("2.5.0.post1", True), ("2.11.1", True), ("2.14.0", False)])

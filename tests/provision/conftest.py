@@ -15,8 +15,8 @@ from edgegreen import bundle
 from edgegreen.artifact import File
 from edgegreen.client import Agent
 from edgegreen.deployment import deploy
+from edgegreen.interpreter import Interpreter
 from edgegreen.provision import Outcome, Site, Want, provide
-from edgegreen.provision.interpreter import Interpreter
 from edgegreen.target import RUNTIMES, Target
 from edgegreen.transport.ssh import SSHTransport
 from provision import makewheels
@@ -84,7 +84,7 @@ class Bare:
     @property
     def interpreter(self) -> Interpreter:
         """Its Python."""
-        return Interpreter.of(self.site.agent.probe())
+        return self.site.agent.probe().interpreter
 
     @property
     def names(self) -> set[str]:

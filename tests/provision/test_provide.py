@@ -10,9 +10,10 @@ from threading import Event
 
 import pytest
 
-from edgegreen.provision import elf, lockfile, provide, table
-from edgegreen.provision.table import Release
+from edgegreen import releases
+from edgegreen.provision import elf, lockfile, provide
 from edgegreen.provision.wheels import Wheel
+from edgegreen.releases import Release
 from provision import makewheels
 from provision.conftest import TFLITE, Bare
 
@@ -91,7 +92,7 @@ def test_another_file_under_a_locked_name_is_refused(
 
 def newer_release(monkeypatch: pytest.MonkeyPatch) -> None:
     newer = Release("9.9.0", 10, 14, {"aarch64": 17, "x86_64": 17})
-    monkeypatch.setitem(table.RELEASES, "litert", (newer, *table.RELEASES["litert"]))
+    monkeypatch.setitem(releases.RELEASES, "litert", (newer, *releases.RELEASES["litert"]))
 
 
 def test_one_that_crashes_is_not_kept_and_an_older_one_is_taken(

@@ -11,13 +11,14 @@ from threading import Event
 import pytest
 from agent.pythons import Version, dotted, interpreters
 
+from edgegreen import releases
 from edgegreen.artifact import File
 from edgegreen.client import Agent
 from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError
-from edgegreen.provision import Site, elf, provide, table, wheels
-from edgegreen.provision.interpreter import Interpreter
-from edgegreen.provision.table import Pin
+from edgegreen.interpreter import Interpreter
+from edgegreen.provision import Site, elf, provide, wheels
+from edgegreen.releases import Pin
 from edgegreen.target import RUNTIMES, RuntimeName, Target
 from edgegreen.transport.local import LocalTransport
 
@@ -26,8 +27,8 @@ pytestmark = pytest.mark.slow
 PYTHONS = {version[:2]: path for version, path in interpreters().items() if version >= (3, 7)}
 CELLS = [
     (name, release, arch)
-    for name, releases in table.RELEASES.items()
-    for release in releases
+    for name, row in releases.RELEASES.items()
+    for release in row
     for arch in release.glibc
     if (name, arch) != ("openvino", "x86_64")  # 300 MB more, and nothing new
 ]
@@ -53,11 +54,13 @@ def index_in_reach() -> Iterator[None]:
     CELLS,
     ids=[f"{name}-{release.version}-{arch}" for name, release, arch in CELLS],
 )
-def test_the_table_says_what_the_wheels_link(name: RuntimeName, release: table.Release, arch: str) -> None:
+def test_the_table_says_what_the_wheels_link(name: RuntimeName, release: releases.Release, arch: str) -> None:
     for minor in {release.first, release.last}:
         interpreter = Interpreter((3, minor), arch, (2, release.glibc[arch]))
         with index_in_reach():
-            (wheel,) = wheels.obtain([Pin(table.DISTRIBUTIONS[name], release.version)], interpreter, Event())
+            (wheel,) = wheels.obtain(
+                [Pin(releases.DISTRIBUTIONS[name], release.version)], interpreter, Event()
+            )
         assert elf.glibc_needed(wheel.file.path) == (2, release.glibc[arch])
 
 

@@ -10,9 +10,9 @@ from threading import Event
 import pytest
 
 from edgegreen.errors import DeviceError, InputError
+from edgegreen.interpreter import Interpreter
 from edgegreen.provision import lockfile, wheels
-from edgegreen.provision.interpreter import Interpreter
-from edgegreen.provision.table import Pin
+from edgegreen.releases import Pin
 from provision import makewheels
 
 BOARD = Interpreter((3, 9), "aarch64", (2, 31))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
+from edgegreen import releases
+from edgegreen.errors import DeviceError
+from edgegreen.interpreter import Interpreter
 from edgegreen.probe import pythons, reply
 from edgegreen.probe.doctor.finding import Case, Trouble, spoils, stops
 from edgegreen.probe.facts import BoardFacts, Package, Python
+from edgegreen.target import RuntimeName
 
 LEAST_FREE_BYTES = 50_000_000  # agent, a model and its data
 RUNTIME_BYTES = 400_000_000  # LiteRT, numpy and OpenVINO unpacked, with byte code
@@ -18,26 +21,6 @@ JETPACKS: dict[str, tuple[int, ...]] = {
     "jetson-agx-orin": (35, 36, 39),
     "jetson-thor": (38, 39),
 }
-
-
-class Offer(NamedTuple):
-    """Wheels of a runtime that exist: for these machines, Pythons from … to, from this glibc on."""
-
-    runtime: str
-    machines: tuple[str, ...]
-    oldest: tuple[int, int]
-    newest: tuple[int, int]
-    glibc: tuple[int, int]
-
-
-# What could be brought to a board. glibc is what the libraries need, which some wheels' names understate.
-OFFERS = (
-    Offer("litert", ("x86_64",), (3, 9), (3, 14), (2, 27)),
-    Offer("litert", ("aarch64",), (3, 9), (3, 13), (2, 30)),
-    Offer("litert", ("aarch64",), (3, 10), (3, 14), (2, 34)),
-    Offer("tflite-runtime", ("x86_64", "aarch64", "armv7l"), (3, 7), (3, 11), (2, 27)),
-    Offer("openvino", ("x86_64", "aarch64"), (3, 8), (3, 14), (2, 27)),
-)
 
 
 def python(case: Case) -> list[Trouble] | None:
@@ -79,7 +62,7 @@ def userland(case: Case) -> list[Trouble] | None:
         return []
     kernel = " under a 64-bit kernel" if facts.system.machine in ("aarch64", "x86_64") else ""
     usable = facts.python if facts.python and pythons.is_usable(facts.python) else None
-    if usable and not there and not on_offer(facts, usable):
+    if usable and not there and refused(facts, usable):
         told = (
             f"programs here are 32-bit{kernel}, and no runtime is there for Python {pythons.dotted(usable)}"
         )
@@ -101,32 +84,54 @@ def runtime(case: Case) -> list[Trouble] | None:
     there = [name for name in pythons.runtimes(found) if wanted is None or name in wanted]
     if there:
         return _numpy(found, there)
-    offered = [name for name in on_offer(facts, found) if wanted is None or name in wanted]
     missing = " or ".join(wanted) if wanted else "runtime"
     told = f"Python {pythons.dotted(found)} ({found.path}) has no {missing}"
     other = pythons.best(facts.pythons)
     if other and other is not found and pythons.runtimes(other):
         has = ", ".join(pythons.runtimes(other))
         return [spoils(f"{told}; {other.path} has {has}", f"`python: {other.path}` in the target")]
-    if offered and not case.target.provision:
-        return [
-            stops(
-                f"{told}, and the target says `provision: false`", "leave that line out, or install one there"
-            )
-        ]
-    if offered:
-        return _own_numpy(facts, found)
-    return [
-        stops(f"{told}, and none is built for this system", "use a newer system, or a newer Python on it")
-    ]
+    if refusal := refused(facts, found, wanted):
+        return [stops(f"{told}, and none is built for this system", refusal.hint)]
+    if not case.target.provision:
+        allowed = "leave that line out, or install one there"
+        return [stops(f"{told}, and the target says `provision: false`", allowed)]
+    return _own_numpy(facts, found)
+
+
+def refused(
+    facts: BoardFacts, python: Python, wanted: Sequence[RuntimeName] | None = None
+) -> DeviceError | None:
+    """Why a deploy could bring none of these runtimes (of all that there are) to this Python, if so."""
+    try:
+        releases.choices(wanted or tuple(releases.RELEASES), _interpreter(facts, python), _version(python))
+    except DeviceError as refusal:
+        return refusal
+    return None
+
+
+def _interpreter(facts: BoardFacts, python: Python) -> Interpreter:
+    return Interpreter.of(
+        python.path,
+        pythons.dotted(python),
+        system=(facts.system.kernel or "").partition(" ")[0],
+        machine=facts.system.machine or "",
+        bits=python.bits or facts.bits or 0,
+        tag=python.abi or "",
+        libc=str(facts.libc or ""),
+    )
+
+
+def _version(python: Python) -> str | None:
+    numpy = python.package("numpy")
+    return numpy.version if numpy else None
 
 
 def _own_numpy(facts: BoardFacts, found: Python) -> list[Trouble]:
-    """A runtime is brought by itself; on 32-bit Arm the numpy that it takes may not be."""
-    numpy = found.package("numpy")
-    if facts.bits != 32 or (numpy and (numpy.version or "").startswith("1.")):
+    """A runtime is brought by itself; the numpy that it takes is not published for every machine."""
+    arch = _interpreter(facts, found).arch
+    if arch not in releases.WITHOUT_NUMPY or releases.serves(_version(found)):
         return []
-    told = f"Python {pythons.dotted(found)} has no numpy older than 2, and none is published for 32-bit Arm"
+    told = f"Python {pythons.dotted(found)} has no numpy older than 2, and none is published for {arch}"
     return [spoils(told, "sudo apt install python3-numpy")]
 
 
@@ -140,25 +145,6 @@ def _numpy(found: Python, there: Sequence[str]) -> list[Trouble]:
         others = [name for name in there if name != "tflite-runtime"]
         return [spoils(told, 'pip install "numpy<2"') if others else stops(told, 'pip install "numpy<2"')]
     return []
-
-
-def on_offer(facts: BoardFacts, python: Python) -> tuple[str, ...]:
-    """The runtimes that have wheels for this Python on this system."""
-    machine = facts.system.machine or ""
-    if facts.bits == 32:
-        machine = "armv7l" if machine.startswith(("aarch64", "arm")) else "i686"
-    if python.version is None or facts.libc is None or facts.libc.name != "glibc":
-        return ()
-    glibc = facts.libc.version or (0,)
-    fitting = [
-        offer.runtime
-        for offer in OFFERS
-        if machine in offer.machines
-        and offer.oldest <= python.version[:2] <= offer.newest
-        and glibc >= offer.glibc
-    ]
-    names = tuple(dict.fromkeys(fitting))
-    return tuple(name for name in names if name != "tflite-runtime" or "litert" not in names)
 
 
 def storage(case: Case) -> list[Trouble] | None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from edgegreen.client import Board
 from edgegreen.errors import DeviceError
 
 Version = tuple[int, int]
@@ -32,28 +31,37 @@ class Interpreter:
     glibc: Version
 
     @classmethod
-    def of(cls, board: Board) -> Interpreter:
-        """The Python that answered the probe. Raises DeviceError when nothing is published for its kind."""
-        tag = board.python_tag or ""
-        if board.system != "Linux":
-            raise _refusal(board, f"{board.system} is no system that edgegreen brings runtimes to")
-        if "musl" in tag or "musl" in (board.libc or ""):
-            raise _refusal(board, "its C library is musl, and no runtime is published for that")
-        glibc = re.fullmatch(r"glibc (\d+)\.(\d+).*", board.libc or "")
+    def of(
+        cls, path: str, python: str, *, system: str, machine: str, bits: int, tag: str, libc: str
+    ) -> Interpreter:
+        """The Python of that path and version, by what the board says.
+
+        `system` and `machine` are the kernel's words, `bits` this Python's; `tag` is its SOABI, such as
+        `cpython-311-aarch64-linux-gnu`; `libc` such as `glibc 2.36`; empty is what the board did not say.
+        Raises DeviceError when nothing is published for its kind.
+        """
+
+        def refusal(why: str) -> DeviceError:
+            return DeviceError(
+                f"{path} (Python {python}, {machine}): {why}",
+                hint="install one there by hand, or name a Python that has one: `python:` in the target",
+            )
+
+        if system != "Linux":
+            raise refusal(f"{system} is no system that edgegreen brings runtimes to")
+        if "musl" in tag or "musl" in libc:
+            raise refusal("its C library is musl, and no runtime is published for that")
+        glibc = re.fullmatch(r"glibc (\d+)\.(\d+).*", libc)
         if glibc is None:
-            raise _refusal(
-                board, f"its C library is not known to be glibc ({board.libc or 'it does not say'})"
-            )
+            raise refusal(f"its C library is not known to be glibc ({libc or 'it does not say'})")
         if not re.match(r"cpython-\d+m?-", tag):
-            raise _refusal(
-                board, f"runtimes are published for ordinary CPython, and this is {tag or 'not known'}"
-            )
-        arch = ARCHITECTURES.get((board.machine, board.bits))
+            raise refusal(f"runtimes are published for ordinary CPython, and this is {tag or 'not known'}")
+        arch = ARCHITECTURES.get((machine, bits))
         if arch is None or (arch == "armv7l" and not tag.endswith("eabihf")):
-            raise _refusal(board, f"no runtime is published for {board.bits}-bit {board.machine}")
-        python = re.match(r"(\d+)\.(\d+)", board.python)
-        assert python is not None, "the agent runs on 3.7 or newer, and says which"
-        return cls((int(python[1]), int(python[2])), arch, (int(glibc[1]), int(glibc[2])))
+            raise refusal(f"no runtime is published for {bits}-bit {machine}")
+        version = re.match(r"(\d+)\.(\d+)", python)
+        assert version is not None, "who found this Python asked for its version"
+        return cls((int(version[1]), int(version[2])), arch, (int(glibc[1]), int(glibc[2])))
 
     @property
     def key(self) -> str:
@@ -86,10 +94,3 @@ class Interpreter:
 def dotted(version: Version) -> str:
     """`3.11`."""
     return f"{version[0]}.{version[1]}"
-
-
-def _refusal(board: Board, why: str) -> DeviceError:
-    return DeviceError(
-        f"{board.executable} (Python {board.python}, {board.machine}): {why}",
-        hint="install a runtime there by hand, or name a Python that has one: `python:` in the target",
-    )

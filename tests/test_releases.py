@@ -7,10 +7,10 @@ from itertools import pairwise, product
 
 import pytest
 
+from edgegreen import releases
 from edgegreen.client import Board
 from edgegreen.errors import DeviceError
-from edgegreen.provision import table
-from edgegreen.provision.interpreter import Interpreter
+from edgegreen.interpreter import Interpreter
 from edgegreen.target import RUNTIMES
 
 TFLITE, OPENVINO = RUNTIMES["tflite"], RUNTIMES["openvino"]
@@ -57,7 +57,7 @@ def test_the_best_for_each_board(name: str) -> None:
     there, *expected = BOARDS[name]
     for wanted, best in zip((TFLITE, OPENVINO), expected, strict=True):
         try:
-            first = table.choices(wanted, Interpreter.of(there), there.numpy)[0]
+            first = releases.choices(wanted, there.interpreter, there.numpy)[0]
         except DeviceError:
             assert best is None
         else:
@@ -76,16 +76,16 @@ def test_the_best_for_each_board(name: str) -> None:
 )  # fmt: skip
 def test_what_would_be_available(there: Board, wanted: tuple[str, ...], told: str) -> None:
     with pytest.raises(DeviceError, match="is published for it") as caught:
-        table.choices(wanted, Interpreter.of(there), None)  # type: ignore[arg-type]
+        releases.choices(wanted, there.interpreter, None)  # type: ignore[arg-type]
     assert caught.value.hint == told
-    assert Interpreter.of(there).words in caught.value.message
+    assert there.interpreter.words in caught.value.message
 
 
 def test_tflite_runtime_never_meets_numpy_2() -> None:
     for minor, arch in product(range(7, 15), ("aarch64", "armv7l", "x86_64")):
         interpreter = Interpreter((3, minor), arch, (2, 41))
         try:
-            found = table.choices(("tflite-runtime",), interpreter, None)
+            found = releases.choices(("tflite-runtime",), interpreter, None)
         except DeviceError:
             continue
         for choice in found:
@@ -96,23 +96,25 @@ def test_tflite_runtime_never_meets_numpy_2() -> None:
 def test_where_no_numpy_is_published_the_boards_own_serves_if_it_is_old_enough() -> None:
     interpreter = Interpreter((3, 11), "armv7l", (2, 36))
     with_own, with_new, without = (
-        table.choices(("tflite-runtime",), interpreter, own)[0].pins for own in ("1.24.2", "2.0.1", None)
+        releases.choices(("tflite-runtime",), interpreter, own)[0].pins for own in ("1.24.2", "2.0.1", None)
     )
     assert [pin.name for pin in with_own] == ["tflite-runtime"]
     assert [pin.name for pin in with_new] == [pin.name for pin in without] == ["tflite-runtime", "numpy"]
     # On other boards a complete set comes along, whatever is there.
-    assert len(table.choices(TFLITE, Interpreter((3, 11), "aarch64", (2, 36)), "1.24.2")[0].pins) == 2
+    assert len(releases.choices(TFLITE, Interpreter((3, 11), "aarch64", (2, 36)), "1.24.2")[0].pins) == 2
 
 
 def test_no_release_stands_there_for_nothing() -> None:
     chosen = set()
     for minor, arch, glibc in product(range(7, 15), ("aarch64", "armv7l", "x86_64"), range(17, 42)):
-        for runtime in table.RELEASES:
+        for runtime in releases.RELEASES:
             fitting = [
-                r for r in table.RELEASES[runtime] if r.fits(Interpreter((3, minor), arch, (2, glibc)))
+                r for r in releases.RELEASES[runtime] if r.fits(Interpreter((3, minor), arch, (2, glibc)))
             ]
             chosen |= {(runtime, release.version) for release in fitting[:1]}
-    assert chosen == {(name, release.version) for name in table.RELEASES for release in table.RELEASES[name]}
+    assert chosen == {
+        (name, release.version) for name in releases.RELEASES for release in releases.RELEASES[name]
+    }
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_no_release_stands_there_for_nothing() -> None:
 )
 def test_pythons_that_nothing_fits(there: Board, words: str) -> None:
     with pytest.raises(DeviceError, match=words):
-        Interpreter.of(there)
+        _ = there.interpreter
 
 
 def test_pip_is_asked_for_the_honest_tags_first() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgegreen.errors import DeviceError
-from edgegreen.provision.interpreter import Interpreter, dotted
+from edgegreen.interpreter import Interpreter, dotted
 from edgegreen.target import RuntimeName
 
 
@@ -93,6 +93,11 @@ OWN_NUMPY_HINT = (
 )
 
 
+def serves(own_numpy: str | None) -> bool:
+    """Whether the numpy that a board has goes with all runtimes above."""
+    return own_numpy is not None and own_numpy.startswith("1.")
+
+
 @dataclass(frozen=True)
 class Choice:
     """A runtime at a version, with what it needs."""
@@ -109,7 +114,7 @@ def choices(wanted: Sequence[RuntimeName], interpreter: Interpreter, own_numpy: 
     Raises DeviceError that says what is not available, and what would be.
     """
     numpy = Pin("numpy", NUMPY.get(interpreter.python[1], ""))
-    spared = interpreter.arch in WITHOUT_NUMPY and own_numpy is not None and own_numpy.startswith("1.")
+    spared = interpreter.arch in WITHOUT_NUMPY and serves(own_numpy)
     found = [
         Choice(
             name, release.version, (Pin(DISTRIBUTIONS[name], release.version), *(() if spared else (numpy,)))
