@@ -25,7 +25,7 @@ Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf"]
 # What each format can be built as, and by which quantizers (the first is the default).
 PRECISIONS: dict[Format, tuple[Precision, ...]] = {
     "tflite": ("fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"),
-    "openvino": ("fp32", "fp16", "int8"),
+    "openvino": ("fp32", "fp16", "int8", "weight_int8"),
 }
 QUANTIZERS: dict[Format, tuple[Quantizer, ...]] = {
     "tflite": ("ai-edge-quantizer", "tensorflow"),

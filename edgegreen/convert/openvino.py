@@ -1,4 +1,4 @@
-"""Float .tflite or IR → OpenVINO IR, quantised by NNCF for int8. Runs in a worker."""
+"""Float .tflite or IR → OpenVINO IR, quantised by NNCF for int8 and weight_int8. Runs in a worker."""
 
 from __future__ import annotations
 
@@ -31,6 +31,8 @@ def convert(report: Report, job: Job, folder: Path) -> ModelFile:
         )
     if job.precision == "int8":
         model = quantise(report, job, model, orders[0])
+    elif job.precision == "weight_int8":
+        model = compress_weights(model)
     return save(job, model, orders, folder)
 
 
@@ -39,7 +41,7 @@ def save(job: Job, model: Any, orders: Orders, folder: Path) -> ModelFile:
     import openvino as ov
 
     (inputs, outputs), tool = orders, f"openvino {version('openvino')}"
-    if job.precision == "int8":
+    if job.precision in ("int8", "weight_int8"):
         tool = f"nncf {version('nncf')}, {tool}"
     model = model.clone()  # the caller may go by the names it has
     irnames.number_anew(model)
@@ -92,6 +94,17 @@ def quantise(report: Report, job: Job, model: Any, order: tuple[int, ...]) -> An
     if not any(op.get_type_name() == "FakeQuantize" for op in quantised.get_ops()):
         raise ConversionError("NNCF found nothing in the model that it can quantise")
     return quantised
+
+
+def compress_weights(model: Any) -> Any:
+    """Weights in int8 with a scale for each output channel; OpenVINO takes them back to float."""
+    import nncf
+
+    compressed = nncf.compress_weights(model, mode=nncf.CompressWeightsMode.INT8_SYM)
+    constants = (op for op in compressed.get_ops() if op.get_type_name() == "Constant")
+    if not any(op.get_element_type().get_type_name() == "i8" for op in constants):
+        raise ConversionError("NNCF found no weights in the model that it can compress")
+    return compressed
 
 
 class Samples:

@@ -12,6 +12,10 @@ from edgegreen.sources import SourceFormat
 from edgegreen.sources.model import Kind
 
 CALIBRATION_LINE = "data: {calibration: calibration.npz}"
+WITHOUT_PASSES = (
+    "for a float model of any kind NNCF has `format: openvino` with `precision: int8` or `weight_int8`, and "
+    "`accuracy_drop_max`"
+)
 TRAINING_LINE = "data: {training: training.npz}"
 
 
@@ -45,6 +49,8 @@ def check(
         if needs_data and not calibrated
         else f"add to the recipe: `{TRAINING_LINE}`, an npz with `x` and `y`, apart from the evaluation data"
         if needs_training
+        else WITHOUT_PASSES
+        if format_ != "keras" and any(variants[name].passes for name in found)
         else None,
     )
 
