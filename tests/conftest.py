@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import HealthCheck, settings
 from places import REPO
 
 pytest_plugins = ["sshd"]  # an OpenSSH server as a fixture
+# A shell starts what is in its background with Ctrl-C ignored, and what that starts ignores it as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 # A machine with other work to do makes examples slowly, which says nothing of the code.

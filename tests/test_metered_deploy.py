@@ -25,7 +25,10 @@ from edgegreen.cli import cli
 
 IDLE_W, ADDED_W = 3.0, 2.0
 MODEL = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.slow,  # whole runs, seconds each
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
 
 
 @pytest.fixture
@@ -144,7 +147,6 @@ while True:
 """
 
 
-@pytest.mark.slow
 def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
     tmp_path: Path, played: Path
 ) -> None:
@@ -171,7 +173,6 @@ def test_the_energy_that_was_played_comes_back_from_a_program_on_the_host(
     assert result["conditions"]["during"]["polls"] >= 1  # the board's own sampler goes on watching
 
 
-@pytest.mark.slow
 def test_a_plug_needs_more_time_and_says_how_much(tmp_path: Path) -> None:
     with serving(gen2(lambda: round(random.uniform(2, 4), 1))) as plug:
         target = f"power: {{meter: shelly, address: '{plug.address}'}}"

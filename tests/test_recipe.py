@@ -143,10 +143,10 @@ class TestDownload:
 class TestVariants:
     """What each format can be built as."""
 
-    # The issue: TFLite fp32, fp16, dynamic, int8, int16x8, weight-only; OpenVINO fp32, fp16, int8.
+    # The issue: TFLite fp32, fp16, dynamic, int8, int16x8, weights; OpenVINO fp32, fp16, int8, weights.
     POSSIBLE = {
         "tflite": {"fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"},
-        "openvino": {"fp32", "fp16", "int8"},
+        "openvino": {"fp32", "fp16", "int8", "weight_int8"},
     }
 
     @pytest.mark.parametrize("kind", get_args(Format))

@@ -22,7 +22,10 @@ from sshd import Sshd
 
 MODEL = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
 OWN = ["schedutil"] * 2
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+pytestmark = [
+    pytest.mark.slow,  # whole runs, seconds each
+    pytest.mark.skipif(sys.platform != "linux", reason="reads /proc"),
+]
 
 
 @pytest.fixture
@@ -180,7 +183,6 @@ def test_a_dropped_link(shell: Shell, sshd: Sshd, governors: Governors, how: str
         assert not (shell.folder / "far-root" / "tuning.json").exists()
 
 
-@pytest.mark.slow
 def test_what_a_power_cut_left_is_put_back_by_the_next_run(
     shell: Shell, governors: Governors, nvpmodel: Nvpmodel
 ) -> None:

@@ -42,6 +42,7 @@ def test_times_hold_the_call_and_nothing_else() -> None:
     assert window.runs == 6
 
 
+@pytest.mark.slow
 @given(
     duration_ns=st.integers(1, 10**9),
     seconds=st.floats(0, 30),

@@ -180,6 +180,7 @@ def test_no_trial_outlives_a_host_that_reads_no_more(pyz: Path, tmp_path: Path) 
         assert gone(trial)
 
 
+@pytest.mark.slow
 def test_an_agent_that_holds_the_board_does_not_outlive_a_silent_host(pyz: Path, tmp_path: Path) -> None:
     impatient = tmp_path / "impatient.py"
     impatient.write_text(

@@ -64,6 +64,7 @@ def test_an_address_is_a_target_with_defaults(shell: Shell, openssh: None, tmp_p
         server.stop()
 
 
+@pytest.mark.slow
 def test_targets_run_side_by_side_and_none_costs_another_its_results(shell: Shell, sshd: Sshd) -> None:
     add_board(shell, sshd, "one")
     add_board(shell, sshd, "two")
@@ -217,6 +218,7 @@ class TestDevice:
         (line,) = re.findall("^✗ small .deploy.: .*$", done.out, re.MULTILINE)
         assert words in line
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("where", ["board", "local"])
     def test_a_killed_trial_or_agent_costs_itself_only(
         self, shell: Shell, sshd: Sshd, board: str, where: str

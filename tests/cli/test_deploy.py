@@ -138,6 +138,7 @@ def test_json_in_a_file_comes_beside_the_table(shell: Shell) -> None:
     assert json.loads((shell.folder / "run.json").read_text()) == shell.runs[0]
 
 
+@pytest.mark.slow
 def test_a_profile_comes_below_the_table(shell: Shell) -> None:
     variants = "{int8: {format: tflite, precision: int8}, ir: {format: openvino, precision: fp32}}"
     done = shell.run(

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import psutil
+import pytest
 from delay_proxy import DelayProxy
 from sshd import Sshd
 
@@ -91,6 +92,7 @@ def large(shell: Shell) -> str:
     return f"{{calibration: {DIGITS / 'calibration.npz'}, evaluation: large.npz}}"
 
 
+@pytest.mark.slow
 def test_while_it_measures(shell: Shell, sshd: Sshd, board: str) -> None:
     """Two targets: what each has measured is shown and kept."""
     recipe = shell.recipe(benchmark="{duration_s: 1, warmup_s: 0.02}")
@@ -137,6 +139,7 @@ def test_json_of_a_terminated_run_is_whole(shell: Shell) -> None:
     assert shell.runs == [done.json]
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_is_no_worse(shell: Shell) -> None:
     with shell.start("deploy", shell.recipe(benchmark=LONG)) as going:
         going.until("local: 1/2")

@@ -16,6 +16,8 @@ from cli.conftest import add_board
 from cli.harness import Shell, child_of
 from cli.test_interrupts import large
 
+pytestmark = pytest.mark.slow  # whole runs, several each, over links that break
+
 ROUND_TRIPS = 13
 
 
@@ -78,7 +80,6 @@ def test_a_board_that_comes_back_goes_on_where_it_was(
     assert run["failures"] == []
 
 
-@pytest.mark.slow
 def test_a_trial_that_takes_the_board_down_each_time_is_given_up(
     shell: Shell, sshd: Sshd, proxy: DelayProxy, far: str
 ) -> None:

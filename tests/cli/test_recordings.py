@@ -13,6 +13,8 @@ from sshd import Sshd
 from cli.conftest import add_board
 from cli.harness import Shell
 
+pytestmark = pytest.mark.slow  # whole runs, recorded and replayed
+
 TWO = "{fp32: {format: tflite, precision: fp32}, int8: {format: tflite, precision: int8}}"
 
 

@@ -15,6 +15,8 @@ import pytest
 from cli.harness import DIGITS, Shell, but_for_noise
 from edgegreen.agent.runtimes.openvino import library
 
+pytestmark = pytest.mark.slow  # whole runs with models and runtimes that fail
+
 VARIABLE = "EDGEGREEN_TFLITE_RUNTIME_PYTHON"
 # A runtime with a kernel that gets a sign wrong, and is otherwise the real one.
 BROKEN_INIT = "__path__.append({folder!r})\n"

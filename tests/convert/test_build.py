@@ -195,6 +195,7 @@ def test_when_everything_is_cached_no_worker_starts_and_nothing_heavy_is_importe
 
 
 class TestKeras:
+    @pytest.mark.slow
     def test_several_inputs_and_outputs_keep_their_order(self, models: Path, tmp_path: Path) -> None:
         """In every file: each output is compared with the model's own, and no two are alike."""
         data = Data(calibration=models / "multi.npz", evaluation=models / "multi.npz")
@@ -313,6 +314,7 @@ def until(condition: Callable[[], Any]) -> None:
 
 
 class TestLeaving:
+    @pytest.mark.slow
     def test_early_ends_everything_at_once(self, assets: Path, tmp_path: Path) -> None:
         events: list[Any] = []
         others = set(psutil.Process().children())  # the workers of fixtures that last longer
@@ -326,6 +328,7 @@ class TestLeaving:
                 future.result(timeout=0)
         assert list((tmp_path / "making").iterdir()) == []
 
+    @pytest.mark.slow
     def test_by_ctrl_c(self, assets: Path, tmp_path: Path) -> None:
         """In a process of its own, as a terminal would: SIGINT while TensorFlow and the tools are at work."""
         command = [sys.executable, "-c", INTERRUPTED, str(assets), str(tmp_path)]
@@ -371,6 +374,7 @@ print(loaded, all(future.result() for future in built.build.artifacts.values()))
 """
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_do_the_work_once_and_quietly(assets: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", TWICE, str(assets), str(tmp_path)]
     tests = Path(__file__).parent.parent

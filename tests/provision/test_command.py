@@ -10,6 +10,8 @@ from sshd import Sshd
 
 from edgegreen.provision.kit import PROOF
 
+pytestmark = pytest.mark.slow  # whole runs that bring runtimes along
+
 
 @pytest.fixture
 def shell(tmp_path: Path, home: Path, sshd: Sshd, bare_python: Path, index: Path) -> Shell:

@@ -95,6 +95,7 @@ def newer_release(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(releases.RELEASES, "litert", (newer, *releases.RELEASES["litert"]))
 
 
+@pytest.mark.slow
 def test_one_that_crashes_is_not_kept_and_an_older_one_is_taken(
     bare: Bare, published: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

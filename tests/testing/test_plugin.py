@@ -212,6 +212,7 @@ def test_again(eg_deploy):
 """
 
 
+@pytest.mark.slow
 def test_a_board_is_deployed_to_once_and_budgets_fail_with_words(suite: Path, pytest_run: Run) -> None:
     (suite / "test_it.py").write_text(TESTS)
     done = pytest_run("--eg-target", "local", "--eg-artifacts", "kept")
@@ -254,6 +255,7 @@ def test_a_board_is_deployed_to_once_and_budgets_fail_with_words(suite: Path, py
     assert "as-shipped" in runs[1].with_suffix(".log").read_text().partition("p50 ms")[2]
 
 
+@pytest.mark.slow
 def test_workers_share_what_was_deployed(suite: Path, pytest_run: Run) -> None:
     (suite / "pytest.ini").write_text("[pytest]\neg_targets = local\neg_recipe = recipe.yaml\n")
     (suite / "test_it.py").write_text(
