@@ -29,7 +29,7 @@ def own_ssh(monkeypatch: pytest.MonkeyPatch, sshd: Sshd, tmp_path: Path) -> None
 
 
 def test_one_command_over_ssh_tells_all(sshd: Sshd) -> None:
-    before = sshd.log().count("Starting session: command")
+    before, there = sshd.log().count("Starting session: command"), set(sshd.home.rglob("*"))
     probed = probe.probe(sshd.target(python=sys.executable))
     assert sshd.log().count("Starting session: command") == before + 1
     facts = probed.facts
@@ -45,7 +45,7 @@ def test_one_command_over_ssh_tells_all(sshd: Sshd) -> None:
     assert facts.clock_ahead_s is not None
     assert abs(facts.clock_ahead_s) < 3
     assert {"numpy", "ai_edge_litert"} <= {package.name for package in facts.python.packages}
-    assert not list(sshd.home.rglob("*edgegreen*"))  # nothing was left behind
+    assert set(sshd.home.rglob("*")) == there  # nothing was left behind
 
 
 def test_a_recorded_board_behind_ssh(sshd: Sshd, recorded: Callable[[str], Recorded]) -> None:

@@ -246,8 +246,8 @@ def test_close_from_another_thread_frees_who_waits(connect: Connect) -> None:
 
 
 def test_nothing_is_left_behind(connect: Connect, sshd: Sshd) -> None:
-    before = set(threading.enumerate())
+    before, there = set(threading.enumerate()), set(sshd.home.rglob("*"))
     with connect() as board:
         board.run("true")
     assert set(threading.enumerate()) <= before
-    assert not (sshd.home / ".edgegreen").exists()
+    assert set(sshd.home.rglob("*")) == there
