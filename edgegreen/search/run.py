@@ -80,8 +80,7 @@ class Search:
                 hint="name one in the target's file (`power: {meter: auto}`), or search for `latency`",
             )
         self._scope = Scope(self._recipes.choosing)
-        formats = [variant.format for variant in self._plan.variants.values()]
-        self.space = self._scope.space(self._target, formats, timed=timed)
+        self.space = self._scope.space(self._target, list(self._plan.variants.values()), timed=timed)
         limit = self._plan.recipe.budgets.accuracy_drop_max if wanted.limit is None else wanted.limit
         self.settings = Settings(
             search_id=kept.new_id(),

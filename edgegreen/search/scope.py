@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from edgegreen import data, sources
 from edgegreen.convert import refusals
 from edgegreen.errors import InputError
 from edgegreen.passes import FineTuning
-from edgegreen.recipe import PRECISIONS, Format, Precision, Recipe, Variant
+from edgegreen.recipe import PRECISIONS, QUANTIZERS, Format, Precision, Quantizer, Recipe, Variant
 from edgegreen.search import defaults
 from edgegreen.search.space import Knob, Space, Way
 from edgegreen.searchkeys import parameters_of
@@ -36,17 +36,20 @@ class Scope:
             return error.message.removeprefix("variant `candidate`: ")
         return None
 
-    def space(self, target: Target, formats: Iterable[Format], *, timed: bool = True) -> Space:
-        """All that can be tried. `formats` are tried where the recipe's `search` names none.
+    def space(self, target: Target, given: Sequence[Variant], *, timed: bool = True) -> Space:
+        """All that can be tried.
 
-        Unless it is `timed`, threads make no difference, and are the recipe's first number.
+        `given` are the recipe's own variants: their formats are tried where its `search` names none, and
+        their quantizers beside the default ones. Unless it is `timed`, threads make no difference, and are
+        the recipe's first number.
         Raises InputError where that is nothing, or a named pass cannot be applied.
         """
         wanted = self.recipe.search
         said = self.recipe.benchmark.threads
         threads = wanted.threads or (said if len(said) > 1 else defaults.THREADS)
         threads = threads if timed else said[:1]
-        ways = [way for name in wanted.formats or dict.fromkeys(formats) for way in self._ways(name, target)]
+        formats = wanted.formats or dict.fromkeys(variant.format for variant in given)
+        ways = [way for name in formats for way in self._ways(name, target, given)]
         if not ways:
             raise InputError(
                 f"there is nothing to search: of what {target.name} runs, the model can become nothing else",
@@ -58,17 +61,18 @@ class Scope:
         }
         return Space(tuple(ways), Knob.of(tuple(threads)), passes)
 
-    def _ways(self, format_: Format, target: Target) -> list[Way]:
+    def _ways(self, format_: Format, target: Target, given: Sequence[Variant]) -> list[Way]:
         able = RUNTIMES[format_]
         named = [(name,) for name in target.runtimes or () if name in able]
         precisions: Iterable[Precision | None] = self.recipe.search.precisions or defaults.PRECISIONS
         if self._kind == "quantised":
             precisions = (None,)
         return [
-            Way(format_, precision, runtimes)
+            Way(format_, precision, runtimes, quantizer)
             for precision in precisions
             if precision is None or precision in PRECISIONS[format_]
-            if self.refused(Variant(format=format_, precision=precision)) is None
+            for quantizer in _quantizers(format_, precision, given)
+            if self.refused(Variant(format=format_, precision=precision, quantizer=quantizer)) is None
             for runtimes in (named if target.runtimes is not None else [able])
         ]
 
@@ -86,6 +90,14 @@ class Scope:
         if self.recipe.data.training is None:
             return {name: knobs for name, knobs in found.items() if not _trains(name)}
         return found
+
+
+def _quantizers(
+    format_: Format, precision: Precision | None, given: Sequence[Variant]
+) -> list[Quantizer | None]:
+    """The default one, and those that the recipe's own variants of this kind name."""
+    named = [one.quantizer for one in given if (one.format, one.precision) == (format_, precision)]
+    return list(dict.fromkeys([None, *(one for one in named if one != QUANTIZERS[format_][0])]))
 
 
 def _trains(name: str) -> bool:

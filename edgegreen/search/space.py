@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from edgegreen import applied
 from edgegreen.passes import Pass
-from edgegreen.recipe import Format, Precision, Variant
+from edgegreen.recipe import Format, Precision, Quantizer, Variant
 from edgegreen.search.defaults import ONLY_FOR
 from edgegreen.searchkeys import Between, parameters_of
 from edgegreen.target import RUNTIMES, RuntimeName
@@ -49,7 +49,8 @@ class Candidate:
     @property
     def words(self) -> str:
         """`prune (sparsity 0.8) → int8 tflite, 2 threads`."""
-        made = " ".join(filter(None, (self.variant.precision or "as shipped", self.variant.format)))
+        variant = self.variant
+        made = _made(variant.format, variant.precision, variant.quantizer)
         steps = " → ".join([*applied.all_told(self.variant.passes), made])
         named = self.runtimes != RUNTIMES[self.variant.format]
         runtime = f", {self.runtimes[0]}" if named else ""
@@ -63,12 +64,18 @@ class Way:
     format: Format
     precision: Precision | None
     runtimes: tuple[RuntimeName, ...]
+    quantizer: Quantizer | None = None
 
     @property
     def name(self) -> str:
         """`int8 tflite`, `int8 tflite litert` where the target names its runtimes."""
         runtime = self.runtimes[0] if self.runtimes != RUNTIMES[self.format] else ""
-        return " ".join(filter(None, (self.precision or "as shipped", self.format, runtime)))
+        return " ".join(filter(None, (_made(self.format, self.precision, self.quantizer), runtime)))
+
+
+def _made(format_: Format, precision: Precision | None, quantizer: Quantizer | None) -> str:
+    """`int8 tflite`, `dynamic tflite by tensorflow`."""
+    return f"{precision or 'as shipped'} {format_}" + (f" by {quantizer}" if quantizer else "")
 
 
 @dataclass(frozen=True)
@@ -120,7 +127,9 @@ class Space:
                 knobs = self.passes[name]
                 values = {key: knob.chosen(f"{name}.{key}", by) for key, knob in knobs.items()}
                 chosen.append(Pass.model_validate({name: parameters_of(name).model_validate(values)}))
-        variant = Variant(passes=tuple(chosen), format=way.format, precision=way.precision)
+        variant = Variant(
+            passes=tuple(chosen), format=way.format, precision=way.precision, quantizer=way.quantizer
+        )
         return Candidate(variant, way.runtimes, self.threads.chosen(THREADS, by))
 
     def seeds(self) -> Iterator[Params]:
