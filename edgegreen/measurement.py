@@ -242,12 +242,22 @@ class Measurement(Record):
 
 
 class Failure(Record):
-    """What could not be done. `target` is None for a conversion, `variant` for a whole target."""
+    """What could not be done. `target` is None for a conversion, `variant` for a whole target.
+
+    `setting` tells a trial from the others of its variant, where there are several: `4 threads, powersave`.
+    """
 
     target: str | None
     variant: str | None
     stage: Literal["convert", "connect", "deploy", "measure"]
     error: str
+    setting: str | None = None
+
+    @property
+    def name(self) -> str:
+        """What it befell: `int8`, `int8, 4 threads`, `all variants`."""
+        return ", ".join(filter(None, (self.variant or "all variants", self.setting)))
+
     exit_code: Annotated[int, Field(exclude=True)] = 1
 
 

@@ -6,8 +6,6 @@ goes wrong for good becomes a Failure of this target or of one trial; what was m
 
 from __future__ import annotations
 
-import getpass
-import socket
 import threading
 import time
 from collections import Counter
@@ -15,26 +13,24 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 from typing import Literal
 
-from edgegreen import attempts, metering, probe, provision, transport
-from edgegreen.artifact import Artifact, File
+from edgegreen import attempts, jobs, probe, provision, transport
+from edgegreen.artifact import File
 from edgegreen.attempts import Attempt, Station
-from edgegreen.client import Agent, Board, Holding, Job
+from edgegreen.client import Agent, Board
 from edgegreen.deployment import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
-from edgegreen.evaluation import Evaluation, built
+from edgegreen.evaluation import built
 from edgegreen.materials import Ledger, Materials
 from edgegreen.measurement import Failure
 from edgegreen.patience import Patience
 from edgegreen.plan import Plan, Trial
-from edgegreen.report import words
 from edgegreen.target import RuntimeName, Target
 from edgegreen.transport.recording import Recorder
 from edgegreen.tuning import Tuner
+from edgegreen.turns import Turns
 
 STOP_CHECK_S = 0.1
-LOCK_CHECK_S = 1.0
 FIRST_CONTACT_S = 4.0  # of trying to reach a board that has not been reached yet
-OWN_HOLD_MARGIN_S = 2.0  # how far a board's count of seconds may be off ours
 BREAKS_MAX = 2  # of the link or the agent while one trial runs, before it is given up
 
 
@@ -50,7 +46,7 @@ class TargetRun:
         self._breaks = Counter[int]()  # how often the link or the agent went away while a trial ran
         self._patience = Patience(min(FIRST_CONTACT_S, target.patience_s))
         self._boot_id: str | None = None
-        self._held_s: float | None = None  # when we last knew the board to be ours
+        self._turns = Turns(lambda who: self._step("waiting for the board", who), self._note, self._sleep)
         self._stop = threading.Event()
         self._not_brought: dict[provision.Want, DeviceError] = {}
         self._recorder = Recorder(plan.record_to, target, plan.title)
@@ -169,25 +165,9 @@ class TargetRun:
 
     def _hold(self, agent: Agent) -> None:
         """Have the board to ourselves; wait while somebody else measures there."""
-        told = None
-        while (found := agent.hold(_owner())).holder is not None:
-            who = self._holder(found)
-            self._step("waiting for the board", who)
-            if told != found.holder:
-                told = found.holder
-                self._note(f"{who}; waiting until the board is free")
-            self._sleep(LOCK_CHECK_S)
-        self._held_s = time.monotonic()
-        if found.without and not self._over and not self._breaks:
-            self._note(f"measuring without a lock, others may do so at the same time: {found.without}")
-
-    def _holder(self, found: Holding) -> str:
-        """Who measures there, and since when. It may be us, from before the link broke."""
-        if found.age_s is None:
-            return f"{found.holder} is measuring there"
-        if self._held_s is not None and found.age_s > time.monotonic() - self._held_s - OWN_HOLD_MARGIN_S:
-            return "the board has not noticed yet that the link broke (it does within a minute)"
-        return f"{found.holder} is measuring there, for {words.duration(found.age_s)} now"
+        without = self._turns.take(agent)
+        if without and not self._over and not self._breaks:
+            self._note(f"measuring without a lock, others may do so at the same time: {without}")
 
     def _files(self, *, only_done: bool = False) -> list[File]:
         futures = [self.materials.artifacts[trial.variant_name] for trial in self.trials]
@@ -255,11 +235,10 @@ class TargetRun:
 
     def _give_up(self, number: int, error: EdgegreenError) -> None:
         self._over.add(number)
-        self._fail(error, self.trials[number].variant_name)
+        self._fail(error, self.trials[number])
 
     def _attempt(self, at: Station, number: int) -> Attempt:
         trial = self.trials[number]
-        artifact = self.materials.artifacts[trial.variant_name].result()
         count = f"{number + 1}/{len(self.trials)} {trial.variant_name}"
         count += f", {trial.threads} threads" if trial.threads > 1 else ""
         count += f", {trial.tuning}" if trial.tuning else ""
@@ -267,46 +246,10 @@ class TargetRun:
         if runtime is None:
             refused = self._not_brought.get(trial.runtimes)
             raise refused or _no_runtime(self.target, at.board, trial.runtimes)
-        return Attempt(
-            trial=trial,
-            artifact=artifact,
-            job=self._job(trial, artifact, at.placed, runtime),
-            evaluation=self._evaluation(trial.variant_name),
-            benchmark=self.plan.recipe.benchmark,
-            progress=lambda stage, done: self._step(count, stage, done),
-            note=self._note,
-        )
-
-    def _evaluation(self, variant: str) -> Evaluation:
-        of, expected = self.materials, self.materials.expected
-        metric = self.plan.recipe.data.metric
-        wanted = built(expected[variant]) if variant in expected else None
-        return Evaluation(metric, of.evaluation, of.baseline_accuracy, wanted)
-
-    def _job(self, trial: Trial, artifact: Artifact, placed: Deployment, runtime: RuntimeName) -> Job:
-        benchmark = self.plan.recipe.benchmark
-        evaluation = self.materials.evaluation
-        return Job(
-            runtime=runtime,
-            files=tuple(placed.paths[file.sha256] for file in artifact.files),
-            threads=trial.threads,
-            input_order=artifact.input_order,
-            output_order=artifact.output_order,
-            warmup_s=benchmark.warmup_s,
-            min_warmup_runs=benchmark.min_warmup_runs,
-            duration_s=benchmark.window_s(metered=self.target.is_metered),
-            min_runs=benchmark.min_runs,
-            samples=placed.paths[evaluation.file.sha256] if evaluation else None,
-            evaluate=evaluation is not None,
-            idle_s=benchmark.idle_s if self.target.is_metered else 0.0,
-            cool_to_c=benchmark.cool_to_c,
-            cool_timeout_s=benchmark.cool_timeout_s,
-            meter=metering.spec(self.target),
-            profile=self.plan.profile,
-            normalize=artifact.normalize,
-            n_samples=evaluation.n if evaluation else None,
-            timeout_s=benchmark.timeout_s,
-        )
+        return jobs.attempt(
+            self.plan, self.materials, trial, at,
+            runtime=runtime, progress=lambda stage, done: self._step(count, stage, done), note=self._note,
+        )  # fmt: skip
 
     def _sleep(self, seconds: float) -> None:
         """Raises CancelledError when the run is stopped meanwhile."""
@@ -330,26 +273,29 @@ class TargetRun:
         """The first line of its message. Whose it is stands before each of our lines anyway."""
         return error.message.split("\n", 1)[0].removeprefix(f"{self.target.name}: ")
 
-    def _fail(self, error: BaseException, variant: str | None) -> None:
+    def _fail(self, error: BaseException, trial: Trial | None) -> None:
         code = error.exit_code if isinstance(error, EdgegreenError) else Interrupted.exit_code
         said = error.line if isinstance(error, EdgegreenError) else str(error)
         self.ledger.failure(
             Failure(
                 target=self.target.name,
-                variant=variant,
+                variant=trial.variant_name if trial else None,
                 stage=self._stage,
                 error=said.removeprefix(f"{self.target.name}: "),
                 exit_code=code,
+                setting=self._setting(trial) if trial else None,
             )
         )
 
-
-def _owner() -> str:
-    """Who we are to others that wait for the board."""
-    try:
-        return f"{getpass.getuser()}@{socket.gethostname()}"
-    except (OSError, KeyError):  # a user without a name, in a container
-        return socket.gethostname()
+    def _setting(self, trial: Trial) -> str | None:
+        """What tells it from the variant's other trials here."""
+        twins = [one for one in self.trials if one.variant_name == trial.variant_name]
+        told = {
+            f"{trial.threads} thread{'s' * (trial.threads > 1)}": len({one.threads for one in twins}),
+            str(trial.tuning): len({one.tuning for one in twins}),
+            trial.runtimes[0]: len({one.runtimes for one in twins}),
+        }
+        return ", ".join(words for words, kinds in told.items() if kinds > 1) or None
 
 
 def _too_often(trial: Trial, error: EdgegreenError) -> DeviceError:

@@ -109,7 +109,7 @@ def _told_by_a_row(failure: Failure, rows: Sequence[Row]) -> bool:
 def show_failures(failures: Sequence[Failure], out: Console) -> None:
     """A line for each reason, with all it befell."""
     for (target, stage, error), alike in _by_reason(failures).items():
-        variants = ", ".join(failure.variant or "all variants" for failure in alike)
+        variants = ("; " if any(one.setting for one in alike) else ", ").join(one.name for one in alike)
         where = variants if target is None else f"{target} · {variants}" if alike[0].variant else target
         out.print(note("✗", f"{where} ({stage}): {error}", "red"))
 
@@ -243,7 +243,7 @@ def _says_of_accuracy(item: Measurement) -> bool:
 
 def _what(failure: Failure) -> str:
     """What a failure below a target's table is about: some rows are there, or there was no table."""
-    return failure.variant or ("all variants" if failure.target is None else "the rest")
+    return failure.name if failure.variant or failure.target is None else "the rest"
 
 
 def note(mark: str, text: str, style: str) -> Padding:

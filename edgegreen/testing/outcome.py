@@ -48,7 +48,7 @@ class Outcome:
     def failures_of(self, variant: str | None = None) -> list[str]:
         """What failed, in words; only what befell `variant`, if given."""
         return [
-            f"{' · '.join(filter(None, (one.target, one.variant)))} ({one.stage}): {one.error}"
+            f"{' · '.join(filter(None, (one.target, one.variant and one.name)))} ({one.stage}): {one.error}"
             for one in self.run.failures
             if variant is None or one.variant in (None, variant)
         ]

@@ -125,7 +125,10 @@ def _check_budgets(item: pytest.Item) -> None:
     budgets: dict[str, Any] = {}
     for mark in item.iter_markers("eg_budget"):
         budgets = {**mark.kwargs, **budgets}
-    said = dict.fromkeys(line for outcome in outcomes for line in shortfalls(outcome, **budgets))
+    try:
+        said = dict.fromkeys(line for outcome in outcomes for line in shortfalls(outcome, **budgets))
+    except TypeError as error:
+        pytest.fail(f"eg_budget: {error}", pytrace=False)
     if said:
         pytest.fail("\n".join(said), pytrace=False)
 

@@ -99,7 +99,7 @@ def fails(shell: Shell, target: str, code: int, stage: str) -> str:
     assert "Traceback" not in done.out + done.err
     (line,) = done.out.splitlines()
     (failure,) = shell.runs[-1]["failures"]
-    assert failure.keys() == {"target", "variant", "stage", "error"}
+    assert failure.keys() == {"target", "variant", "stage", "error", "setting"}
     assert (failure["target"], failure["variant"], failure["stage"]) == (target, None, stage)
     assert line == f"✗ {target} ({stage}): {failure['error']}"
     assert " → " in line  # what to do
@@ -240,11 +240,12 @@ class TestDevice:
         assert gone(*seen.values())
 
     def test_a_trial_that_is_killed_is_told_from_one_that_crashed(self, shell: Shell) -> None:
-        recipe = shell.recipe(benchmark="{duration_s: 5, warmup_s: 0.02}")
+        recipe = shell.recipe(benchmark="{duration_s: 1, warmup_s: 0.02, threads: [1, 2]}")
         with shell.start("deploy", recipe, "--variant", "fp32") as going:
             running(going.child(TRIAL)).send_signal(signal.SIGKILL)
             done = going.end()
         assert done.code == 5
+        assert "✗ fp32, 1 thread (measure): " in done.out
         assert "the trial died of SIGKILL in stage" in done.out
         assert "want of memory" in done.out
 

@@ -34,7 +34,7 @@ RUN = dict.fromkeys(
     ("schema", "run_id", "recipe", "started_at", "edgegreen", "results", "failures", "baseline",
      "higher_is_better", "budgets", "footprint")
 )  # fmt: skip
-FAILURE = dict.fromkeys(("target", "variant", "stage", "error"))
+FAILURE = dict.fromkeys(("target", "variant", "stage", "error", "setting"))
 
 
 def has_exactly(tree: Any, keys: dict[str, Any]) -> None:

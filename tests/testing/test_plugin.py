@@ -171,6 +171,10 @@ def test_misses(eg_deploy):
 def test_misses_by_marker(eg_deploy):
     eg_deploy("recipe.yaml")
 
+@pytest.mark.eg_budget(latency=1)
+def test_no_such_marked_budget(eg_deploy):
+    eg_deploy("recipe.yaml")
+
 @pytest.mark.eg_budget(latency_p50_ms_max=1)
 def test_deploys_nothing():
     pass
@@ -221,7 +225,7 @@ def test_a_board_is_deployed_to_once_and_budgets_fail_with_words(suite: Path, py
     ends = {name.partition("[")[0].removeprefix("test_"): done.outcome(name) for name in done.cases}
     failing = {name for name, end in ends.items() if end == "failure"}
     assert failing == {
-        "misses", "misses_by_marker", "deploys_nothing",
+        "misses", "misses_by_marker", "no_such_marked_budget", "deploys_nothing",
         "no_such_variant", "no_such_recipe", "no_recipe",
     }  # fmt: skip
     assert {name for name, end in ends.items() if end == "skipped"} == {"of_others", "of_meters"}
@@ -231,6 +235,7 @@ def test_a_board_is_deployed_to_once_and_budgets_fail_with_words(suite: Path, py
         "! local · as-shipped: energy was not measured, and the budget wants ≤ 5 mJ",
         "! local · as-shipped: p50 0.000",
         "eg_budget: the test has deployed nothing",
+        "eg_budget: there is no budget `latency`; there are accuracy_drop_max",
         "0 rows of `int4`. rows: as-shipped",
         "resipe.yaml",
         "no recipe: eg_deploy(recipe), --eg-recipe FILE or ini `eg_recipe`",
