@@ -16,6 +16,7 @@ from edgegreen.measurement import Measurement
 from edgegreen.plan import Trial
 from edgegreen.recipe import Benchmark
 from edgegreen.results import Result
+from edgegreen.series import Series
 from edgegreen.tuning import Tuner
 
 
@@ -42,7 +43,7 @@ class Attempt:
     note: Callable[[str], None]
 
 
-def measure(at: Station, attempt: Attempt, keep: Callable[[Measurement], None]) -> None:
+def measure(at: Station, attempt: Attempt, keep: Callable[[Measurement, Series], None]) -> None:
     """Measure, again while the reading cannot be trusted and the recipe allows; `keep` gets the best.
 
     It gets it too when a repetition fails, before that error is raised: DeviceError, UnreachableError; or
@@ -59,7 +60,7 @@ def measure(at: Station, attempt: Attempt, keep: Callable[[Measurement], None]) 
             attempt.note(f"{attempt.trial.variant_name}: {passing[0]}; measuring again ({number + 1})")
             made.append(_once(at, attempt, again))
     finally:
-        keep(_best([one.measurement for one in made]))
+        keep(*_best(made))
     if attempt.evaluation.error:  # the metric's fault; what the board measured is kept above
         raise attempt.evaluation.error
 
@@ -79,13 +80,14 @@ def _once(at: Station, attempt: Attempt, job: Job) -> Result:
     )
 
 
-def _best(made: list[Measurement]) -> Measurement:
+def _best(made: list[Result]) -> tuple[Measurement, Series]:
     """The one with the fewest reasons against it, with a word on all if there were several."""
-    best = min(made, key=lambda one: len(one.reasons))
-    if len(made) == 1:
-        return best
-    attempts = [_told(one, kept=one is best) for one in made]
-    return best.model_copy(update={"conditions": {**best.conditions, "attempts": attempts}})
+    best = min(made, key=lambda one: len(one.measurement.reasons))
+    item = best.measurement
+    if len(made) > 1:
+        attempts = [_told(one.measurement, kept=one is best) for one in made]
+        item = item.model_copy(update={"conditions": {**item.conditions, "attempts": attempts}})
+    return item, best.series
 
 
 def _told(one: Measurement, *, kept: bool) -> dict[str, Any]:

@@ -12,13 +12,14 @@ from edgegreen.evaluation import EvaluationSet
 from edgegreen.measurement import Failure, Measurement
 from edgegreen.metrics import Outputs
 from edgegreen.plan import Trial
+from edgegreen.series import Series
 
 
 class Ledger(Protocol):
     """Where results and failures go, and word of what goes on. Safe to call from many threads."""
 
-    def result(self, measurement: Measurement) -> None:
-        """Keep a measurement."""
+    def result(self, measurement: Measurement, behind: Series) -> None:
+        """Keep a measurement and the series behind it."""
 
     def failure(self, failure: Failure) -> None:
         """Keep a failure."""

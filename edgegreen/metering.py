@@ -80,6 +80,16 @@ def of_board(observed: Observed | None) -> Record:
     )
 
 
+def power(record: Record) -> Readings:
+    """What the meter said, as power; of a counter the mean power since the reading before."""
+    t_ns, values = record.readings["t_ns"], record.readings["value"].astype(np.float64)
+    if record.about is None or record.about.quantity != "energy":
+        return Readings(t_ns, values)
+    passed_s = np.diff(t_ns) / 1e9
+    told = passed_s > 0
+    return Readings(t_ns[1:][told], np.diff(values)[told] / passed_s[told])
+
+
 def measure(target: Target, record: Record, edges: Edges, inferences: int) -> EnergyReading:
     """Energy of one of `inferences` made in the window `active` of `edges`, from the record of a meter."""
     if target.power is None:

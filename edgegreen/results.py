@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgegreen import applied, execution, metering, tuning, verdict
 from edgegreen.artifact import Artifact
@@ -22,14 +26,16 @@ from edgegreen.measurement import (
 )
 from edgegreen.meters.record import Record
 from edgegreen.plan import Trial
+from edgegreen.series import Levels, Series
 from edgegreen.target import Target
 
 
 @dataclass(frozen=True)
 class Result:
-    """A measurement, and those of its reasons that another attempt may do without."""
+    """A measurement, the series behind it, and those of its reasons that another attempt may do without."""
 
     measurement: Measurement
+    series: Series
     passing: tuple[str, ...]
 
 
@@ -97,7 +103,28 @@ def measurement(
         profile=_profile(raw),
         passes=applied.all_told(trial.variant.passes),
     )
-    return Result(made, passing)
+    return Result(made, _series(raw, record), passing)
+
+
+def _series(raw: RawResult, record: Record) -> Series:
+    power = metering.power(record)
+    polls = raw.observed.polls if raw.observed else ()
+    t_ns = np.array([poll.t_ns for poll in polls], np.int64)
+    return Series(
+        invoke_ns=raw.invoke_ns,
+        end_to_end_ns=raw.end_to_end_ns,
+        windows=raw.windows or {"active": raw.window_ns},
+        power_t_ns=power.t_ns,
+        power_w=power.power_w,
+        frequency_mhz=Levels(t_ns, _by_name([poll.frequency_mhz for poll in polls])),
+        temperature_c=Levels(t_ns, _by_name([poll.temperature_c for poll in polls])),
+    )
+
+
+def _by_name(told: Sequence[Mapping[str, float | None]]) -> dict[str, NDArray[np.float64]]:
+    """A column for each name in any of the rows, NaN where a row has none."""
+    names = dict.fromkeys(name for row in told for name in row)
+    return {name: np.array([row.get(name) for row in told], np.float64) for name in names}
 
 
 def _execution(raw: RawResult) -> Execution | None:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, convert, data, metrics
+from edgegreen import bundle, convert, data, metrics, series
 from edgegreen.artifact import File
 from edgegreen.building import BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
@@ -30,6 +30,7 @@ from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
+from edgegreen.series import Series
 from edgegreen.stopping import stop_on_signals
 from edgegreen.trials import TargetRun
 
@@ -137,10 +138,14 @@ class Session:
                 footprint=self.plan.recipe.footprint,
             )
 
-    def result(self, measurement: Measurement) -> None:
-        """Keep a measurement (called by the targets' threads)."""
+    def result(self, measurement: Measurement, behind: Series) -> None:
+        """Keep a measurement and the series behind it (called by the targets' threads)."""
         with self._lock:
             self._results.append(measurement)
+        try:
+            series.save(series.folder_of(self.file), measurement, behind)
+        except OSError as error:
+            self.not_kept = InputError(f"cannot keep the series of {self.run_id}: {error.strerror}")
         self._save()
 
     def failure(self, failure: Failure) -> None:

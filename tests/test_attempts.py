@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
+import numpy as np
 import pytest
 from builders import measurement
 
@@ -15,6 +16,7 @@ from edgegreen.measurement import Measurement
 from edgegreen.plan import Trial
 from edgegreen.recipe import Benchmark
 from edgegreen.results import Result
+from edgegreen.series import Series
 
 
 class Outcome:
@@ -38,7 +40,8 @@ class Case:
         if isinstance(end, Exception):
             raise end
         made = measurement(p50=1.0 + len(self.ends), reasons=end, verdict="invalid" if end else "valid")
-        return Result(made, tuple(reason for reason in end if reason not in self.lasting))
+        behind = Series(np.array([len(self.ends)]), np.empty(0), {})
+        return Result(made, behind, tuple(reason for reason in end if reason not in self.lasting))
 
     def run(self, retry_invalid: int, *lasting: str) -> Measurement:
         self.lasting = lasting
@@ -48,9 +51,13 @@ class Case:
             trial, cast("Any", None), job, cast("Any", Outcome()),
             Benchmark(retry_invalid=retry_invalid), lambda *_: None, self.notes.append,
         )  # fmt: skip
-        attempts.measure(cast("Station", None), attempt, self.kept.append)
+        attempts.measure(cast("Station", None), attempt, self.keep)
         (kept,) = self.kept
         return kept
+
+    def keep(self, item: Measurement, behind: Series) -> None:
+        assert item.latency_ms.p50 == 1.0 + behind.invoke_ns[0]  # the series are those of the one kept
+        self.kept.append(item)
 
 
 def test_a_good_reading_is_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:

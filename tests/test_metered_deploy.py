@@ -21,6 +21,7 @@ from meters.plugs import gen2, serving
 from numpy.typing import NDArray
 from places import REPO
 
+from edgegreen import runs, series
 from edgegreen.cli import cli
 
 IDLE_W, ADDED_W = 3.0, 2.0
@@ -118,6 +119,15 @@ def test_the_energy_that_was_played_comes_back(tmp_path: Path, played: Path) -> 
 
     meter = result["conditions"]["meter"]
     assert (meter["about"]["kind"], meter["why"].split(",")[0]) == ("hwmon", "hwmon")
+    path = runs.find("latest")
+    (item,) = runs.read(path).results
+    behind = series.load(series.folder_of(path), item)
+    assert behind is not None
+    start_ns, end_ns = behind.windows["active"]
+    active = behind.power_w[(behind.power_t_ns > start_ns) & (behind.power_t_ns < end_ns)]
+    assert active.mean() == pytest.approx(power["active_w"], rel=0.1)  # the same, but for the edges
+    assert len(behind.invoke_ns) == item.latency_ms.n
+
     heading, row = table.splitlines()[1:3]
     assert "Power W" in heading
     assert "mJ/inference" in heading

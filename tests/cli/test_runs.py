@@ -17,7 +17,7 @@ def kept(cold: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch) -> tuple[str,
     """The id of the run of the first deploy, and what that printed."""
     home, done = cold
     monkeypatch.setenv("EDGEGREEN_HOME", str(home))
-    (path,) = (home / "runs").iterdir()
+    (path,) = (home / "runs").glob("*.json")
     return path.stem, done
 
 

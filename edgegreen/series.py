@@ -1,0 +1,117 @@
+"""The series behind a measurement: times of calls, power, clocks and temperatures; kept beside its run.
+
+A Measurement has what they come to. The series themselves are for what is asked later: a comparison with
+another run, a plot.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edgegreen.errors import InputError
+from edgegreen.measurement import Measurement
+
+Array = NDArray[Any]
+_EMPTY = np.empty(0)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Quantities by name, such as `cpu0` in MHz, at the times `t_ns`; NaN where one was not told."""
+
+    t_ns: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    values: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Series:
+    """One trial's series. All of `t_ns` and `windows` are on one monotonic clock, in nanoseconds.
+
+    `invoke_ns` and `end_to_end_ns` are the times of single calls, in order. `power_w` at `power_t_ns` is what
+    the meter said, as power; both empty without a meter. `windows` are the edges of `active`, `idle_before`
+    and `idle_after`, of those there were.
+    """
+
+    invoke_ns: Array
+    end_to_end_ns: Array
+    windows: Mapping[str, tuple[int, int]]
+    power_t_ns: Array = field(default_factory=lambda: np.empty(0, np.int64))
+    power_w: Array = field(default_factory=lambda: _EMPTY)
+    frequency_mhz: Levels = Levels()
+    temperature_c: Levels = Levels()
+
+
+def folder_of(run: Path) -> Path:
+    """Where the series of a run are kept whose JSON is this file."""
+    return run.with_suffix("")
+
+
+def name_of(item: Measurement) -> str:
+    """What the file of its series is called: the same for the same trial of a run."""
+    tuning = item.tuning.model_dump(mode="json") if item.tuning else None
+    key = json.dumps([item.target, item.variant, item.runtime.name, item.threads, tuning])
+    return hashlib.sha256(key.encode()).hexdigest()[:16] + ".npz"
+
+
+def save(folder: Path, item: Measurement, of: Series) -> None:
+    """Keep the series in `folder`, whole or not at all. Raises OSError."""
+    arrays: dict[str, Array] = {
+        "invoke_ns": of.invoke_ns,
+        "end_to_end_ns": of.end_to_end_ns,
+        "power_t_ns": of.power_t_ns,
+        "power_w": of.power_w,
+        "windows": np.array(list(of.windows.values()), np.int64).reshape(-1, 2),
+        "window_names": np.array(list(of.windows), "U"),
+    }
+    for what in ("frequency_mhz", "temperature_c"):
+        levels: Levels = getattr(of, what)
+        arrays |= {f"{what}.t_ns": levels.t_ns, f"{what}.names": np.array(list(levels.values), "U")}
+        arrays[f"{what}.values"] = np.array(list(levels.values.values()), float).reshape(
+            len(levels.values), len(levels.t_ns)
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / name_of(item)
+    part = path.with_suffix(".part")
+    with part.open("wb") as stream:
+        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    part.replace(path)
+
+
+def load(folder: Path, item: Measurement) -> Series | None:
+    """The series of a measurement; None where none are kept. Raises InputError for a file that is none."""
+    path = folder / name_of(item)
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+            return _series(arrays)
+    except FileNotFoundError:
+        return None
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: no series that this edgegreen can read: {error}") from None
+
+
+def _series(arrays: Mapping[str, Array]) -> Series:
+    names = [str(name) for name in arrays["window_names"]]
+    edges = [(int(start), int(end)) for start, end in arrays["windows"]]
+    return Series(
+        invoke_ns=arrays["invoke_ns"],
+        end_to_end_ns=arrays["end_to_end_ns"],
+        windows=dict(zip(names, edges, strict=True)),
+        power_t_ns=arrays["power_t_ns"],
+        power_w=arrays["power_w"],
+        frequency_mhz=_levels(arrays, "frequency_mhz"),
+        temperature_c=_levels(arrays, "temperature_c"),
+    )
+
+
+def _levels(arrays: Mapping[str, Array], what: str) -> Levels:
+    names = [str(name) for name in arrays[f"{what}.names"]]
+    return Levels(arrays[f"{what}.t_ns"], dict(zip(names, arrays[f"{what}.values"], strict=True)))
