@@ -10,12 +10,12 @@ from typing import Any
 
 import click
 
-from edgegreen.cli import deploy, models, runs, search, targets
+from edgegreen.cli import deploy, init, models, runs, search, targets
 from edgegreen.cli.common import complain
 from edgegreen.errors import EdgegreenError, Interrupted
 
 COMMANDS = (
-    deploy.deploy, deploy.convert, models.inspect, models.validate, targets.targets,
+    init.init, deploy.deploy, deploy.convert, models.inspect, models.validate, targets.targets,
     runs.list_runs, runs.show, models.cache, search.search,
 )  # fmt: skip
 
