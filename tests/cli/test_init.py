@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from places import REPO
+
 from cli.harness import Shell
 from cli.test_terminal import Terminal
-from places import REPO
 
 MODEL = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
 
