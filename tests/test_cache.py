@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from waiting import until
 
 from edgegreen.cache import DEFAULT_LIMIT_BYTES, Cache, Made
 from edgegreen.errors import ConversionError, InputError
@@ -155,13 +155,6 @@ def start(folder: Path, seconds: float, then_sleep: float = 0.0) -> subprocess.P
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 class TestProcesses:
     def test_several_at_once_make_it_once(self, tmp_path: Path) -> None:
         processes = [start(tmp_path, 0.7) for _ in range(3)]
@@ -170,7 +163,7 @@ class TestProcesses:
 
     def test_one_that_is_killed_leaves_nothing_in_the_way(self, tmp_path: Path) -> None:
         killed = start(tmp_path, 60)
-        wait_for((tmp_path / "log").exists)
+        until((tmp_path / "log").exists)
         killed.send_signal(signal.SIGKILL)
         killed.communicate()
         assert len(list((tmp_path / "cache" / "making").iterdir())) == 1

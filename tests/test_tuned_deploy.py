@@ -8,8 +8,6 @@ import os
 import re
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -19,6 +17,7 @@ from cli.harness import REPO, Shell, child_of
 from delay_proxy import DelayProxy
 from fake_nvpmodel import Governors, Nvpmodel, install
 from sshd import Sshd
+from waiting import until
 
 MODEL = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
 OWN = ["schedutil"] * 2
@@ -55,14 +54,6 @@ def recipe(shell: Shell, **benchmark: object) -> Path:
 def here(shell: Shell, governors: Governors, **keys: object) -> str:
     """The name of a target: this machine, which looks like the board."""
     return shell.target("here", host="local", sysfs_root=governors.root, **{"allow_tuning": "true", **keys})
-
-
-def soon(what: Callable[[], bool], limit_s: float = 10.0) -> bool:
-    """Whether it becomes true within moments."""
-    deadline_s = time.monotonic() + limit_s
-    while not what() and time.monotonic() < deadline_s:
-        time.sleep(0.02)
-    return what()
 
 
 def test_each_setting_is_a_row_and_all_is_put_back(
@@ -139,7 +130,7 @@ def test_ctrl_c(shell: Shell, governors: Governors, nvpmodel: Nvpmodel) -> None:
         assert (governors.now, nvpmodel.mode) == (["powersave"] * 2, 2)
         going.signal()
         assert going.end(10).code == 130
-        assert soon(lambda: (governors.now, nvpmodel.mode) == (OWN, 1))
+        until(lambda: (governors.now, nvpmodel.mode) == (OWN, 1))
         assert not going.orphans
 
 
@@ -151,11 +142,11 @@ def test_an_agent_that_is_killed(shell: Shell, governors: Governors, nvpmodel: N
         assert parent
         parent.kill()
         going.until("this trial is repeated")  # by a new agent, after the old one's guard has put all back
-        assert soon(lambda: (governors.now, nvpmodel.mode) == (["powersave"] * 2, 2))
+        until(lambda: (governors.now, nvpmodel.mode) == (["powersave"] * 2, 2))
         going.child(".pyz trial")
         going.signal()
         going.end(10)
-    assert soon(lambda: (governors.now, nvpmodel.mode) == (OWN, 1))
+    until(lambda: (governors.now, nvpmodel.mode) == (OWN, 1))
 
 
 @pytest.mark.parametrize("how", ["link", "session"])
@@ -179,7 +170,7 @@ def test_a_dropped_link(shell: Shell, sshd: Sshd, governors: Governors, how: str
                     with contextlib.suppress(psutil.NoSuchProcess):
                         one.send_signal(signal.SIGKILL)
             assert going.end(15).code in (4, 5)
-        assert soon(lambda: governors.now == OWN)
+        until(lambda: governors.now == OWN)
         assert not (shell.folder / "far-root" / "tuning.json").exists()
 
 

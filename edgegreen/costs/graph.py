@@ -5,6 +5,7 @@ The readers in `sources/` make these from a file; batch is 1 everywhere.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 from typing import Any, Literal
@@ -16,6 +17,17 @@ Shape = tuple[int, ...]
 # product: convolutions and matrix products; lookup: reads the rows it is asked for; view: moves nothing;
 # unknown: nobody but its runtime knows what it does.
 Role = Literal["product", "lookup", "view", "other", "unknown"]
+
+
+def roles(
+    *, product: Iterable[str], lookup: Iterable[str], view: Iterable[str], other: Iterable[str]
+) -> dict[str, Role]:
+    """The role of each kind of operator; a kind in several has the first. What is in none is unknown."""
+    rows: tuple[tuple[Role, Iterable[str]], ...] = (
+        ("other", other), ("view", view), ("lookup", lookup), ("product", product),
+    )  # fmt: skip
+    return {kind: role for role, kinds in rows for kind in kinds}
+
 
 BITS = {
     "float64": 64, "float32": 32, "float16": 16, "bfloat16": 16, "int64": 64, "uint64": 64, "int32": 32,

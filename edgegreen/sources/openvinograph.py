@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegreen.costs import products
-from edgegreen.costs.graph import Graph, Kernel, Node, Role, Shape, Tensor
+from edgegreen.costs.graph import Graph, Kernel, Node, Shape, Tensor, roles
 from edgegreen.sources.openvino import DTYPES, WEIGHTS
 
 VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "ReadValue", "Assign"}
@@ -112,7 +112,7 @@ class _Reader:
 
     def _node(self, op: Any) -> Node:
         kind = op.get_type_name()
-        role = _role(kind)
+        role = ROLES.get(kind, "unknown")
         flowing = tuple(one for one in (self._input(port) for port in op.inputs()) if one is not None)
         weights = [found for port in op.inputs() if self._input(port) is None and (found := stored(port))]
         last, more = self._fuse(op, is_product=role == "product")
@@ -306,14 +306,7 @@ PRODUCTS: dict[str, Callable[[Any, Weights | None], Product]] = {
 }
 
 
-def _role(kind: str) -> Role:
-    if kind in PRODUCTS:
-        return "product"
-    if kind in LOOKUPS:
-        return "lookup"
-    if kind in VIEWS:
-        return "view"
-    return "other" if kind in OTHERS else "unknown"
+ROLES = roles(product=PRODUCTS, lookup=LOOKUPS, view=VIEWS, other=OTHERS)
 
 
 def _computed(op: Any) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegreen.costs import products
-from edgegreen.costs.graph import Graph, Kernel, Node, Role, Shape, Tensor
+from edgegreen.costs.graph import Graph, Kernel, Node, Shape, Tensor, roles
 from edgegreen.sources import tflitefile
 
 VIEWS = {"RESHAPE", "SQUEEZE", "EXPAND_DIMS", "BITCAST", "SHAPE", "RANK", "CALL_ONCE", "VAR_HANDLE"}
@@ -181,7 +181,7 @@ class _Reader:
             [self._tensor(int(index)) for index in raw.outputs],
             raw.builtinOptions,
         )
-        role = _role(kind)
+        role = ROLES.get(kind, "unknown")
         macs: int | None = 0 if role != "unknown" else None
         kernel = arithmetic = None
         named: Operand | None = None
@@ -252,14 +252,7 @@ class _Reader:
         return path.rpartition("/")[0] or path
 
 
-def _role(kind: str) -> Role:
-    if kind in PRODUCTS:
-        return "product"
-    if kind in LOOKUPS:
-        return "lookup"
-    if kind in VIEWS:
-        return "view"
-    return "other" if kind in OTHERS else "unknown"
+ROLES = roles(product=PRODUCTS, lookup=LOOKUPS, view=VIEWS, other=OTHERS)
 
 
 def _arithmetic(op: Operator, weights: Operand | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import psutil
 import pytest
 from fake_nvpmodel import Governors, Nvpmodel, install
+from waiting import until
 
 from agent.talk import Talk, fake_litert, gone, job
 from edgegreen.agent.guard import FILE, Guard
@@ -76,14 +76,6 @@ def agent(pyz: Path, tmp_path: Path, board: Governors) -> Iterator[Callable[[], 
         talk.__exit__()
 
 
-def soon(what: Callable[[], bool], limit_s: float = 5.0) -> bool:
-    """Whether it becomes true within moments."""
-    deadline_s = time.monotonic() + limit_s
-    while not what() and time.monotonic() < deadline_s:
-        time.sleep(0.01)
-    return what()
-
-
 def test_set_changed_and_put_back_when_asked(
     agent: Callable[[], Tuned], board: Governors, nvpmodel: Nvpmodel
 ) -> None:
@@ -142,7 +134,7 @@ def test_whatever_ends_the_agent_in_the_middle_of_a_trial(
         if end == "both":  # as when a service manager ends all of a session
             guard.send_signal(signal.SIGHUP)
             guard.send_signal(signal.SIGTERM)
-    assert soon(lambda: (board.now, nvpmodel.mode) == (OWN, 1))
+    until(lambda: (board.now, nvpmodel.mode) == (OWN, 1))
     assert gone(guard)
     assert it.noted is None
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from concurrent.futures import CancelledError
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+from waiting import until
 
 from convert.conftest import ALL, BY_TENSORFLOW, INT8_IO, KWS, Built, kws_recipe, run
 from edgegreen import metrics
@@ -304,13 +304,6 @@ class TestData:
         (tmp_path / "m.tflite").write_text("hello")
         with pytest.raises(InputError, match="not a readable TFLite model"):
             run(Recipe(name="m", model=tmp_path / "m.tflite"), FLOAT, tmp_path / "cache")
-
-
-def until(condition: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 class TestLeaving:
