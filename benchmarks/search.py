@@ -58,13 +58,12 @@ def show(result: Result) -> bool:
     """Print the front; whether it has something that the recipe does not."""
     print(f"| on the front | {result.outcome.objective.heading} | loss, points | what |\n|---|---|---|---|")
     for one in result.outcome.front:
-        assert one.score is not None
+        assert one.score is not None  # what has none is not on the front
         star = " ★" if one is result.outcome.best else ""
         print(f"| {one.name}{star} | {one.score.value:.4g} | {100 * one.score.drop:.1f} | {one.what} |")
-    own = [one for one in result.outcome.tried if one.given]
-    for one in own:
-        assert one.score is not None
-        print(f"| ({one.name}) | {one.score.value:.4g} | {100 * one.score.drop:.1f} | of the recipe |")
+    for one in (one for one in result.outcome.tried if one.given):
+        said = f"{one.score.value:.4g} | {100 * one.score.drop:.1f}" if one.score else f"– | {one.reason}"
+        print(f"| ({one.name}) | {said} | of the recipe |")
     judged = [row for row in result.judged.results if row.accuracy] if result.judged else []
     for row in judged:
         print(f"on the evaluation data: {row.variant} {row.accuracy.value:.4f}, {row.latency_ms.p50:.4g} ms")

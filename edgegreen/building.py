@@ -73,20 +73,20 @@ class BuildProgress:
 
 
 def build_only(
-    the_plan: Plan, progress: Progress, folder: Path | None = None
+    the_plan: Plan, progress: Progress, folder: Path | None = None, cache: Cache | None = None
 ) -> tuple[dict[str, Artifact], dict[str, EdgegreenError]]:
     """Build and check every variant of the plan; what was built and what was not, by name.
 
-    What was built is copied to `folder`, if given, as `<variant>.<suffix>`. Raises InputError when that
-    cannot be.
+    What was built is copied to `folder`, if given, as `<variant>.<suffix>`. `cache` stands for the user's
+    own, and is closed in the end. Raises InputError when files cannot be written.
     """
     built: dict[str, Artifact] = {}
     failed: dict[str, EdgegreenError] = {}
 
     told = BuildProgress(len(the_plan.variants), progress)
     with (
-        closing(Cache.default()) as cache,
-        convert.build(the_plan.recipe, the_plan.variants, cache, told) as build,
+        closing(cache or Cache.default()) as kept,
+        convert.build(the_plan.recipe, the_plan.variants, kept, told) as build,
     ):
         for name, future in build.artifacts.items():
             try:

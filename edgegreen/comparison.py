@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,7 +85,7 @@ def rows(
             _accuracy_change(item),
             missed(item, budgets, higher_is_better=higher_is_better),
             frozenset(best[index]),
-            (*_of_mixture(item, higher_is_better=higher_is_better), *slower[index], *fake[index]),
+            (*_of_mixture(item, items, higher_is_better=higher_is_better), *slower[index], *fake[index]),
         )
         for index, item in enumerate(items)
     ]
@@ -130,13 +130,29 @@ def _drop(item: Measurement, *, higher_is_better: bool) -> float | None:
     return loss if higher_is_better else -loss
 
 
-def _of_mixture(item: Measurement, *, higher_is_better: bool) -> tuple[str, ...]:
-    """For a variant with a limit on its accuracy drop: what was chosen for it, and what came of that."""
+def _of_mixture(
+    item: Measurement, among: Sequence[Measurement], *, higher_is_better: bool
+) -> tuple[str, ...]:
+    """For a variant with a limit on its accuracy drop: what was chosen for it, and what came of that.
+
+    The limit counts from the variant's own float model. That is the recipe's when it has no passes; else a
+    row that has the same passes and is fp32.
+    """
     if item.artifact.mixed is None:
         return ()
-    drop = _drop(item, higher_is_better=higher_is_better)
+    drop, own = _drop(item, higher_is_better=higher_is_better), _own_float(item, among)
+    if own and own.accuracy and item.accuracy:
+        loss = own.accuracy.value - item.accuracy.value
+        drop = loss if higher_is_better else -loss
     n = item.accuracy.n if item.accuracy else None
-    return tuple(mixture.notes(item.artifact.mixed, item.precision, drop, n))
+    with_passes = bool(item.passes) and own is None
+    return tuple(mixture.notes(item.artifact.mixed, item.precision, drop, n, with_passes=with_passes))
+
+
+def _own_float(item: Measurement, among: Sequence[Measurement]) -> Measurement | None:
+    """The row of the float model that the passes of this one left; None without passes, or without a row."""
+    rows = (one for one in among if one.precision == "fp32" and one.accuracy and item.passes)
+    return next((one for one in rows if (one.passes, one.target) == (item.passes, item.target)), None)
 
 
 def _told_apart(value: float, limit: float) -> tuple[str, str]:

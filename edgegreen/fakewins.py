@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
-
 from edgegreen import applied
 from edgegreen.measurement import Measurement
+from edgegreen.slowdown import is_faster, ms
 
 # Passes that leave as many weights as there were, and what they make of them.
 SPARE_NO_WEIGHTS = {"prune": "zeros", "cluster": "shared weights"}
@@ -33,11 +32,14 @@ def deflate_apart(items: Sequence[Measurement]) -> bool:
 def _warnings(item: Measurement, among: Sequence[Measurement]) -> Iterator[str]:
     found = [SPARE_NO_WEIGHTS[name] for name in map(applied.name_of, item.passes) if name in SPARE_NO_WEIGHTS]
     sibling = _without(item, among) if found else None
+    of = " and ".join(dict.fromkeys(found))
+    if found and sibling is None:
+        yield f"no row is the same but for {of}: whether they make it faster or smaller here is not seen"
     if sibling is None:
         return
-    of, wins = " and ".join(dict.fromkeys(found)), _wins(item, sibling)
-    if not item.emulated and not _is_faster(item, sibling):
-        times = f"{_ms(item)} and {_ms(sibling)} ms"
+    wins = _wins(item, sibling)
+    if not item.emulated and not is_faster(item, sibling):
+        times = f"{ms(item)} and {ms(sibling)} ms"
         yield f"{of} do not make it faster than {sibling.variant} here ({times}); {wins}"
     elif item.artifact.size_bytes > NOTABLY * sibling.artifact.size_bytes:
         sizes = f"{item.artifact.size_bytes:,} and {sibling.artifact.size_bytes:,} bytes"
@@ -60,18 +62,21 @@ def _wins(item: Measurement, sibling: Measurement) -> str:
 def _without(item: Measurement, among: Sequence[Measurement]) -> Measurement | None:
     """The row that is the same but for these passes; one that is to be trusted, if there is one."""
     others = tuple(one for one in item.passes if applied.name_of(one) not in SPARE_NO_WEIGHTS)
-    alike = [one for one in among if one.passes == others and _place(one) == _place(item) and one is not item]
+    alike = [one for one in among if one.passes == others and _kind(one) == _kind(item) and one is not item]
     return min(alike, key=lambda one: one.verdict != "valid", default=None)
 
 
-def _place(item: Measurement) -> tuple[object, ...]:
-    return item.target, item.format, item.precision, item.runtime.name, item.threads, item.tuning
-
-
-def _is_faster(one: Measurement, other: Measurement) -> bool:
-    """Whether the medians differ beyond both their 95 % intervals."""
-    return one.latency_ms.ci95[1] < other.latency_ms.ci95[0]
-
-
-def _ms(item: Measurement) -> str:
-    return np.format_float_positional(item.latency_ms.p50, precision=3, fractional=False, trim="-")
+def _kind(item: Measurement) -> tuple[object, ...]:
+    """What has to be the same: how it was made of the float model, and where and how it ran."""
+    made = item.artifact
+    limit = made.mixed.limit if made.mixed else None
+    return (
+        item.format,
+        item.precision,
+        made.built_by,
+        limit,
+        item.target,
+        item.runtime.name,
+        item.threads,
+        item.tuning,
+    )

@@ -51,15 +51,27 @@ class Outcome:
 
     @property
     def best(self) -> Tried | None:
-        """The smallest value of the objective within the limit; None when nothing keeps to it."""
+        """The smallest value of the objective within the limit; None when nothing keeps to it.
+
+        Of those that cannot be told apart from it, the one with the fewest passes: none of them has been seen
+        to win anything.
+        """
         within = [one for one in self._scored() if one.score and self.keeps(one.score)]
-        return min(within, key=_by_value, default=None)
+        smallest = min(within, key=_by_value, default=None)
+        if smallest is None:
+            return None
+        return min(
+            [smallest, *self._like(smallest)], key=lambda one: (len(one.variant.passes), *_by_value(one))
+        )
 
     @property
     def alike(self) -> tuple[Tried, ...]:
         """Those within the limit that cannot be told apart from the best: their intervals overlap."""
         best = self.best
-        if best is None or best.score is None or best.score.interval is None:
+        return self._like(best) if best else ()
+
+    def _like(self, best: Tried) -> tuple[Tried, ...]:
+        if best.score is None or best.score.interval is None:
             return ()
         low, high = best.score.interval
         return tuple(

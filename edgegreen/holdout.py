@@ -6,7 +6,6 @@ afterwards knows nothing of shares.
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +70,7 @@ def in_validation(columns: list[NDArray[Any]], share: float, seed: int) -> NDArr
     """Which samples are for validation: about `share` of them. `columns` has an array per input."""
     groups: dict[bytes, list[int]] = {}
     for index, row in enumerate(zip(*columns, strict=True)):
-        digest = hashlib.blake2b(b"".join(np.ascontiguousarray(value).tobytes() for value in row))
-        groups.setdefault(digest.digest(), []).append(index)
+        groups.setdefault(data.digest_of(row), []).append(index)
     alike = list(groups.values())
     total = len(columns[0])
     chosen = np.zeros(total, np.bool_)

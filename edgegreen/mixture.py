@@ -74,11 +74,17 @@ def doubts(mixed: Mixed) -> Iterator[str]:
         yield f"on {mixed.n} samples it is not sure that the drop is within {_number(mixed.limit)}"
 
 
-def notes(mixed: Mixed, precision: str | None, measured: float | None, n: int | None) -> Iterator[str]:
-    """What a row says: what was chosen, what that promised, and the drop `measured` on `n` other samples."""
+def notes(
+    mixed: Mixed, precision: str | None, measured: float | None, n: int | None, *, with_passes: bool = False
+) -> Iterator[str]:
+    """What a row says: what was chosen, what that promised, and the drop `measured` on `n` other samples.
+
+    `with_passes`: it counts from the model before its passes, so that the limit does not judge it.
+    """
     there = "" if measured is None else f"; here {_drop(measured)} on {n} evaluation samples"
+    there += " from the model before its passes" if there and with_passes else ""
     yield f"{what(mixed, precision)}: {found(mixed)}{there}"
-    if measured is not None and not within(measured, mixed.limit):
+    if measured is not None and not with_passes and not within(measured, mixed.limit):
         yield f"the measured drop of {_number(measured)} is over the {_number(mixed.limit)} it was built for"
     yield from doubts(mixed)
 

@@ -35,7 +35,7 @@ def _warnings(item: Measurement, among: Sequence[Measurement]) -> Iterator[str]:
         case = _Case(item, peer, among)
         causes = [cause for find in CAUSES for cause in find(case)]
         because = f"likely: {'; '.join(causes)}" if causes else "nothing the runtime tells explains it"
-        yield f"slower than {peer.variant} ({_ms(item)} and {_ms(peer)} ms); {because}"
+        yield f"slower than {peer.variant} ({ms(item)} and {ms(peer)} ms); {because}"
         return
     if item.execution and item.execution.delegated not in (None, 0, item.execution.operators):
         yield execution.placed(item) or ""
@@ -60,7 +60,7 @@ def _by_the_runtime(case: _Case) -> Iterator[str]:
         if peer is None or _machine(other) != _machine(mine) or _setting(other) != _setting(mine):
             continue
         name = f"{other.runtime.name} {other.runtime.version.split('-')[0]}"
-        times = f"{_ms(other)} and {_ms(peer)} ms"
+        times = f"{ms(other)} and {ms(peer)} ms"
         if other.artifact.sha256 == mine.artifact.sha256:
             much = _ratio(mine, case.peer) > RUNTIME_MATTERS * _ratio(other, peer)
             if _runtime(other) != _runtime(mine) and (much or not _is_slower(other, peer)):
@@ -126,7 +126,7 @@ def _by_processor(case: _Case) -> Iterator[str]:
 
 def _by_size(case: _Case) -> Iterator[str]:
     if case.item.latency_ms.p50 < SMALL_MS:
-        yield f"a model of {_ms(case.peer)} ms leaves little to win"
+        yield f"a model of {ms(case.peer)} ms leaves little to win"
 
 
 CAUSES: tuple[Callable[[_Case], Iterator[str]], ...] = (
@@ -136,11 +136,19 @@ CAUSES: tuple[Callable[[_Case], Iterator[str]], ...] = (
 
 
 def _fp32(item: Measurement, among: Sequence[Measurement]) -> Measurement | None:
-    """The first fp32 row of the same format, target, runtime and setting; both can be trusted."""
+    """The fp32 row of the same format, target, runtime and setting; both can be trusted.
+
+    It is the one with the same passes; without one, that of the model before any.
+    """
     if item.verdict != "valid":
         return None
-    rivals = (other for other in among if other.precision == "fp32" and other.verdict == "valid")
-    return next((other for other in rivals if other is not item and _place(other) == _place(item)), None)
+    rivals = [
+        other
+        for other in among
+        if other.precision == "fp32" and other.verdict == "valid"
+        if other is not item and _place(other) == _place(item) and other.passes in (item.passes, ())
+    ]
+    return min(rivals, key=lambda other: other.passes != item.passes, default=None)
 
 
 def _place(item: Measurement) -> tuple[object, ...]:
@@ -153,8 +161,7 @@ def _setting(item: Measurement) -> tuple[object, ...]:
 
 
 def _is_slower(one: Measurement, other: Measurement) -> bool:
-    """Whether the medians differ beyond both their 95 % intervals."""
-    return one.latency_ms.ci95[0] > other.latency_ms.ci95[1]
+    return is_faster(other, one)
 
 
 def _ratio(one: Measurement, other: Measurement) -> float:
@@ -171,5 +178,11 @@ def _runtime(item: Measurement) -> tuple[str, str]:
     return item.runtime.name, item.runtime.version
 
 
-def _ms(item: Measurement) -> str:
+def is_faster(one: Measurement, other: Measurement) -> bool:
+    """Whether the medians differ beyond both their 95 % intervals."""
+    return one.latency_ms.ci95[1] < other.latency_ms.ci95[0]
+
+
+def ms(item: Measurement) -> str:
+    """Its median, in three digits."""
     return np.format_float_positional(item.latency_ms.p50, precision=3, fractional=False, trim="-")

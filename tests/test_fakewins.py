@@ -61,7 +61,17 @@ def test_a_real_win_is_none_to_warn_of() -> None:
     ],
 )  # fmt: skip
 def test_compared_with_the_same_but_for_the_pass_only(sibling: dict[str, Any]) -> None:
-    assert said(row("x", 1.0, (50_000, 45_000), **sibling), row("y", 1.0, (50_000, 9), PRUNED)) == ()
+    (words,) = said(row("x", 1.0, (50_000, 45_000), **sibling), row("y", 1.0, (50_000, 9), PRUNED))
+    assert (
+        words == "no row is the same but for zeros: whether they make it faster or smaller here is not seen"
+    )
+
+
+def test_a_file_by_another_tool_is_not_the_same() -> None:
+    other = row("x", 1.0, (50_000, 45_000))
+    made = other.artifact.model_copy(update={"built_by": "another tool"})
+    (words,) = said(other.model_copy(update={"artifact": made}), row("y", 1.0, (50_000, 9), PRUNED))
+    assert words.startswith("no row is the same")
 
 
 def test_other_passes_have_to_be_the_same() -> None:

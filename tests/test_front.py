@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from edgegreen.front import Outcome, Tried, dominates
 from edgegreen.objectives import OBJECTIVES, Score, score
+from edgegreen.passes import Pass, Prune
 from edgegreen.recipe import Variant
 
 VARIANT = Variant(format="tflite", precision="int8")
@@ -48,6 +49,22 @@ def test_the_best_keeps_to_the_limit_and_nothing_that_does_is_smaller(
     if found.best and found.best.score:
         assert found.best.score.value == min(within)
         assert found.best in found.front
+
+
+def test_of_those_that_cannot_be_told_apart_the_plainest_is_the_best() -> None:
+    pruned = VARIANT.model_copy(update={"passes": (Pass(prune=Prune()),)})
+    rows = (
+        (pruned, 1.0, (0.9, 1.1)),
+        (VARIANT, 1.05, (1.0, 1.2)),
+        (pruned, 0.5, None),
+        (VARIANT, 3.0, (2, 4)),
+    )
+    for count, best in ((2, "1"), (3, "2"), (4, "2")):
+        tried = tuple(
+            Tried(str(n), "", variant, False, None, Score(0.0, value, interval), None)
+            for n, (variant, value, interval) in enumerate(rows[:count])
+        )
+        assert getattr(Outcome(tried, OBJECTIVES["latency"], 0.01).best, "name", None) == best
 
 
 def test_intervals_that_overlap_cannot_be_told_apart() -> None:

@@ -51,6 +51,15 @@ def test_operators_left_outside_the_delegate() -> None:
     )
 
 
+def test_the_fp32_with_the_same_passes_comes_first_and_one_with_others_never() -> None:
+    thin, plain = ("prune_filters (share 0.8)",), fp32(1.0)
+    lean = fp32(0.5, passes=thin)
+    assert slowdown.warnings([lean, plain, int8(0.8, WHOLE)]) == [(), (), ()]  # slower than another model
+    assert "(2 and 1 ms)" in said(lean, plain, int8())
+    assert "(0.8 and 0.5 ms)" in said(plain, lean, int8(0.8, WHOLE, passes=thin))
+    assert "(2 and 1 ms)" in said(plain, int8(passes=thin))
+
+
 def test_only_beyond_both_intervals() -> None:
     # The builder's intervals reach 1 % to either side.
     assert slowdown.warnings([fp32(1.0), int8(1.019, WHOLE)]) == [(), ()]

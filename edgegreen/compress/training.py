@@ -132,6 +132,11 @@ class Training:
             )  # fmt: skip
         if best:
             best.restore()
+            if not best.improved:
+                self.note(
+                    f"training made it no better on the {len(self.validation_y)} samples set aside: "
+                    "the weights from before it are kept"
+                )
 
     def _rate(self, tuning: FineTuning, epochs: int, *, falling: bool) -> Any:
         """The optimizer's steps: as asked for, or falling from there to 0 along a cosine."""
@@ -205,6 +210,7 @@ class _Best:
     def __init__(self, model: Any, training: Training, task: Task, patience: int) -> None:
         self._model, self._training, self._task, self._patience = model, training, task, patience
         self._loss, self._weights, self._since = self._validate(), model.get_weights(), 0
+        self.improved = False
 
     def callback(self) -> Any:
         import keras
@@ -216,6 +222,7 @@ class _Best:
         self._since += 1
         if loss < self._loss:
             self._loss, self._weights, self._since = loss, self._model.get_weights(), 0
+            self.improved = True
         self._model.stop_training = self._since >= self._patience
 
     def _validate(self) -> float:

@@ -1,39 +1,39 @@
 """Whether the samples a model is judged by are apart from those it is trained, chosen or calibrated on.
 
-Samples are the same when all their inputs are, byte for byte. What was counted is kept in the cache: the data
-may be large.
+Samples are the same when all their inputs are, value by value (`data.digest_of`). What was counted is kept in
+the cache: the data may be large.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-
-import numpy as np
 
 from edgegreen.agent.npz import DataError
 from edgegreen.artifact import File
 from edgegreen.cache import Cache, Made
-from edgegreen.data import open_samples
+from edgegreen.data import digest_of, open_samples
 from edgegreen.errors import InputError
 from edgegreen.keys import key_of
 
 
-def refuse_shared(file: File, evaluation: File, cache: Cache, *, what: str, used: str) -> None:
-    """Raise InputError when a sample of the `what` data is evaluation data too.
+def refuse_shared(
+    file: File, evaluation: File, cache: Cache, *, what: str, used: str, judge: str = "evaluation"
+) -> None:
+    """Raise InputError when a sample of the `what` data is among those that judge, too.
 
-    `used` says for what they serve (`trained on`): that proves nothing of a model.
+    `used` says for what they serve (`trained on`): that proves nothing of a model. `judge` is what the
+    others are called.
     """
     told = f"{what} data {file.path}"
     if file.sha256 == evaluation.sha256:
         raise InputError(
-            f"{told}: are the evaluation data as well",
+            f"{told}: are the {judge} data as well",
             hint=f"keep some samples apart: what was {used} proves nothing",
         )
     if count := shared(file, evaluation, cache):
         raise InputError(
-            f"{told}: have {_samples(count)} of the evaluation data {evaluation.path}",
+            f"{told}: have {_samples(count)} of the {judge} data {evaluation.path}",
             hint=f"leave them out of one of both: what was {used} proves nothing",
         )
 
@@ -56,21 +56,15 @@ def shared(file: File, evaluation: File, cache: Cache) -> int:
         count = sum(digest in seen for digest in _digests(evaluation.path))
         return Made(f"samples that {file.path.name} and {evaluation.path.name} share", {"count": count})
 
-    key = key_of("shared", one=file.sha256, other=evaluation.sha256)
+    key = key_of("shared, value by value", one=file.sha256, other=evaluation.sha256)
     return int(cache.obtain(key, make).facts["count"])
 
 
 def _digests(path: Path) -> Iterator[bytes]:
-    """One for each sample. Types may differ between files: a byte equals a real of the same value."""
+    """One for each sample."""
     with open_samples(path, "the") as samples:
         try:
-            for row in samples.rows():
-                digest = hashlib.blake2b(digest_size=16)
-                for value in row:
-                    digest.update(
-                        value.astype(np.float64 if value.dtype.itemsize > 4 else np.float32).tobytes()
-                    )
-                yield digest.digest()
+            yield from map(digest_of, samples.rows())
         except DataError as error:
             raise InputError(f"data {path}: {error}") from None
 

@@ -87,13 +87,14 @@ def _show_front(outcome: Outcome, out: Console) -> None:
     made = table(
         "Front", heading, "Accuracy", "Loss", *sizes, "What", right=(heading, "Accuracy", "Loss", *sizes)
     )
-    for one in outcome.front:
+    best = outcome.best
+    for one in [*outcome.front, *([best] if best and best not in outcome.front else [])]:
         item = one.measurement
         assert item is not None
         value, loss = _figures(outcome, one)
         file = item.artifact
         held = {"Size": words.size(file.size_bytes), "Deflated": words.size(file.compressed_bytes)}
-        name = Text.assemble(one.name, (" ★", "bold green") if one is outcome.best else "")
+        name = Text.assemble(one.name, (" ★", "bold green") if one is best else "")
         made.add_row(name, value, _accuracy(item), loss, *(held[size] for size in sizes), one.what)
     out.print(made)
 

@@ -58,6 +58,11 @@ def recipes(recipe: Recipe, cache: Cache, *, timed: bool = True) -> Recipes:
     chosen_on = data.locate(cut.validation, "validation")
     judged_by = data.locate(wanted.evaluation, "evaluation")
     apart.refuse_shared(File.of(chosen_on), File.of(judged_by), cache, what="validation", used="chosen on")
+    if cut.training is not None:
+        trained_on = File.of(data.locate(cut.training, "training"))
+        apart.refuse_shared(
+            trained_on, File.of(chosen_on), cache, what="training", used="trained on", judge="validation"
+        )
     _check_labels(recipe, chosen_on)
     choosing = _with_data(recipe, training=cut.training, validation=None, evaluation=chosen_on)
     again = {"retry_invalid": max(RETRIES, recipe.benchmark.retry_invalid)}

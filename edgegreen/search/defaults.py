@@ -21,7 +21,7 @@ SPACES: dict[str, dict[str, Any]] = {
     "low_rank": {"energy": Between(min=0.8, max=0.98), "epochs": EPOCHS},
     "distill": {"epochs": EPOCHS},
     "fold": {},
-    "prune": {"sparsity": Between(min=0.3, max=0.9), "epochs": EPOCHS},
+    "prune": {"sparsity": Between(min=0.3, max=0.9), "epochs": 2 * EPOCHS},  # its zeros come gradually
     "cluster": {"clusters": (8, 16, 32, 64), "epochs": EPOCHS},
     "qat": {"epochs": EPOCHS},
 }

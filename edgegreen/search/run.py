@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 from contextlib import closing
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from edgegreen import data, plan, prepare
 from edgegreen.artifact import File
-from edgegreen.building import Progress
+from edgegreen.building import Progress, build_only
 from edgegreen.cache import Cache
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.front import Outcome
@@ -134,15 +135,24 @@ class Search:
         """Write `best.yaml`, deploy it as it is written, and write down how it did. The choice stays made."""
         found = self._found(outcome)
         best.write(found, self._wanted.output)
+        rebuilt = self._rebuilt(found.name, calm)
         again = prepare.prepare(self._wanted.output, [self._wanted.target])
         calm.headline(f"measuring {found.name} on the evaluation data", 1.0)
         run = Session(again, calm).run()
         mine = next((one for one in run.results if one.variant == found.name), None)
-        if mine is None:
+        chosen = found.winner.measurement
+        if mine is None or chosen is None:
             return run, None
         best.write(found, self._wanted.output, _judged_words(mine, outcome))
-        chosen = found.winner.measurement
-        return run, chosen is not None and mine.artifact.sha256 == chosen.artifact.sha256
+        return run, rebuilt == mine.artifact.sha256 == chosen.artifact.sha256
+
+    def _rebuilt(self, name: str, calm: Calm) -> str | None:
+        """The digest of what the written recipe builds with nothing kept; None where it does not build."""
+        calm.headline(f"building {name} again, from nothing", 1.0)
+        alone = prepare.prepare(self._wanted.output, [self._wanted.target], [name])
+        with tempfile.TemporaryDirectory(prefix="edgegreen-") as folder:
+            made, _ = build_only(alone, calm, cache=Cache(Path(folder)))
+            return made[name].sha256 if name in made else None
 
     def _found(self, outcome: Outcome) -> Found:
         winner = outcome.best

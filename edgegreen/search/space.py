@@ -51,6 +51,8 @@ class Candidate:
         """`prune (sparsity 0.8) → int8 tflite, 2 threads`."""
         variant = self.variant
         made = _made(variant.format, variant.precision, variant.quantizer)
+        made += f" within {variant.accuracy_drop_max:g}" if variant.accuracy_drop_max is not None else ""
+        made += " with int8 inputs and outputs" if variant.io == "int8" else ""
         steps = " → ".join([*applied.all_told(self.variant.passes), made])
         named = self.runtimes != RUNTIMES[self.variant.format]
         runtime = f", {self.runtimes[0]}" if named else ""

@@ -28,6 +28,14 @@ def test_samples_are_the_same_by_value_whatever_their_type(tmp_path: Path, rows:
     other = npz(tmp_path, "other", x=rows[8:].astype(np.float32))
     assert apart.shared(one, other, cache) == 4
     assert apart.shared(one, npz(tmp_path, "rest", x=rows[12:]), cache) == 0
+    tenths = (rows / 10).astype(np.float32)
+    kept = npz(tmp_path, "kept", x=tenths)
+    for name, same in (("f8", tenths.astype(np.float64)), ("exact", rows / 10), ("minus", tenths * 1.0)):
+        same[same == 0] = -0.0
+        assert apart.shared(npz(tmp_path, name, x=same), kept, cache) == 20
+    assert (
+        apart.shared(npz(tmp_path, "long", x=rows.astype(np.int64)), npz(tmp_path, "b", x=rows), cache) == 20
+    )
 
 
 def test_all_inputs_of_a_sample_count(tmp_path: Path, rows: np.ndarray) -> None:

@@ -119,7 +119,7 @@ class TestDefaults:
     def test_the_recipe_says_which_passes_and_what_of_them(self) -> None:
         assert defaults.spaces(searched("{passes: {}}")) == {}
         found = defaults.spaces(searched("{passes: {prune: {sparsity: [0.5, 0.8]}}}"))
-        assert found == {"prune": {"sparsity": (0.5, 0.8), "epochs": defaults.EPOCHS}}
+        assert found == {"prune": {"sparsity": (0.5, 0.8), "epochs": 2 * defaults.EPOCHS}}
 
     def test_who_names_one_of_two_rivals_wants_no_default_of_the_other(self) -> None:
         assert "sparsity" not in defaults.spaces(searched("{passes: {prune: {pattern: '2:4'}}}"))["prune"]
