@@ -33,7 +33,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 from rich.console import Console
 
-from edgegreen import session
+from edgegreen import building
 from edgegreen.artifact import Artifact
 from edgegreen.prepare import prepare
 from edgegreen.report.progress import progress
@@ -76,7 +76,7 @@ def built(model: Path, variants: Mapping[str, str], seed: int, folder: Path) -> 
     data = ", ".join(f"{part}: {DATA / part}.npz" for part in ("calibration", "evaluation", "training"))
     recipe = folder / f"recipe{seed}.yaml"
     recipe.write_text(f"name: x\nmodel: {model}\nseed: {seed}\ndata: {{{data}}}\nvariants:\n{lines}")
-    made, failed = session.build_only(prepare(recipe), progress(Console(file=sys.stderr)))
+    made, failed = building.build_only(prepare(recipe), progress(Console(file=sys.stderr)))
     if failed:
         raise SystemExit("\n".join(f"{names[key]}: {error}" for key, error in failed.items()))
     return {names[key]: (accuracy(one), one.compressed_bytes) for key, one in made.items()}
