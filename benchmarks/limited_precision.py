@@ -3,8 +3,8 @@
     python benchmarks/limited_precision.py [SEEDS]
 
 For each seed (0, 1, 2 by default) other channels are outliers. Each model is deployed here as fp32, as int8,
-as int8 after `qat`, and as int8 with `accuracy_drop_max: 0.005`, in TFLite and in OpenVINO. The choice sees the
-training data (768 images; 256 more are held out). The drops in the table are those on the 450 evaluation
+as int8 after `qat`, and as int8 with `accuracy_drop_max: 0.005`, in TFLite and in OpenVINO. The choice sees
+the training data (768 images; 256 more are held out). The drops in the table are those on the 450 evaluation
 images, on which nothing was chosen; one of them is 0.22 points.
 Figures to reach: int8 loses more than 2 points; after `qat`, and with the limit, no more than 0.5 (means over
 the seeds).

@@ -63,7 +63,8 @@ class BuildProgress:
         if len(self._ended) == self._count:
             self._progress.finish(BUILDING, self._summary())
         elif event.stage not in self.ENDS:
-            stage = f"{event.variant or 'source model'} {event.stage}"
+            share = f" {event.done:.0%}" if event.done is not None else ""
+            stage = f"{event.variant or 'source model'} {event.stage}{share}"
             self._progress.step(BUILDING, "building", stage, len(self._ended) / self._count)
 
     def _summary(self) -> str:

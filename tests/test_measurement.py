@@ -169,7 +169,7 @@ class TestJson:
             if inner is not None:
                 assert set(result[key]) == inner, key
         assert document["failures"] == [
-            {"target": "pi5", "variant": "lean", "stage": "measure", "error": "it died"}
+            {"target": "pi5", "variant": "lean", "stage": "measure", "error": "it died", "setting": None}
         ]
 
     def test_what_is_absent_is_null_and_stands_there(self) -> None:

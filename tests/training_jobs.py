@@ -66,7 +66,15 @@ def pair(keras: Any) -> Any:
     return keras.Model([one, other], [layers.Dense(3)(both), layers.Dense(2)(both)])
 
 
+def recurrent(keras: Any) -> Any:
+    """The rows of the image one after another."""
+    layers = keras.layers
+    rows = layers.Reshape((8, 8))
+    return keras.Sequential([keras.Input((8, 8, 1)), rows, layers.LSTM(6), layers.Dense(3, "softmax")])
+
+
 MODELS: dict[str, Callable[[Any], Any]] = {
+    "recurrent": recurrent,
     "branched": branched,
     "plain": plain,
     "binary": binary,

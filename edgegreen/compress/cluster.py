@@ -24,15 +24,22 @@ ROUNDS = 300  # of k-means, which in one dimension comes to rest long before
 
 def apply(model: Any, parameters: Cluster, training: Training) -> Any:
     """The model with its kernels clustered, in place."""
+    left = 0
     with ExitStack() as stack:
         for kernel in kernels(model):
             weights = kernel.numpy()
             if weights.size < LEAST_SHARING * parameters.clusters:
+                left += 1
                 continue
             shared, rule = clustered(weights, parameters.clusters)
             kernel.assign(shared)
             stack.enter_context(kept(kernel, rule))
         training.fit(model, parameters)
+    done = len(kernels(model)) - left
+    training.note(
+        f"at most {parameters.clusters} values in each of {done} kernel{'s' * (done != 1)}"
+        + (f"; {left} with fewer than {LEAST_SHARING} weights a value left alone" if left else "")
+    )
     return model
 
 

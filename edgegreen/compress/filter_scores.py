@@ -84,7 +84,7 @@ class _Gates:
 
         taken = [one for one in keras.tree.flatten(args) if isinstance(one, _Watched)]
         args, kwargs = keras.tree.map_structure(_tensor, (args, kwargs))
-        made = keras.tree.flatten(operation(*args, **kwargs))
+        made = keras.tree.flatten(graph.infer(operation, args, kwargs))
         kind, use = graph.kind_of(operation), self.channels.uses.get(id(operation))
         gate = None
         if use and kind in FILTERS:

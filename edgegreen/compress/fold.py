@@ -73,9 +73,11 @@ def _fold_batch_norm(model: Any, training: Training) -> Any:
         assert computed is not None
         made[id(layer)] = []
         made[id(call.operation)] = [_scaled_outputs(layer, computed)]  # there, for the names of outputs
-    training.note(f"{len(made) // 2} batch normalisations folded")
+    count = len(made) // 2
+    training.note(f"{count} batch normalisation{'s' * (count != 1)} folded")
     if left:
-        training.note(f"left alone: {', '.join(left)}: no kernel right before it that it alone follows")
+        names = ", ".join(dict.fromkeys(left))
+        training.note(f"left alone: {names}: no kernel, used once, right before it that it alone follows")
     return graph.rebuild(model, lambda operation: made.get(id(operation)))
 
 

@@ -116,8 +116,18 @@ def compute(model: Any, inputs: Sequence[Any]) -> list[Any]:
     tensors = [
         keras.ops.convert_to_tensor(array, one.dtype) for array, one in zip(inputs, model.inputs, strict=True)
     ]
-    outputs = run(model, tensors, lambda operation, args, kwargs, _: operation(*args, **kwargs))
+    outputs = run(model, tensors, lambda operation, args, kwargs, _: infer(operation, args, kwargs))
     return [np.asarray(one, np.float64) for one in outputs]
+
+
+def infer(operation: Any, args: Any, kwargs: Any) -> Any:
+    """Call an operation as inference does: augmentation, which may think otherwise, does nothing."""
+    import inspect
+
+    call = getattr(operation, "call", operation)
+    if "training" in inspect.signature(call).parameters:
+        kwargs = {**kwargs, "training": False}
+    return operation(*args, **kwargs)
 
 
 def rebuild(model: Any, replace: Callable[[Any], Sequence[Part] | None]) -> Any:
@@ -151,6 +161,8 @@ def rebuild(model: Any, replace: Callable[[Any], Sequence[Part] | None]) -> Any:
     for part in (part for some in parts.values() for part in some):
         if part.weights is not None:
             part.operation.set_weights(part.weights)
+        if isinstance(part.operation, keras.layers.Normalization):
+            part.operation.finalize_state()  # it computes with copies of its weights
     if isinstance(model, keras.Sequential) and _is_chain(order, inputs, outputs):
         return keras.Sequential([_input_layer(inputs[0]), *order], name=model.name)
     return keras.Model(_packed(model, "input", inputs), _packed(model, "output", outputs), name=model.name)

@@ -49,7 +49,12 @@ def make(report: Report, model: Path, passes: Sequence[Pass], data: TrainingData
             notes.append(f"{name}: {text}")
 
         told(step.name, 0.0)
-        made = PASSES[step.name](made, step.parameters, training.for_pass(step.name, told, noted))
+        at_work = training.for_pass(step.name, told, noted)
+        before = at_work.loss(made) if step.trains else None
+        made = PASSES[step.name](made, step.parameters, at_work)
+        if before is not None:
+            n, after = len(training.validation_y), at_work.loss(made)
+            noted(f"loss on {n} samples set aside: {before:.3g} before, {after:.3g} after")
         if step.takes_raw:
             training = Training.open(replace(data, normalize=None), made, model, report)
     made.save(folder / MODEL)

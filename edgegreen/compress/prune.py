@@ -43,7 +43,16 @@ def apply(model: Any, parameters: Prune, training: Training) -> Any:
         training.fit(model, parameters, epochs=ramp, stop_early=False, on_batch=prune_at)
         prune_at(last)
         training.fit(model, parameters, epochs=parameters.epochs - ramp)
+    training.note(_told(model, chosen))
     return model
+
+
+def _told(model: Any, chosen: list[_Pruned]) -> str:
+    """How many zeros there are now, and in how many kernels."""
+    zeros, total = sum(one.zeros for one in chosen), sum(one.size for one in chosen)
+    few = len(kernels_of(model)) - len(chosen)
+    left = f"; {few} with fewer than {SMALLEST} weights left alone" if few else ""
+    return f"{zeros / max(1, total):.1%} zeros in {len(chosen)} kernel{'s' * (len(chosen) != 1)}{left}"
 
 
 class _Pruned:
@@ -53,7 +62,18 @@ class _Pruned:
         import tensorflow as tf
 
         self._kernel, self._variable, self._parameters = kernel, kernel.variable, parameters
-        self._mask = tf.Variable(tf.ones(kernel.variable.shape))
+        # What an earlier pass made zero stays it from the first step on.
+        self._mask = tf.Variable(np.asarray(kernel.variable.numpy() != 0, np.float32))
+
+    @property
+    def zeros(self) -> int:
+        """How many weights are zero."""
+        return int((self._variable.numpy() == 0).sum())
+
+    @property
+    def size(self) -> int:
+        """How many weights there are."""
+        return int(np.prod(self._variable.shape))
 
     def prune(self, progress: float) -> None:
         """Set to zero what is to be so when `progress` (0 … 1) of the schedule is over."""

@@ -132,7 +132,8 @@ def _wrapper() -> Callable[[Any], Any]:
 def _rounding_before_activation(layer: Any) -> Iterator[None]:
     """Within the block an activation that is an operator of its own takes a rounded tensor."""
     activation = getattr(layer, "activation", None)
-    if activation is None or _name(activation) in FUSED or not kernels_of(layer):
+    own = isinstance(getattr(type(layer), "activation", None), property)  # of a recurrent layer's cell
+    if own or activation is None or _name(activation) in FUSED or not kernels_of(layer):
         yield
         return
     layer.activation = lambda value: activation(round_activations(value))

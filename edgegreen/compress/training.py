@@ -157,6 +157,12 @@ class Training:
             raise InputError(f"training data {self.wanted.file.path}: {error}") from None
         return Task(y, validation_y, losses.function(self.gives(model)))
 
+    def loss(self, model: Any) -> float | None:
+        """The recipe's loss on the samples set aside; None without data, or for several outputs."""
+        if not self.x or len(model.outputs) > 1:
+            return None
+        return _loss(model, self, self.task(model))
+
     def gives(self, model: Any) -> losses.Gives:
         """What the model's output is."""
         loss = losses.named(self.wanted.loss, self.wanted.metric)
@@ -209,7 +215,7 @@ class _Best:
 
     def __init__(self, model: Any, training: Training, task: Task, patience: int) -> None:
         self._model, self._training, self._task, self._patience = model, training, task, patience
-        self._loss, self._weights, self._since = self._validate(), model.get_weights(), 0
+        self._loss, self._weights, self._since = _loss(model, training, task), model.get_weights(), 0
         self.improved = False
 
     def callback(self) -> Any:
@@ -218,22 +224,23 @@ class _Best:
         return keras.callbacks.LambdaCallback(on_epoch_end=self._look)
 
     def _look(self, epoch: int, logs: Any) -> None:  # noqa: ARG002 - called by these names
-        loss = self._validate()
+        loss = _loss(self._model, self._training, self._task)
         self._since += 1
         if loss < self._loss:
             self._loss, self._weights, self._since = loss, self._model.get_weights(), 0
             self.improved = True
         self._model.stop_training = self._since >= self._patience
 
-    def _validate(self) -> float:
-        import keras
-
-        outputs = predict(self._model, self._training.validation_x)
-        loss = keras.ops.mean(self._task.loss(self._task.validation_y, keras.ops.convert_to_tensor(outputs)))
-        return float(loss) if np.isfinite(loss) else np.inf
-
     def restore(self) -> None:
         self._model.set_weights(self._weights)
+
+
+def _loss(model: Any, training: Training, task: Task) -> float:
+    import keras
+
+    outputs = predict(model, training.validation_x)
+    loss = keras.ops.mean(task.loss(task.validation_y, keras.ops.convert_to_tensor(outputs)))
+    return float(loss) if np.isfinite(loss) else np.inf
 
 
 def _mute(_: str) -> None:

@@ -76,7 +76,12 @@ def show_artifacts(
                 out.print(Text.assemble(("~", "yellow"), f" {name}: {note}"))
     samples = {artifact.agreement.on for artifact in built.values() if artifact.agreement}
     for on in sorted(samples):
-        out.print(Text(f"SQNR and top-1 against the source model on {on}, on this machine", style="dim"))
+        out.print(
+            Text(
+                f"SQNR and top-1 against the float model, after passes, on {on}, on this machine",
+                style="dim",
+            )
+        )
     if folder:
         out.print(f"copied to {folder}", markup=False)
 

@@ -97,6 +97,19 @@ def test_zeros_and_clusters_survive_what_follows(bench: Bench) -> None:
     assert any(not np.array_equal(a, b) for a, b in zip(found["weights"], before["weights"], strict=True))
 
 
+@pytest.mark.slow
+def test_zeros_survive_a_milder_prune(bench: Bench) -> None:
+    hard, mild = ({"prune": {"sparsity": share, "epochs": 2}} for share in (0.8, 0.3))
+    kernels = bench.look(bench.make("branched", hard, mild, data=bench.data))["kernels"]
+    assert sparse(kernels, 0.79)  # a share of few weights is rounded
+
+
+@pytest.mark.slow
+def test_qat_of_a_recurrent_layer(bench: Bench) -> None:
+    before, after = bench.look("recurrent"), bench.look(bench.make("recurrent", QAT, data=bench.data))
+    assert after["outputs"].shape == before["outputs"].shape
+
+
 def test_without_training_nothing_but_the_kernels_changes(bench: Bench) -> None:
     still = [{"prune": {"sparsity": 0.5, "epochs": 0}}, {"cluster": {"clusters": 8, "epochs": 0}}]
     found = bench.look(bench.make("branched", *still, data=None))

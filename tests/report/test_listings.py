@@ -74,7 +74,7 @@ def test_built_models_with_their_distance_from_the_source() -> None:
     assert rows["lean ✗"] == ["–"] * 5
     text = out.getvalue()
     assert "✗ lean: it computes [red]noise[/red]\n  → try another quantizer" in text
-    assert text.count("against the source model on 100 calibration samples, on this machine") == 1
+    assert text.count("after passes, on 100 calibration samples, on this machine") == 1
     assert "copied to /out/[b]" in text
 
 
