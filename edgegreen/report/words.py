@@ -10,7 +10,7 @@ from typing import Any
 from edgegreen.choice import Choice
 from edgegreen.comparison import Row
 from edgegreen.measurement import Execution, Measurement, RuntimeUsed, Tuning
-from edgegreen.recipe import Budgets
+from edgegreen.recipe import Limits
 
 ABSENT = "–"
 # Metrics that are shares; they read as per cent and change by points.
@@ -152,10 +152,10 @@ def power_mode(tuning: Tuning | None) -> str:
     return ABSENT if tuning is None or tuning.power_mode is None else str(tuning.power_mode)
 
 
-def choice(found: Choice, budgets: Budgets, among: Sequence[Row]) -> str:
+def choice(found: Choice, budgets: Limits, among: Sequence[Row]) -> str:
     """`least energy within the latency budget: int8, powersave: 3.10 ± 0.11 mJ (p95 8.20 ms)`, and so on."""
     given = {key for key, limit in budgets if limit is not None}
-    latency = {"latency_p50_ms_max", "latency_p95_ms_max"}
+    latency = {"latency_p50_ms_max", "latency_p95_ms_max", "latency_p99_ms_max"}
     within = (
         " within the latency budget" if given and given <= latency else " within the budgets" if given else ""
     )
