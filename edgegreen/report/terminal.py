@@ -103,7 +103,10 @@ class Part:
 
 
 def by_target(run: Run, rows: Sequence[Row]) -> tuple[list[Part], list[Failure]]:
-    """A part for each target that has rows, and what failed elsewhere. What failed for all is in each part."""
+    """A part for each target that has rows, and what failed elsewhere.
+
+    What failed for all targets is in each part.
+    """
     targets = list(dict.fromkeys(row.measurement.target for row in rows))
     parts = []
     for target in targets:
@@ -188,11 +191,16 @@ def _table(
 
 def _name(row: Row, width: int) -> Text:
     """The variant's name with its marks, which stay when the name is cut."""
-    marks = [(" !", "bold red")] * bool(row.missed)
-    marks += [(" ?", "bold yellow")] * (row.measurement.verdict == "invalid")
-    marks += [(" ↺", "bold yellow")] * (words.replayed(row.measurement) is not None)
-    marks += [(" ◇", "bold yellow")] * row.measurement.emulated
-    return Text.assemble(fitting.cut(row.measurement.variant, width - 2 * len(marks)), *marks)
+    found = [(f" {mark}", style) for mark, style in marks(row)]
+    return Text.assemble(fitting.cut(row.measurement.variant, width - 2 * len(found)), *found)
+
+
+def marks(row: Row) -> list[tuple[str, str]]:
+    """The marks behind a row's name, with their styles."""
+    found = [("!", "bold red")] * bool(row.missed)
+    found += [("?", "bold yellow")] * (row.measurement.verdict == "invalid")
+    found += [("↺", "bold yellow")] * (words.replayed(row.measurement) is not None)
+    return found + [("◇", "bold yellow")] * row.measurement.emulated
 
 
 def _cell(column: Column, row: Row) -> Text:

@@ -18,9 +18,9 @@ def eg_check(what: Outcome | Row | Iterable[Row], *, valid: bool = False, **budg
     """Fail the test, in words, for every budget that is missed: the recipe's own, and those given here.
 
     Given are the keys of a recipe's `budgets`: `latency_p95_ms_max=10`, `energy_mj_max=5`,
-    `accuracy_drop_max=0.01` … A budget on a reading that is absent, or not to be trusted, is missed. Of an `Outcome` whatever could
-    not be done fails too. With `valid`, readings that are not to be trusted fail as well. (Of rows alone, a
-    smaller accuracy counts as worse, but for mse; an outcome knows its metric.)
+    `accuracy_drop_max=0.01` … A budget on a reading that is absent, or not to be trusted, is missed. Of an
+    `Outcome` whatever could not be done fails too. With `valid`, any reading that is not to be trusted fails.
+    (Of rows alone, a smaller accuracy counts as worse, but for mse; an outcome knows its metric.)
     """
     __tracebackhide__ = True
     said = shortfalls(what, valid=valid, **budgets)
