@@ -17,7 +17,7 @@ from edgegreen.report.contents import Contents
 Value = str | float | bool | None
 Columns = dict[str, Callable[[Row], Value]]
 # What a spreadsheet takes for the beginning of a formula (OWASP, CSV Injection).
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
 OF_A_LATENCY = ("p50", "p90", "p95", "p99", "mean", "stdev", "min", "max")
 
 
@@ -40,7 +40,9 @@ def _cell(value: Value) -> str | float:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        text = " ".join(value.split("\0"))
+        text = "\n".join(
+            value.replace("\0", " ").splitlines()
+        )  # a lone `\r` would end the line for some readers
         return f"'{text}" if text.startswith(FORMULA) else text
     return value
 
