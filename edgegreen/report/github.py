@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from edgegreen.agent.wire import printable
 from edgegreen.comparison import Row
 from edgegreen.measurement import Run
 from edgegreen.report import words
@@ -58,8 +59,11 @@ def _at_most(kind: str, said: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _command(kind: str, title: str, text: str) -> str:
-    """A workflow command, escaped as @actions/core does (packages/core/src/command.ts)."""
-    data = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    prop = title.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    """A workflow command, escaped as @actions/core does (packages/core/src/command.ts).
+
+    What is not printable is replaced, so that no `\\r` is left, which would begin a command as well.
+    """
+    data = printable(text).replace("%", "%25").replace("\n", "%0A")
+    prop = printable(title).replace("%", "%25").replace("\n", "%0A")
     prop = prop.replace(":", "%3A").replace(",", "%2C")
     return f"::{kind} title={prop}::{data}"

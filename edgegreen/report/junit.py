@@ -8,18 +8,16 @@ measured stands in the suite's `system-out`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
+from edgegreen.agent.wire import printable
 from edgegreen.comparison import Row
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.report import words
 from edgegreen.report.contents import Contents
 
 BUILDING = "building"  # the suite of what failed before there was a target to it
-# What XML 1.0 has no way to write.
-UNWRITABLE = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def report(contents: Contents) -> str:
@@ -28,7 +26,7 @@ def report(contents: Contents) -> str:
     names = dict.fromkeys(
         [*(row.measurement.target for row in rows), *(one.target or BUILDING for one in run.failures)]
     )
-    suites = ET.Element("testsuites", name=_clean(f"edgegreen {run.recipe}"))
+    suites = ET.Element("testsuites")
     for number, name in enumerate(names):
         mine = [row for row in rows if row.measurement.target == name]
         failures = [one for one in run.failures if (one.target or BUILDING) == name]
@@ -39,14 +37,14 @@ def report(contents: Contents) -> str:
 
 def _suite(number: int, name: str, run: Run, rows: Sequence[Row], failures: Sequence[Failure]) -> ET.Element:
     suite = ET.Element(
-        "testsuite", name=_clean(name), package=_clean(run.recipe), id=str(number), hostname=_clean(name),
+        "testsuite", name=printable(name), package=printable(run.recipe), id=str(number), hostname=printable(name),
         timestamp=f"{run.started_at:%Y-%m-%dT%H:%M:%S}", tests=str(len(rows) + len(failures)),
         failures=str(sum(bool(row.missed) for row in rows)), errors=str(len(failures)), skipped="0",
         time=_seconds(sum(_lasted_s(row.measurement) for row in rows)),
     )  # fmt: skip
     properties = ET.SubElement(suite, "properties")
     for key, value in _properties(run, rows):
-        ET.SubElement(properties, "property", name=key, value=_clean(value))
+        ET.SubElement(properties, "property", name=key, value=printable(value))
     classname = f"{run.recipe}.{name}"
     for row in rows:
         item = row.measurement
@@ -56,20 +54,20 @@ def _suite(number: int, name: str, run: Run, rows: Sequence[Row], failures: Sequ
     for failure in failures:
         case = _add_case(suite, classname, f"{failure.name} ({failure.stage})", 0)
         _add_result(case, "error", failure.stage, failure.error, [failure.error])
-    ET.SubElement(suite, "system-out").text = _clean("\n".join(_figures(rows)))
-    ET.SubElement(suite, "system-err").text = _clean("\n".join(_remarks(rows)))
+    ET.SubElement(suite, "system-out").text = printable("\n".join(_figures(rows)))
+    ET.SubElement(suite, "system-err").text = printable("\n".join(_remarks(rows)))
     return suite
 
 
 def _add_case(suite: ET.Element, classname: str, name: str, lasted_s: float) -> ET.Element:
     return ET.SubElement(
-        suite, "testcase", name=_clean(name), classname=_clean(classname), time=_seconds(lasted_s)
+        suite, "testcase", name=printable(name), classname=printable(classname), time=_seconds(lasted_s)
     )
 
 
 def _add_result(case: ET.Element, tag: str, kind: str, message: str, lines: Sequence[str]) -> None:
-    result = ET.SubElement(case, tag, type=kind, message=_clean(message))
-    result.text = _clean("\n".join(lines))
+    result = ET.SubElement(case, tag, type=kind, message=printable(message))
+    result.text = printable("\n".join(lines))
 
 
 def _properties(run: Run, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
@@ -114,7 +112,3 @@ def _lasted_s(item: Measurement) -> float:
 
 def _seconds(value: float) -> str:
     return f"{value:.3f}"
-
-
-def _clean(text: str) -> str:
-    return UNWRITABLE.sub("�", text)

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edgegreen.agent.wire import printable
 from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
 from edgegreen.measurement import Failure, Run
@@ -165,7 +166,7 @@ def _table(headings: Sequence[str], justify: Sequence[str], cells: Sequence[Sequ
 
 def _plain(text: str, width: int | None = None) -> str:
     """Text that stays text: no markup, no HTML, no mention; on one line, cut at `width`."""
-    line = " ".join(text.split())
+    line = printable(" ".join(text.split()))
     if width is not None and len(line) > width:
         line = line[: width - 1] + "…"
     return CALLING.sub(r"\1<!-- -->", SPECIAL.sub(r"\\\1", line))

@@ -10,6 +10,7 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 
+from edgegreen.agent.wire import printable
 from edgegreen.comparison import Row
 from edgegreen.measurement import Energy, Latency, Measurement, Run
 from edgegreen.report.contents import Contents
@@ -40,9 +41,8 @@ def _cell(value: Value) -> str | float:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        text = "\n".join(
-            value.replace("\0", " ").splitlines()
-        )  # a lone `\r` would end the line for some readers
+        # A lone `\r` ends a line for some readers, and is not quoted.
+        text = printable(value.replace("\r\n", "\n").replace("\r", "\n"))
         return f"'{text}" if text.startswith(FORMULA) else text
     return value
 

@@ -26,7 +26,7 @@ def test_each_row_and_failure_is_one_line() -> None:
     assert commands(missing, doubtful, failures=(lost,), budgets=budgets) == [
         "::error title=Budget missed%3A fp32 on pi5::size 99 bytes > 10 bytes",
         "::error title=Budget missed%3A int8 on pi5::p50 1 ms is within 1000000 ms, but not to be trusted",
-        "::error title=Failed (measure)%3A a on ssh%3A//pi%3A22::100 %25%0D%0A::set-output::x",
+        "::error title=Failed (measure)%3A a on ssh%3A//pi%3A22::100 %25�%0A::set-output::x",
         "::warning title=Not to be trusted%3A int8 on pi5::a busy board%0A50 %25 off",
     ]
 
