@@ -61,7 +61,7 @@ def _at_most(kind: str, said: Sequence[tuple[str, str]]) -> list[str]:
 def _command(kind: str, title: str, text: str) -> str:
     """A workflow command, escaped as @actions/core does (packages/core/src/command.ts).
 
-    What is not printable is replaced, so that no `\\r` is left, which would begin a command as well.
+    What is not printable is replaced, carriage returns with it: a command begins after one as well.
     """
     data = printable(text).replace("%", "%25").replace("\n", "%0A")
     prop = printable(title).replace("%", "%25").replace("\n", "%0A")

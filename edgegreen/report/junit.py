@@ -37,8 +37,9 @@ def report(contents: Contents) -> str:
 
 def _suite(number: int, name: str, run: Run, rows: Sequence[Row], failures: Sequence[Failure]) -> ET.Element:
     suite = ET.Element(
-        "testsuite", name=printable(name), package=printable(run.recipe), id=str(number), hostname=printable(name),
-        timestamp=f"{run.started_at:%Y-%m-%dT%H:%M:%S}", tests=str(len(rows) + len(failures)),
+        "testsuite", name=printable(name), package=printable(run.recipe), id=str(number),
+        hostname=printable(name), timestamp=f"{run.started_at:%Y-%m-%dT%H:%M:%S}",
+        tests=str(len(rows) + len(failures)),
         failures=str(sum(bool(row.missed) for row in rows)), errors=str(len(failures)), skipped="0",
         time=_seconds(sum(_lasted_s(row.measurement) for row in rows)),
     )  # fmt: skip

@@ -17,7 +17,7 @@ from edgegreen import keys
 from edgegreen.agent.wire import one_line, printable
 from edgegreen.errors import InputError
 from edgegreen.front import Outcome, Tried
-from edgegreen.recipe import Hook, Recipe, Variant
+from edgegreen.recipe import Budgets, Hook, Limits, Recipe, Variant
 from edgegreen.report import words
 from edgegreen.report.search import shown
 
@@ -115,6 +115,8 @@ def _recipe(found: Found, folder: Path) -> Iterator[str]:
     benchmark = _given(recipe.benchmark, folder) | {"threads": [item.threads]}
     yield f"benchmark: {_flow({k: v for k, v in benchmark.items() if k not in ('governors', 'power_modes')})}"
     budgets = _given(recipe.budgets, folder) | {"accuracy_drop_max": found.outcome.limit}
+    for own in budgets.get("targets", {}).values():
+        own.pop("accuracy_drop_max", None)  # the search's limit stands for them all
     yield f"budgets: {_flow(budgets)}"
 
 
@@ -132,6 +134,8 @@ def _plain(value: Any, folder: Path) -> Any:
                 "python": f"{_relative(Path(file), folder)}:{function}",
                 "higher_is_better": value.higher_is_better,
             }
+        case Limits() if not isinstance(value, Budgets):
+            return value.model_dump(exclude_unset=True)  # one that is None lifts the recipe's
         case BaseModel():
             given = {
                 name: getattr(value, name)
