@@ -164,6 +164,6 @@ def test_what_the_user_may_not_expect_is_remarked() -> None:
     missing = recipe(RECIPE + "budgets: {targets: {pi: {valid: true}, pi55: {valid: true}}}\n")
     (said,) = make(board("pi"), of=missing).remarks
     assert said == "budgets of pi55 hold on no target of this run"
-    assert make(board("replay:pi"), board("pi55"), of=missing).remarks == ()
+    assert make(board("pi").called("replay:pi"), board("pi55"), of=missing).remarks == ()
     data = recipe("name: kws\nmodel: m.keras\ndata: {calibration: c.npz}\n")
     assert plan.make(data, [board("pi")], default_variants("float", calibrated=True)).remarks == ()

@@ -17,7 +17,7 @@ from edgegreen import keys
 from edgegreen.agent.wire import one_line, printable
 from edgegreen.errors import InputError
 from edgegreen.front import Outcome, Tried
-from edgegreen.recipe import Budgets, Hook, Limits, Recipe, Variant
+from edgegreen.recipe import Hook, Limits, Recipe, Variant
 from edgegreen.report import words
 from edgegreen.report.search import shown
 
@@ -134,15 +134,14 @@ def _plain(value: Any, folder: Path) -> Any:
                 "python": f"{_relative(Path(file), folder)}:{function}",
                 "higher_is_better": value.higher_is_better,
             }
-        case Limits() if not isinstance(value, Budgets):
-            return value.model_dump(exclude_unset=True)  # one that is None lifts the recipe's
         case BaseModel():
             given = {
                 name: getattr(value, name)
                 for name in type(value).model_fields
                 if name in value.model_fields_set
             }
-            return {name: _plain(one, folder) for name, one in given.items() if one not in (None, ())}
+            silent = () if type(value) is Limits else (None, ())  # a target's None lifts the recipe's limit
+            return {name: _plain(one, folder) for name, one in given.items() if one not in silent}
         case Path():
             return _relative(value, folder)
         case Mapping():
