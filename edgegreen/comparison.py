@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
-from edgegreen import fakewins, mixture, slowdown
+from edgegreen import fakewins, limits, mixture, slowdown
 from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Budgets
 
@@ -83,51 +81,12 @@ def rows(
             item,
             _speedup(item, items, baseline),
             _accuracy_change(item),
-            missed(item, budgets, higher_is_better=higher_is_better),
+            limits.missed(item, budgets.on(item.target), higher_is_better=higher_is_better),
             frozenset(best[index]),
             (*_of_mixture(item, items, higher_is_better=higher_is_better), *slower[index], *fake[index]),
         )
         for index, item in enumerate(items)
     ]
-
-
-def missed(item: Measurement, budgets: Budgets, *, higher_is_better: bool = True) -> tuple[str, ...]:
-    """The budgets this measurement does not keep to, in words. An absent reading keeps to none.
-
-    Speed and energy of an emulated board are held to none: they are those of no board.
-    """
-    drop = _drop(item, higher_is_better=higher_is_better)
-    energy_mj = item.energy.per_inference_mj if item.energy else None
-    checks = (
-        ("accuracy drop", drop, budgets.accuracy_drop_max, ""),
-        ("p50", item.latency_ms.p50, budgets.latency_p50_ms_max, " ms"),
-        ("p95", item.latency_ms.p95, budgets.latency_p95_ms_max, " ms"),
-        ("size", item.artifact.size_bytes, budgets.size_bytes_max, " bytes"),
-        ("memory", item.peak_rss_bytes, budgets.peak_rss_bytes_max, " bytes"),
-        ("energy", energy_mj, budgets.energy_mj_max, " mJ"),
-    )
-    words = ["the reading is not valid, and the budget wants it to be"] * (
-        bool(budgets.valid) and item.verdict != "valid"
-    )
-    for what, value, limit, unit in checks:
-        if limit is None or (item.emulated and what in OF_SPEED):
-            continue
-        if value is None:
-            why = f": {item.energy_absent}" if what == "energy" and item.energy_absent else ""
-            words.append(f"{what} was not measured, and the budget wants ≤ {_plain(limit, 16)}{unit}{why}")
-        # A drop of 0.01 in floats is a hair more than 0.01; a budget means what it prints.
-        elif value > limit * (1 + 1e-9) + 1e-12:
-            shown, allowed = _told_apart(value, limit)
-            words.append(f"{what} {shown}{unit} > {allowed}{unit}")
-    return tuple(words)
-
-
-def _drop(item: Measurement, *, higher_is_better: bool) -> float | None:
-    """What the metric lost against the float model; below 0 it gained."""
-    if item.accuracy is None or item.accuracy.baseline is None:
-        return None
-    loss = item.accuracy.baseline - item.accuracy.value
-    return loss if higher_is_better else -loss
 
 
 def _of_mixture(
@@ -140,7 +99,7 @@ def _of_mixture(
     """
     if item.artifact.mixed is None:
         return ()
-    drop, own = _drop(item, higher_is_better=higher_is_better), _own_float(item, among)
+    drop, own = limits.accuracy_drop(item, higher_is_better=higher_is_better), _own_float(item, among)
     if own and own.accuracy and item.accuracy:
         loss = own.accuracy.value - item.accuracy.value
         drop = loss if higher_is_better else -loss
@@ -153,21 +112,6 @@ def _own_float(item: Measurement, among: Sequence[Measurement]) -> Measurement |
     """The row of the float model that the passes of this one left; None without passes, or without a row."""
     rows = (one for one in among if one.precision == "fp32" and one.accuracy and item.passes)
     return next((one for one in rows if (one.passes, one.target) == (item.passes, item.target)), None)
-
-
-def _told_apart(value: float, limit: float) -> tuple[str, str]:
-    """Both in as few digits as tell them apart (four at least), never in exponent form."""
-    for digits in range(4, 17):
-        shown, allowed = _plain(value, digits), _plain(limit, digits)
-        if shown != allowed:
-            break
-    return shown, allowed
-
-
-def _plain(value: float, digits: int) -> str:
-    if isinstance(value, int):
-        return f"{value:,}"
-    return np.format_float_positional(value, precision=digits, fractional=False, trim="-")
 
 
 def _accuracy_change(item: Measurement) -> float | None:

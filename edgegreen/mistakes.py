@@ -37,6 +37,7 @@ SYNTAX = (
     (r"found undefined alias '(.*)'", r"`*\1` stands for nothing; text with a `*` needs quotes"),
     (r".*(maximum )?recursion.*", "nested too deeply"),
 )
+NAMED = 8  # keys that a line names, of many that there could be
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,9 @@ def _kind(mistake: Mistake, model: type[BaseModel]) -> str:
         case "literal_error":
             return "one of " + ", ".join(_literals(mistake.item))
         case "model_type":
-            return f"`key: value` lines ({', '.join(_keys_at(model, mistake.place, mistake.branch))})"
+            keys = _keys_at(model, mistake.place, mistake.branch)
+            shown = [*keys[:NAMED], *(["…"] * (len(keys) > NAMED))]
+            return f"`key: value` lines ({', '.join(shown)})"
         case "string_type" if "path" in mistake.branch:
             return "a path"
         case kind:

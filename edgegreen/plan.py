@@ -62,6 +62,12 @@ class Plan:
             )
         if self.recipe.baseline and self.recipe.baseline != self.baseline:
             said.append(f"baseline {self.recipe.baseline} is left out; speed counts from {self.baseline}")
+        names = {target.name.removeprefix("replay:") for target in self.targets}
+        elsewhere = [
+            name for name in self.recipe.budgets.targets if name.removeprefix("replay:") not in names
+        ]
+        if elsewhere:
+            said.append(f"budgets of {', '.join(elsewhere)} hold on no target of this run")
         if self.recipe.footprint and self.recipe.footprint.lacks:
             said.append(self.recipe.footprint.lacks)
         return tuple(said)

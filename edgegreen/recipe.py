@@ -7,9 +7,9 @@ Read from YAML once, checked, frozen. Nothing here opens a model or a data file;
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
 
 from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
@@ -213,19 +213,43 @@ class Benchmark(Frozen):
         return settings
 
 
-class Budgets(Frozen):
-    """What a variant must keep to; a miss makes the exit code 1."""
+class Limits(Frozen):
+    """What a row must keep to; a miss makes the exit code 1."""
 
     accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
     """Largest loss against the float model on the host, in the metric's own unit (0.01 = one point)."""
-    latency_p50_ms_max: Annotated[float, Field(gt=0)] | None = None
-    latency_p95_ms_max: Annotated[float, Field(gt=0)] | None = None
+    latency_p50_ms_max: Positive | None = None
+    latency_p95_ms_max: Positive | None = None
+    latency_p99_ms_max: Positive | None = None
+    first_inference_ms_max: Positive | None = None
+    """Of the first call after loading, which nothing has warmed up."""
     size_bytes_max: Annotated[int, Field(gt=0)] | None = None
     peak_rss_bytes_max: Annotated[int, Field(gt=0)] | None = None
-    energy_mj_max: Annotated[float, Field(gt=0)] | None = None
+    energy_mj_max: Positive | None = None
+    """Of one inference, above idle."""
+    power_w_max: Positive | None = None
+    """While the model runs, idle power with it."""
     valid: bool | None = None
     """`true`: every reading has to be one that can be trusted."""
-    """A budget on a reading that is absent is not met."""
+    """A limit on a reading that is absent, or not to be trusted, is not kept."""
+
+
+class Budgets(Limits):
+    """The limits of every target, and those that hold on single ones."""
+
+    targets: dict[Annotated[str, Field(min_length=1)], Limits] = {}
+    """By a target's name: the limits that hold there instead; a limit that is `null` there is lifted."""
+
+    def on(self, target: str) -> Limits:
+        """The limits that hold on a target; those of a board hold for its replay as well."""
+        own = self.targets.get(target) or self.targets.get(target.removeprefix("replay:")) or Limits()
+        given = {name: getattr(self, name) for name in Limits.model_fields}
+        return Limits(**given | {name: getattr(own, name) for name in own.model_fields_set})
+
+    @field_serializer("targets")
+    def _as_given(self, targets: dict[str, Limits]) -> dict[str, dict[str, Any]]:
+        """What was left out is not what was lifted."""
+        return {name: own.model_dump(exclude_unset=True) for name, own in targets.items()}
 
 
 class Footprint(Frozen):

@@ -8,9 +8,10 @@ import pytest
 from builders import accuracy, measurement
 
 from edgegreen import choice, comparison
-from edgegreen.comparison import Row, missed
-from edgegreen.measurement import Energy, Measurement
-from edgegreen.recipe import Budgets
+from edgegreen.comparison import Row
+from edgegreen.limits import LIMITED, missed
+from edgegreen.measurement import Energy, Measurement, Power
+from edgegreen.recipe import Budgets, Limits
 
 
 def rows(*items: Measurement, baseline: str = "fp32", **changes: Any) -> list[Row]:
@@ -19,6 +20,12 @@ def rows(*items: Measurement, baseline: str = "fp32", **changes: Any) -> list[Ro
 
 def energy(mj: float) -> Energy:
     return Energy(per_inference_mj=mj, gross_mj=2 * mj, ci95_mj=(mj, mj))
+
+
+def power(active_w: float) -> Power:
+    return Power(
+        source="ina3221", rail=None, scope="module", idle_w=1, active_w=active_w, n=100, n_effective=50
+    )
 
 
 class TestBudgets:
@@ -31,7 +38,10 @@ class TestBudgets:
         ({"latency_p95_ms_max": 10}, {"p95": 10}, {"p95": 10.01}),
         ({"size_bytes_max": 53_168}, {"size_bytes": 53_168}, {"size_bytes": 53_169}),
         ({"peak_rss_bytes_max": 10**6}, {"peak_rss_bytes": 10**6}, {"peak_rss_bytes": 10**6 + 1}),
+        ({"latency_p99_ms_max": 15}, {"p50": 10}, {"p50": 10.01}),
+        ({"first_inference_ms_max": 20}, {"first_inference_ms": 20}, {"first_inference_ms": 20.01}),
         ({"energy_mj_max": 5}, {"energy": energy(5)}, {"energy": energy(5.001)}),
+        ({"power_w_max": 4}, {"power": power(4)}, {"power": power(4.001)}),
     ]
 
     @pytest.mark.parametrize(("budget", "good", "bad"), CASES, ids=[next(iter(case[0])) for case in CASES])
@@ -45,13 +55,38 @@ class TestBudgets:
         assert "e-" not in said
 
     def test_all_of_them_are_covered(self) -> None:
-        assert {key for case in self.CASES for key in case[0]} == set(Budgets.model_fields) - {"valid"}
+        assert {key for case in self.CASES for key in case[0]} == set(Limits.model_fields) - {"valid"}
+        assert set(LIMITED) == set(Limits.model_fields) - {"valid"}
 
     def test_a_reading_that_has_to_be_valid(self) -> None:
         assert missed(measurement(verdict="invalid"), Budgets()) == ()
         assert missed(measurement(), Budgets(valid=True)) == ()
         (said,) = missed(measurement(verdict="invalid"), Budgets(valid=True))
         assert "not valid" in said
+
+    @pytest.mark.parametrize("key", sorted(set(LIMITED) - {"size_bytes_max", "accuracy_drop_max"}))
+    def test_a_reading_that_is_not_to_be_trusted_keeps_to_none(self, key: str) -> None:
+        given = {"power": power(4), "energy": energy(5), "reasons": ("a busy board",)}
+        budgets = Budgets(**{key: 10**9})  # type: ignore[arg-type]
+        assert missed(measurement(**given), budgets) == ()
+        (said,) = missed(measurement(verdict="invalid", **given), budgets)
+        assert said.endswith(", but not to be trusted")
+
+    def test_an_unsteady_board_spoils_neither_size_nor_accuracy_and_wrong_outputs_do(self) -> None:
+        budgets = Budgets(size_bytes_max=10**6, accuracy_drop_max=0.5)
+        assert missed(measurement(verdict="invalid", reasons=("a busy board",)), budgets) == ()
+        doubted = {"outputs_doubted": ["something else than the host"]}
+        (said,) = missed(measurement(verdict="invalid", conditions=doubted), budgets)
+        assert said == "accuracy drop 0.011 is within 0.5, but not to be trusted"
+
+    def test_a_target_of_its_own(self) -> None:
+        own = Limits(latency_p95_ms_max=20, energy_mj_max=None)
+        budgets = Budgets(latency_p95_ms_max=10, energy_mj_max=5, targets={"pi3": own})
+        items = [measurement(target=target, p95=15) for target in ("pi5", "pi3", "replay:pi3", "replay:pi5")]
+        assert [len(row.missed) for row in rows(*items, budgets=budgets)] == [2, 0, 0, 2]
+        assert Budgets.model_validate_json(budgets.model_dump_json()) == budgets
+        assert Budgets.model_validate_json(budgets.model_dump_json()).on("pi3") == budgets.on("pi3")
+        assert budgets.on("pi3").energy_mj_max is None
 
     def test_in_words(self) -> None:
         budgets = Budgets(accuracy_drop_max=0.01, latency_p95_ms_max=10, size_bytes_max=50_000)

@@ -161,5 +161,9 @@ def test_what_the_user_may_not_expect_is_remarked() -> None:
     bare = recipe("name: kws\nmodel: m.keras\n")
     (said,) = plan.make(bare, [board("pi")], default_variants("float", calibrated=False)).remarks
     assert said.startswith("no int8 variants")
+    missing = recipe(RECIPE + "budgets: {targets: {pi: {valid: true}, pi55: {valid: true}}}\n")
+    (said,) = make(board("pi"), of=missing).remarks
+    assert said == "budgets of pi55 hold on no target of this run"
+    assert make(board("pi").called("replay:pi"), board("pi55"), of=missing).remarks == ()
     data = recipe("name: kws\nmodel: m.keras\ndata: {calibration: c.npz}\n")
     assert plan.make(data, [board("pi")], default_variants("float", calibrated=True)).remarks == ()

@@ -57,7 +57,7 @@ def test_what_is_left_out() -> None:
     assert (found.benchmark.min_warmup_runs, found.benchmark.min_runs) == (10, 50)
     assert found.benchmark.threads == (1,)
     assert (found.data.calibration, found.data.evaluation, found.data.metric) == (None, None, "top1")
-    assert set(found.budgets.model_dump().values()) == {None}
+    assert found.budgets.model_dump(exclude_none=True) == {"targets": {}}
     assert (found.variants, found.baseline) == ({}, None)
 
 
@@ -256,6 +256,10 @@ BOUNDS: list[tuple[str, Any, Any]] = [
     ("budgets: {accuracy_drop_max: %s}", 0, -0.01),
     ("budgets: {latency_p50_ms_max: %s}", 0.001, 0),
     ("budgets: {latency_p95_ms_max: %s}", 0.001, 0),
+    ("budgets: {latency_p99_ms_max: %s}", 0.001, 0),
+    ("budgets: {first_inference_ms_max: %s}", 0.001, 0),
+    ("budgets: {power_w_max: %s}", 0.001, -1),
+    ("budgets: {targets: {pi5: {energy_mj_max: %s}}}", 0.001, 0),
     ("budgets: {size_bytes_max: %s}", 1, 0),
     ("budgets: {peak_rss_bytes_max: %s}", 1, 1.5),
     ("budgets: {energy_mj_max: %s}", 0.001, 0),

@@ -16,7 +16,7 @@ from edgegreen.errors import EdgegreenError, Interrupted
 
 COMMANDS = (
     init.init, deploy.deploy, deploy.convert, models.inspect, models.validate, targets.targets,
-    runs.list_runs, runs.show, models.cache, search.search,
+    runs.list_runs, runs.show, runs.report, models.cache, search.search,
 )  # fmt: skip
 
 

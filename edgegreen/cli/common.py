@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgegreen.errors import EdgegreenError, Interrupted
+from edgegreen.errors import EdgegreenError, InputError, Interrupted
 
 if TYPE_CHECKING:
     from edgegreen.comparison import Row
@@ -39,3 +39,19 @@ def complain(error: EdgegreenError) -> None:
     click.echo(f"{word}: {message}" if message != "interrupted" else word, err=True)
     if error.hint:
         click.echo(f"  → {error.hint}", err=True)
+
+
+def check_place(option: str, path: Path) -> None:
+    """Raise InputError before any work when a file cannot be written there."""
+    if path.is_dir():
+        raise InputError(f"{option} {path}: a folder, not a file")
+    if not path.absolute().parent.is_dir():
+        raise InputError(f"{option} {path}: no such folder")
+
+
+def write(path: Path, text: str) -> None:
+    """Write a result to a file. Raises InputError."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from None

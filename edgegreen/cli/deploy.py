@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from edgegreen.cli.common import BUDGET_MISSED, OK, RECIPE, VARIANT, complain, show_tables
+from edgegreen.cli.common import (
+    BUDGET_MISSED,
+    OK,
+    RECIPE,
+    VARIANT,
+    check_place,
+    complain,
+    show_tables,
+    write,
+)  # fmt: skip
 from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
@@ -65,8 +75,9 @@ def deploy(
         listings.show_plan(plan, terminal.console())
         return
     if json_to not in (None, "-"):
-        _check_place(Path(json_to))
-    from edgegreen import runs, session
+        check_place("--json", Path(json_to))
+    from edgegreen import runs, series, session
+    from edgegreen.report import github
     from edgegreen.report.progress import progress
 
     earlier = runs.load(resume) if resume else None
@@ -74,6 +85,8 @@ def deploy(
         one = session.Session(plan, shown, earlier)
         run = one.run()
     code = _present(run, json_to, profiled=profile)
+    if github.is_here(os.environ):
+        _tell_github(run, series.folder_of(one.file))
     if one.not_kept:
         complain(one.not_kept)
         code = max(code, one.not_kept.exit_code)
@@ -117,21 +130,21 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     else:
         show_tables(run, rows, profiled=profiled)  # first: whatever becomes of the file, this is seen
         if json_to:
-            _write(Path(json_to), run.to_json() + "\n")
+            write(Path(json_to), run.to_json() + "\n")
     codes = [failure.exit_code for failure in run.failures]
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
 
 
-def _check_place(path: Path) -> None:
-    """Raise InputError before any work when the JSON cannot go there."""
-    if path.is_dir():
-        raise InputError(f"--json {path}: a folder, not a file")
-    if not path.absolute().parent.is_dir():
-        raise InputError(f"--json {path}: no such folder")
+def _tell_github(run: Run, series: Path) -> None:
+    """Annotations go to stderr, where the runner takes them as well: stdout may be JSON."""
+    from edgegreen import comparison
+    from edgegreen.report import formats, github
+    from edgegreen.report.contents import Contents
 
-
-def _write(path: Path, text: str) -> None:
+    rows = comparison.of(run)
+    for line in github.commands(run, rows):
+        click.echo(line, err=True)
     try:
-        path.write_text(text, encoding="utf-8")
+        github.summarize(os.environ, formats.report("md", Contents(run, rows, series)))
     except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from None
+        complain(InputError(f"cannot write the step's summary: {error.strerror}"))

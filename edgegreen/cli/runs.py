@@ -1,12 +1,16 @@
-"""`runs` and `show`: what is kept."""
+"""`runs`, `show` and `report`: what is kept."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from edgegreen.cli.common import VARIANT, show_tables
+from edgegreen.cli.common import VARIANT, check_place, show_tables, write
+from edgegreen.report.formats import FORMATS
+
+TARGET = click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
 
 
 @click.command("runs", short_help="List the runs that are kept.")
@@ -21,7 +25,7 @@ def list_runs(limit: int) -> None:
 
 @click.command(short_help="Show a run again, and what stands behind it.")
 @click.argument("run")
-@click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
+@TARGET
 @VARIANT
 @click.option("--brief", is_flag=True, help="The tables alone.")
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -60,6 +64,37 @@ def show(
     details.show_heading(chosen, terminal.console())
     show_tables(chosen, rows, profiled=profiled, full=True)
     details.show_rows(rows, terminal.console())
+
+
+@click.command(short_help="Write a run as Markdown, CSV, JSON or JUnit.")
+@click.argument("run")
+@click.option("--format", "-f", "name", type=click.Choice(list(FORMATS)), required=True, help="As what.")
+@click.option(
+    "--output", "-o", type=click.Path(path_type=Path), metavar="FILE", help="Where to; stdout when left out."
+)
+@TARGET
+@VARIANT
+def report(run: str, name: str, output: Path | None, targets: tuple[str, ...], only: tuple[str, ...]) -> None:
+    """Write a kept RUN in another format.
+
+    RUN is a run's id or the beginning of one, `latest`, or a JSON file. md is made for a comment on GitHub,
+    csv has a line for each row, json is what `deploy --json` writes, junit is for what shows test results.
+    """
+    from edgegreen import comparison, runs, series
+    from edgegreen.report import formats
+    from edgegreen.report.contents import Contents
+
+    if output is not None:
+        check_place("--output", output)
+    file = runs.find(run)
+    whole = runs.read(file)
+    chosen = runs.only(whole, targets, only)
+    rows = [row for row in comparison.of(whole) if row.measurement in chosen.results]
+    text = formats.report(name, Contents(chosen, rows, series.folder_of(file)))
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        write(output, text)
 
 
 def _number_or_text(value: str | None) -> float | str | None:

@@ -22,7 +22,7 @@ from edgegreen import execution, fakewins
 from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
 from edgegreen.measurement import NO_ACCURACY, Failure, Measurement, Run
-from edgegreen.recipe import Budgets
+from edgegreen.recipe import Limits
 from edgegreen.report import fitting, words
 
 PIPE_WIDTH = 2000  # nothing is cut, and a note (which may have a command to copy) is one line
@@ -87,7 +87,28 @@ def console(*, stderr: bool = False) -> Console:
 
 def show(run: Run, rows: Sequence[Row], out: Console) -> None:
     """Print the whole run: a table per target, then what failed elsewhere."""
+    parts, elsewhere = by_target(run, rows)
+    for part in parts:
+        _show_target(part, out, run.budgets.on(part.target))
+    show_failures(elsewhere, out)
+
+
+@dataclass(frozen=True)
+class Part:
+    """What a run's table of one target is made of; `rows` is not empty."""
+
+    target: str
+    rows: Sequence[Row]
+    failures: Sequence[Failure]
+
+
+def by_target(run: Run, rows: Sequence[Row]) -> tuple[list[Part], list[Failure]]:
+    """A part for each target that has rows, and what failed elsewhere.
+
+    What failed for all targets is in each part.
+    """
     targets = list(dict.fromkeys(row.measurement.target for row in rows))
+    parts = []
     for target in targets:
         mine = [row for row in rows if row.measurement.target == target]
         failures = [
@@ -95,9 +116,9 @@ def show(run: Run, rows: Sequence[Row], out: Console) -> None:
             for failure in run.failures
             if failure.target in (target, None) and not _told_by_a_row(failure, mine)
         ]
-        _show_target(target, mine, failures, out, run.budgets)
+        parts.append(Part(target, mine, failures))
     elsewhere = [failure for failure in run.failures if failure.target not in targets]
-    show_failures([failure for failure in elsewhere if failure.target or not targets], out)
+    return parts, [failure for failure in elsewhere if failure.target or not targets]
 
 
 def _told_by_a_row(failure: Failure, rows: Sequence[Row]) -> bool:
@@ -121,14 +142,13 @@ def _by_reason(failures: Sequence[Failure]) -> dict[tuple[str | None, str, str],
     return found
 
 
-def _show_target(
-    target: str, rows: Sequence[Row], failures: Sequence[Failure], out: Console, budgets: Budgets
-) -> None:
+def _show_target(part: Part, out: Console, budgets: Limits) -> None:
+    rows, failures = part.rows, part.failures
     board = words.board(rows[0].measurement.conditions)
-    out.print(Text.assemble((target, "bold"), f"  {board}" if board else ""))
+    out.print(Text.assemble((part.target, "bold"), f"  {board}" if board else ""))
     table, columns = fitting.fitted(
         out,
-        _columns(rows),
+        columns_of(rows),
         fitting.telling(rows),
         SHORT,
         lambda columns, name_width: _table(columns, name_width, rows, failures),
@@ -136,12 +156,13 @@ def _show_target(
     out.print(table)
     if chosen := least_energy(rows):
         out.print(note("→", words.choice(chosen, budgets, rows), "bold"))
-    for mark, text, style in _notes(columns, rows, failures):
+    for mark, text, style in notes(columns, rows, failures):
         out.print(note(mark, text, style))
     out.print()
 
 
-def _columns(rows: Sequence[Row]) -> list[Column]:
+def columns_of(rows: Sequence[Row]) -> list[Column]:
+    """The columns that say something of these rows."""
     metered = any(words.is_metered(row.measurement) for row in rows)
     told = any(row.measurement.execution for row in rows)
     hidden = [*(() if metered else OF_A_METER), *(() if told else OF_THE_RUNTIME)]
@@ -170,11 +191,16 @@ def _table(
 
 def _name(row: Row, width: int) -> Text:
     """The variant's name with its marks, which stay when the name is cut."""
-    marks = [(" !", "bold red")] * bool(row.missed)
-    marks += [(" ?", "bold yellow")] * (row.measurement.verdict == "invalid")
-    marks += [(" ↺", "bold yellow")] * (words.replayed(row.measurement) is not None)
-    marks += [(" ◇", "bold yellow")] * row.measurement.emulated
-    return Text.assemble(fitting.cut(row.measurement.variant, width - 2 * len(marks)), *marks)
+    found = [(f" {mark}", style) for mark, style in marks(row)]
+    return Text.assemble(fitting.cut(row.measurement.variant, width - 2 * len(found)), *found)
+
+
+def marks(row: Row) -> list[tuple[str, str]]:
+    """The marks behind a row's name, with their styles."""
+    found = [("!", "bold red")] * bool(row.missed)
+    found += [("?", "bold yellow")] * (row.measurement.verdict == "invalid")
+    found += [("↺", "bold yellow")] * (words.replayed(row.measurement) is not None)
+    return found + [("◇", "bold yellow")] * row.measurement.emulated
 
 
 def _cell(column: Column, row: Row) -> Text:
@@ -189,36 +215,37 @@ def _cell(column: Column, row: Row) -> Text:
     return text
 
 
-def _notes(
+def notes(
     columns: Sequence[Column], rows: Sequence[Row], failures: Sequence[Failure]
 ) -> list[tuple[str, str, str]]:
-    notes = [
+    """What is to be said below the table of these `columns`: mark, text and style, the gravest first."""
+    said = [
         ("✗", f"{', '.join(map(_what, alike))} ({stage}): {error}", "red")
         for (_, stage, error), alike in _by_reason(failures).items()
     ]
     for (mark, text, style), items in _of_rows(rows).items():
-        notes.append((mark, f"{words.trials(items, rows)}: {text}", style))
+        said.append((mark, f"{words.trials(items, rows)}: {text}", style))
     origins = dict.fromkeys(words.replayed(row.measurement) for row in rows)
-    notes += [("↺", origin, "yellow") for origin in origins if origin]
+    said += [("↺", origin, "yellow") for origin in origins if origin]
     if any(row.measurement.emulated for row in rows):
-        notes.append(("◇", EMULATED, "yellow"))
+        said.append(("◇", EMULATED, "yellow"))
     if any(not _says_of_accuracy(row.measurement) for row in rows):
-        notes.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
+        said.append((words.ABSENT, "accuracy: the recipe names no evaluation data", "dim"))
     if any(row.speedup is None and not row.measurement.emulated for row in rows):
-        notes.append((words.ABSENT, "speed: no row of a baseline with as many threads here", "dim"))
+        said.append((words.ABSENT, "speed: no row of a baseline with as many threads here", "dim"))
     unmetered = [row.measurement for row in rows if words.is_metered(row.measurement)]
     absent = dict.fromkeys(item.energy_absent for item in unmetered if item.energy_absent)
-    notes += [(words.ABSENT, f"energy: {why}", "dim") for why in absent]
+    said += [(words.ABSENT, f"energy: {why}", "dim") for why in absent]
     if any(row.best for row in rows):
-        notes.append(("*", "best of its column", "dim"))
+        said.append(("*", "best of its column", "dim"))
     gone = [
         column.heading
-        for column in _columns(rows)
+        for column in columns_of(rows)
         if column not in columns and SHORT.get(column.heading) not in columns
     ]
     if gone:
-        notes.append(("…", f"too narrow for {', '.join(gone)}; --json has everything", "dim"))
-    return notes
+        said.append(("…", f"too narrow for {', '.join(gone)}; --json has everything", "dim"))
+    return said
 
 
 def _of_rows(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Measurement]]:

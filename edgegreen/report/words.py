@@ -10,7 +10,7 @@ from typing import Any
 from edgegreen.choice import Choice
 from edgegreen.comparison import Row
 from edgegreen.measurement import Execution, Measurement, RuntimeUsed, Tuning
-from edgegreen.recipe import Budgets
+from edgegreen.recipe import Limits
 
 ABSENT = "–"
 # Metrics that are shares; they read as per cent and change by points.
@@ -152,10 +152,10 @@ def power_mode(tuning: Tuning | None) -> str:
     return ABSENT if tuning is None or tuning.power_mode is None else str(tuning.power_mode)
 
 
-def choice(found: Choice, budgets: Budgets, among: Sequence[Row]) -> str:
+def choice(found: Choice, budgets: Limits, among: Sequence[Row]) -> str:
     """`least energy within the latency budget: int8, powersave: 3.10 ± 0.11 mJ (p95 8.20 ms)`, and so on."""
-    given = {key for key, limit in budgets if limit is not None}
-    latency = {"latency_p50_ms_max", "latency_p95_ms_max"}
+    given = {key for key in Limits.model_fields if getattr(budgets, key) is not None}
+    latency = {"latency_p50_ms_max", "latency_p95_ms_max", "latency_p99_ms_max"}
     within = (
         " within the latency budget" if given and given <= latency else " within the budgets" if given else ""
     )
@@ -169,8 +169,9 @@ def choice(found: Choice, budgets: Budgets, among: Sequence[Row]) -> str:
         told = ", ".join(f"{n} {'is' if n == 1 else 'are'} {what}" for n, what in counts if n)
         return f"{start} no row qualifies ({told})"
     best = found.best.measurement
-    percentile = "p50" if given & latency == {"latency_p50_ms_max"} else "p95"
-    value_ms = best.latency_ms.p50 if percentile == "p50" else best.latency_ms.p95
+    asked = given & latency
+    percentile = asked.pop().split("_")[1] if len(asked) == 1 else "p95"
+    value_ms: float = getattr(best.latency_ms, percentile)
     text = f"{start} {trial(best, among)}: {energy(best)} mJ ({percentile} {number(value_ms)} ms)"
     if not found.alike:
         return text

@@ -17,7 +17,7 @@ from edgegreen import keys
 from edgegreen.agent.wire import one_line, printable
 from edgegreen.errors import InputError
 from edgegreen.front import Outcome, Tried
-from edgegreen.recipe import Hook, Recipe, Variant
+from edgegreen.recipe import Hook, Limits, Recipe, Variant
 from edgegreen.report import words
 from edgegreen.report.search import shown
 
@@ -115,6 +115,8 @@ def _recipe(found: Found, folder: Path) -> Iterator[str]:
     benchmark = _given(recipe.benchmark, folder) | {"threads": [item.threads]}
     yield f"benchmark: {_flow({k: v for k, v in benchmark.items() if k not in ('governors', 'power_modes')})}"
     budgets = _given(recipe.budgets, folder) | {"accuracy_drop_max": found.outcome.limit}
+    for own in budgets.get("targets", {}).values():
+        own.pop("accuracy_drop_max", None)  # the search's limit stands for them all
     yield f"budgets: {_flow(budgets)}"
 
 
@@ -138,7 +140,8 @@ def _plain(value: Any, folder: Path) -> Any:
                 for name in type(value).model_fields
                 if name in value.model_fields_set
             }
-            return {name: _plain(one, folder) for name, one in given.items() if one not in (None, ())}
+            silent = () if type(value) is Limits else (None, ())  # a target's None lifts the recipe's limit
+            return {name: _plain(one, folder) for name, one in given.items() if one not in silent}
         case Path():
             return _relative(value, folder)
         case Mapping():

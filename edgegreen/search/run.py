@@ -82,7 +82,8 @@ class Search:
             )
         self._scope = Scope(self._recipes.choosing)
         self.space = self._scope.space(self._target, list(self._plan.variants.values()), timed=timed)
-        limit = self._plan.recipe.budgets.accuracy_drop_max if wanted.limit is None else wanted.limit
+        budgets = self._plan.recipe.budgets.on(self._target.name)
+        limit = budgets.accuracy_drop_max if wanted.limit is None else wanted.limit
         self.settings = Settings(
             search_id=kept.new_id(),
             recipe=self._plan.recipe.name,

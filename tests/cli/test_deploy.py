@@ -194,9 +194,12 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(empty: Shell) -> None:
 
 
 def test_a_missed_budget_is_marked_and_exits_1(shell: Shell) -> None:
-    recipe = shell.recipe(budgets="{size_bytes_max: 50000, latency_p95_ms_max: 1000}")
-    done = shell.run("deploy", recipe)
+    recipe = shell.recipe(budgets="{size_bytes_max: 50000, accuracy_drop_max: 0.5}")
+    summary = shell.folder / "summary.md"
+    done = shell.run("deploy", recipe, GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
     assert done.code == 1
+    assert re.search(r"^::error title=Budget missed%3A fp32 on local::size 118,", done.err, re.MULTILINE)
+    assert summary.read_text(encoding="utf-8").startswith("## ❌ digits: 1 of 2 rows over budget")
     assert done.rows["fp32"].startswith("fp32 !  ")
     assert done.rows["int8"].startswith("int8    ")
     assert re.search(r"^! fp32: size 118,\d+ bytes > 50,000 bytes$", done.out, re.MULTILINE)

@@ -93,6 +93,10 @@ def test_a_broken_file_is_named_and_the_others_are_listed(empty: Shell) -> None:
         ("show latest --battery-mah 5", "`battery_mah` and `battery_v` go together"),
         ("show latest --per-hour often", "`inferences_per_hour`: should be a number, or one of continuous"),
         ("show latest --grid -1", "`grid_gco2e_per_kwh`: should be greater than 0"),
+        ("report nope -f md", "no run is called `nope`"),
+        ("report latest -f docx", "'docx' is not one of 'md', 'csv'"),
+        ("report latest -f md -o /nowhere/x.md", "--output /nowhere/x.md: no such folder"),
+        ("report latest -f md -v nope", "has no variant `nope`"),
         ("runs --limit 0", "Invalid value for '--limit'"),
     ],
 )
@@ -106,3 +110,15 @@ def test_battery_life_without_a_meter_is_a_reason_and_no_number(kept: tuple[str,
     text = run("show", "latest", "--brief", "--battery-wh", "10", "--per-hour", "60", "--grid", "400").output
     assert "– battery life, CO2e: there is no energy; target `local` names no meter" in text
     assert "In use" not in text
+
+
+def test_reports_go_to_stdout_or_to_a_file(kept: tuple[str, Done], tmp_path: Path) -> None:
+    run_id, _ = kept
+    told = run("report", run_id, "--format", "csv", "--variant", "int8").output.splitlines()
+    assert len(told) == 2
+    assert told[1].startswith(f"{run_id},digits,")
+    file = tmp_path / "report.md"
+    done = run("report", "latest", "--format", "md", "--output", str(file))
+    assert (done.exit_code, done.output) == (0, "")
+    assert file.read_text(encoding="utf-8") == run("report", "latest", "-f", "md").output
+    assert run("report", run_id, "-f", "json").output == run("show", run_id, "--json").output

@@ -29,7 +29,10 @@ variants:
   "1e3": {format: tflite, precision: fp32}
   mine: {passes: [{prune: {pattern: "2:4", learning_rate: 1.0e-7}}], format: tflite, precision: int8}
 benchmark: {duration_s: 3, threads: [1, 4], power_modes: [1]}
-budgets: {latency_p95_ms_max: 50}
+budgets:
+  latency_p95_ms_max: 50
+  energy_mj_max: 3
+  targets: {"ssh://pi@pi": {energy_mj_max: null, power_w_max: 4}}
 seed: 7
 search: {passes: {}}
 """ % ("ab" * 32)

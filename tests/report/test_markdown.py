@@ -1,0 +1,132 @@
+"""The Markdown report: what it says, that text stays text, that it fits into a comment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from builders import measurement, metered, run
+from markdown_it import MarkdownIt
+
+from edgegreen import comparison
+from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.recipe import Budgets, Limits
+from edgegreen.report import formats, markdown
+from edgegreen.report.contents import Contents
+
+FP32 = measurement("fp32-tflite", p50=2, precision="fp32", size_bytes=118_000)
+INT8 = measurement("int8-tflite", p50=1)
+
+
+def text_of(of: Run) -> str:
+    return formats.report("md", Contents(of, comparison.of(of), Path("none")))
+
+
+def written(*items: Measurement, failures: tuple[Failure, ...] = (), **wanted: Any) -> str:
+    return text_of(run(*items, failures=failures, baseline="fp32-tflite", **wanted))
+
+
+def html(text: str) -> str:
+    """As a reader of Markdown with tables shows it."""
+    rendered: str = MarkdownIt("commonmark", {"html": False}).enable("table").render(text)
+    return rendered
+
+
+@pytest.mark.parametrize(
+    ("budgets", "changes", "line"),
+    [
+        (Budgets(), {}, "✅ keyword-spotting: 2 rows, no budgets set"),
+        (Budgets(size_bytes_max=10**6), {}, "✅ keyword-spotting: 2 rows, every budget met"),
+        (
+            Budgets(targets={"pi5": Limits(size_bytes_max=10**6)}),
+            {},
+            "✅ keyword-spotting: 2 rows, every budget met",
+        ),
+        (Budgets(size_bytes_max=60_000), {}, "❌ keyword-spotting: 1 of 2 rows over budget"),
+        (
+            Budgets(),
+            {"failures": (Failure(target="pi3", variant=None, stage="connect", error="away"),)},
+            "❌ keyword-spotting: 1 failed",
+        ),
+    ],
+)
+def test_the_first_line_is_the_answer(budgets: Budgets, changes: Any, line: str) -> None:
+    assert written(FP32, INT8, budgets=budgets, **changes).splitlines()[0] == f"## {line}"
+
+
+def test_rows_that_are_not_to_be_trusted_are_counted_and_marked() -> None:
+    doubtful = measurement("b", verdict="invalid", reasons=("other programs used 30 % of the CPU",))
+    text = written(FP32, doubtful)
+    assert text.startswith("## ✅ keyword-spotting: 2 rows, no budgets set, 1 not to be trusted\n")
+    assert "| b **?** |" in text
+    assert "- **?** b: other programs used 30 % of the CPU" in text
+
+
+def test_what_is_grave_comes_first_and_the_best_is_bold() -> None:
+    lost = Failure(target="pi5", variant="fp16-tflite", stage="measure", error="the runtime crashed")
+    text = written(FP32, INT8, failures=(lost,), budgets=Budgets(size_bytes_max=60_000))
+    assert [line[4] for line in text.splitlines() if line.startswith("- **")] == ["✗", "!", "b"]
+    assert "| fp32-tflite **!** |" in text
+    assert "| **53.2 kB** |" in text
+    assert "| fp16-tflite ✗ | – |" in text
+
+
+def test_each_target_has_a_table_and_the_least_energy() -> None:
+    text = written(metered("a", 2), metered("b", 4), metered("a", 2, target="jetson"))
+    assert [line for line in text.splitlines() if line.startswith("### ")] == ["### pi5", "### jetson"]
+    assert "- → least energy: a: 2.00 ± 0.20 mJ" in text
+    assert html(text).count("<table>") == 4  # two of them folded away
+
+
+def test_text_stays_text() -> None:
+    nasty = "<img src=x> | a `b` **c** @someone #12 [x](http://y) $z$ 5 < 6 & 7\n\n## heading"
+    lost = Failure(target="ssh://me@pi.local", variant=None, stage="connect", error=nasty)
+    text = written(FP32, failures=(lost,))
+    shown = html(text)
+    assert "<img" not in shown
+    assert "<strong>c" not in shown
+    assert "<a " not in shown
+    assert shown.count("<h2>") == 1
+    line = text.split("- **✗**")[1]
+    assert "@<!-- -->someone" in line
+    assert r"\#<!-- -->12" in line
+    assert "ssh://me@pi.local" in line
+
+
+def many(n: int, **changes: Any) -> list[Measurement]:
+    reasons = ("other programs used 30 % of the CPU while the model ran, " + "x" * 300,)
+    return [
+        measurement(
+            f"variant-{i}-{'n' * 40}", verdict="invalid", reasons=reasons, size_bytes=i + 1, **changes
+        )
+        for i in range(n)
+    ]
+
+
+def test_a_long_report_loses_its_intervals_first_and_says_so() -> None:
+    of = run(*(measurement(f"v{i}", size_bytes=1000 + i) for i in range(500)))
+    text = text_of(of)
+    assert "<details>" not in text
+    assert "| v499 |" in text
+    assert "*Too long for a comment; left out: intervals. `edgegreen report 20261122-" in text
+
+
+@pytest.mark.parametrize("targets", [1, 200])
+def test_however_many_rows_it_fits_and_those_over_budget_are_there(targets: int) -> None:
+    items = [item for i in range(targets) for item in many(600 // targets, target=f"t{i}")]
+    failures = tuple(
+        Failure(target=f"x{i}", variant=None, stage="connect", error="gone " * 500) for i in range(100)
+    )
+    of = run(*items, failures=failures, budgets=Budgets(size_bytes_max=599))
+    text = text_of(of)
+    assert len(text.encode()) < markdown.MAX_BYTES
+    assert text.startswith("## ❌ ")
+    assert "left out: intervals, remarks, what is beyond the first " in text
+    if targets == 1:
+        first = next(line for line in text.splitlines() if line.startswith("| variant-"))
+        assert first.startswith("| variant-599-")
+
+
+def test_nothing_measured() -> None:
+    assert text_of(run()).startswith("## ❌ keyword-spotting: nothing was measured\n")
