@@ -34,7 +34,9 @@ def columns(rows: Sequence[Row]) -> list[Column]:
     return [column for column in COLUMNS if column.shown(rows)]
 
 
-def _text(heading: str, about: str, show: Callable[[Row], str], **more: Callable[[Sequence[Row]], bool]) -> Column:
+def _text(
+    heading: str, about: str, show: Callable[[Row], str], **more: Callable[[Sequence[Row]], bool]
+) -> Column:
     return Column(heading, about, show, lambda row: _of_text(show(row)), justify="left", **more)
 
 
@@ -50,23 +52,12 @@ def _metered(rows: Sequence[Row]) -> bool:
     return any(words.is_metered(row.measurement) for row in rows)
 
 
+# What tells rows apart, then what decides, then the rest.
 COLUMNS = (
     _text(
         "Target",
         "The board (or computer) that the model ran on.",
         lambda row: row.measurement.target,
-    ),
-    _text(
-        "Runtime",
-        "The program that ran the model there, with its version and what took part.",
-        lambda row: words.runtime(row.measurement.runtime, row.measurement.execution),
-    ),
-    _text(
-        "Ran in",
-        "What the model's convolutions and matrix products were really computed in: f32 are 32-bit floats, i8 are 8-bit "
-        "integers.",
-        lambda row: execution.ran(row.measurement.execution) or words.ABSENT,
-        shown=lambda rows: any(row.measurement.execution for row in rows),
     ),
     Column(
         "Threads",
@@ -86,20 +77,6 @@ COLUMNS = (
         "What chose the processor's clock during the trial.",
         lambda row: words.governor(row.measurement.tuning),
         shown=_several(lambda row: words.governor(row.measurement.tuning)),
-    ),
-    Column(
-        "Size",
-        "Bytes of the model's files on the board.",
-        lambda row: words.size(row.measurement.artifact.size_bytes),
-        lambda row: row.measurement.artifact.size_bytes,
-        "size",
-    ),
-    Column(
-        "Deflated",
-        "The same, compressed: what an update over the air carries.",
-        lambda row: words.size(row.measurement.artifact.compressed_bytes),
-        lambda row: row.measurement.artifact.compressed_bytes,
-        shown=lambda rows: fakewins.deflate_apart([row.measurement for row in rows]),
     ),
     Column(
         "Accuracy",
@@ -124,6 +101,42 @@ COLUMNS = (
         "p95",
     ),
     Column(
+        "mJ/inference",
+        "Millijoules that one call takes above idle, and half of the 95 % interval.",
+        lambda row: words.energy(row.measurement),
+        lambda row: row.measurement.energy.per_inference_mj if row.measurement.energy else None,
+        "energy",
+        shown=_metered,
+    ),
+    Column(
+        "Size",
+        "Bytes of the model's files on the board.",
+        lambda row: words.size(row.measurement.artifact.size_bytes),
+        lambda row: row.measurement.artifact.size_bytes,
+        "size",
+    ),
+    Column(
+        "Deflated",
+        "The same, compressed: what an update over the air carries.",
+        lambda row: words.size(row.measurement.artifact.compressed_bytes),
+        lambda row: row.measurement.artifact.compressed_bytes,
+        shown=lambda rows: fakewins.deflate_apart([row.measurement for row in rows]),
+    ),
+    Column(
+        "Memory",
+        "The most memory that the process had at once.",
+        lambda row: words.size(row.measurement.peak_rss_bytes),
+        lambda row: row.measurement.peak_rss_bytes,
+        "memory",
+    ),
+    Column(
+        "Speed",
+        "How many times as fast as the run's baseline on the same board.",
+        lambda row: f"{words.number(row.speedup)}×" if row.speedup else words.ABSENT,
+        lambda row: row.speedup,
+        shown=lambda rows: any(row.speedup for row in rows),
+    ),
+    Column(
         "p99 ms",
         "99 of 100 calls took less.",
         lambda row: words.number(row.measurement.latency_ms.p99),
@@ -137,32 +150,22 @@ COLUMNS = (
         "first",
     ),
     Column(
-        "Memory",
-        "The most memory that the process had at once.",
-        lambda row: words.size(row.measurement.peak_rss_bytes),
-        lambda row: row.measurement.peak_rss_bytes,
-        "memory",
-    ),
-    Column(
         "Power W",
         "Mean power while the model ran, idle power included.",
         lambda row: words.power(row.measurement),
         lambda row: row.measurement.power.active_w if row.measurement.power else None,
         shown=_metered,
     ),
-    Column(
-        "mJ/inference",
-        "Millijoules that one call takes above idle, and half of the 95 % interval.",
-        lambda row: words.energy(row.measurement),
-        lambda row: row.measurement.energy.per_inference_mj if row.measurement.energy else None,
-        "energy",
-        shown=_metered,
+    _text(
+        "Runtime",
+        "The program that ran the model there, with its version and what took part.",
+        lambda row: words.runtime(row.measurement.runtime, row.measurement.execution),
     ),
-    Column(
-        "Speed",
-        "How many times as fast as the run's baseline on the same board.",
-        lambda row: f"{words.number(row.speedup)}×" if row.speedup else words.ABSENT,
-        lambda row: row.speedup,
-        shown=lambda rows: any(row.speedup for row in rows),
+    _text(
+        "Ran in",
+        "What the model's convolutions and matrix products were really computed in: f32 are 32-bit floats, i8 are 8-bit "
+        "integers.",
+        lambda row: execution.ran(row.measurement.execution) or words.ABSENT,
+        shown=lambda rows: any(row.measurement.execution for row in rows),
     ),
 )

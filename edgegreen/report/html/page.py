@@ -27,6 +27,7 @@ from edgegreen.series import Series
 
 HERE = Path(__file__).parent
 BINS_MOST, BINS_LEAST, BINS_IN_ALL = 500, 60, 40_000  # of all rows' plots together: 500 rows stay a few MB
+REMARKS_MOST = 20  # that are seen at once
 NO_SERIES = "the series behind this row are not there"
 
 
@@ -90,9 +91,11 @@ def render(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Series
         best=summary.best(rows),
         budgets=summary.budgets(run, rows),
         remarks=summary.remarks(rows),
+        remarks_most=REMARKS_MOST,
+        metered=any(row.measurement.energy for row in rows),
         boards=summary.boards(rows),
         shown_first=_shown_first(entries),
-        charted=_charted(run, entries),
+        charted=_charted(entries),
         listed=summary.listed,
         style=Markup((HERE / "style.css").read_text("utf-8")),  # noqa: S704 - a file of ours
         scripts=[Markup(script) for script in scripts],  # noqa: S704 - the same
@@ -137,18 +140,18 @@ def _choices(run: Run, rows: Sequence[Row]) -> list[tuple[str, str]]:
 def _shown_first(entries: Sequence[Entry]) -> int:
     """The row whose plots are seen at first: one of the best that has some."""
     drawn = [entry for entry in entries if entry.plots]
-    ranks = (lambda e: "energy" in e.row.best, lambda e: "p50" in e.row.best, lambda _: True)
-    return next((entry.index for rank in ranks for entry in drawn if rank(entry)), 0)
+    good = [entry for entry in drawn if entry.status[0].kind == "good"]
+    first = [entry for key in ("energy", "p50") for entry in good if key in entry.row.best]
+    return next((entry.index for entry in (*first, *good, *drawn)), 0)
 
 
-def _charted(run: Run, entries: Sequence[Entry]) -> dict[str, Any]:
+def _charted(entries: Sequence[Entry]) -> dict[str, Any]:
     """What the overview plots draw; accuracies that are shares in per cent."""
     measured = [entry.item.accuracy for entry in entries if entry.item.accuracy]
     share = bool(measured) and measured[0].metric in words.SHARES
     scale = 100 if share else 1
     return {
         "accuracy": words.metric([entry.row for entry in entries]) + (" (%)" if share else ""),
-        "higher": run.higher_is_better,
         "rows": [
             {
                 "name": entry.name,

@@ -15,7 +15,7 @@ Array = NDArray[Any]
 Point = tuple[float, float]
 
 BARS = 60
-DRAWN_SHARE = 99.5  # per cent of the calls are in the bars; a few that took long would make one bar of the rest
+DRAWN = 1.05  # of the way from the shortest call to p99: a few that took long would make one bar of the rest
 LINES_MAX = 8  # clocks, or zones, in one plot
 WINDOWS = {"idle_before": "idle", "active": "the model runs", "idle_after": "idle"}
 
@@ -90,7 +90,8 @@ def calls(invoke_ns: Array) -> Calls | None:
     if not len(invoke_ns):
         return None
     times_ms = invoke_ns / 1e6
-    low, high = float(times_ms.min()), float(np.percentile(times_ms, DRAWN_SHARE))
+    low, high = float(times_ms.min()), float(np.percentile(times_ms, 99))
+    high = min(low + DRAWN * (high - low), float(times_ms.max()))
     if not high > low:  # a clock that is too coarse: all in one bar
         low, high = low * 0.999, high * 1.001
     counts, _ = np.histogram(times_ms, BARS, (low, high))
@@ -108,9 +109,7 @@ def thinned(t_ns: Array, values: Array, zero_ns: int, bins: int) -> tuple[Point,
             kept |= {int(part[values[part].argmin()]), int(part[values[part].argmax()])}
         at = sorted(kept)
         t_ns, values = t_ns[at], values[at]
-    return tuple(
-        (_seconds(int(t), zero_ns), _digits(float(v))) for t, v in zip(t_ns, values, strict=True)
-    )
+    return tuple((_seconds(int(t), zero_ns), _digits(float(v))) for t, v in zip(t_ns, values, strict=True))
 
 
 def _lines(levels: Levels, zero_ns: int, bins: int) -> Iterator[Line]:
@@ -127,7 +126,9 @@ def _zero(series: Series) -> int:
     """When the timed window began; without one, the first thing that is known."""
     if "active" in series.windows:
         return series.windows["active"][0]
-    first = [int(t[0]) for t in (series.power_t_ns, series.temperature_c.t_ns, series.frequency_mhz.t_ns) if len(t)]
+    first = [
+        int(t[0]) for t in (series.power_t_ns, series.temperature_c.t_ns, series.frequency_mhz.t_ns) if len(t)
+    ]
     return min(first, default=0)
 
 

@@ -29,8 +29,8 @@
   // ---- plots -------------------------------------------------------------------------------------------------
   function axis(name, more) {
     return {
-      type: "value", name, nameLocation: "middle", nameGap: 28, scale: true,
-      nameTextStyle: { color: palette.dim }, axisLabel: { color: palette.dim, hideOverlap: true, formatter: typeof more?.formatter === "function" ? more.formatter : digits },
+      type: "value", name, nameLocation: "middle", nameGap: 28, scale: true, boundaryGap: more?.gap,
+      nameTextStyle: { color: palette.dim }, axisLabel: { color: palette.dim, hideOverlap: true, formatter: digits },
       axisLine: { show: true, lineStyle: { color: palette.line } }, splitLine: { lineStyle: { color: palette.line, opacity: 0.6 } }, ...more?.axis,
     };
   }
@@ -56,7 +56,7 @@
   }
 
   const toolbox = () => ({
-    right: 4, top: 0, itemSize: 14, iconStyle: { borderColor: palette.dim }, emphasis: { iconStyle: { borderColor: palette.ink, textFill: palette.ink } },
+    show: !printing, right: 4, top: 0, itemSize: 14, iconStyle: { borderColor: palette.dim }, emphasis: { iconStyle: { borderColor: palette.ink, textFill: palette.ink } },
     feature: { dataZoom: { title: { zoom: "zoom into a part", back: "zoom out" } }, restore: { title: "show all" } },
   });
 
@@ -90,7 +90,8 @@
     return positive && Math.max(...values) / Math.min(...values) > 20 ? { axis: { type: "log", minorSplitLine: { show: false } } } : undefined;
   }
 
-  function scatter(id, x, y, size, corner) {
+  const GAP = ["6%", "6%"]; // so that no mark is cut
+  function scatter(id, x, y, size) {
     const rows = data.rows.map((row, index) => ({ ...row, index })).filter((row) => row[x.key] != null && row[y.key] != null);
     if (!rows.length) return void show(id, null);
     const sizes = rows.map((row) => row[size?.key]).filter((value) => value != null && value > 0);
@@ -99,12 +100,11 @@
     const shown = targets.filter((target) => rows.some((row) => row.target === target));
     const chart = show(id, () => base({
       toolbox: toolbox(),
-      legend: { show: shown.length > 1, type: "scroll", left: 0, right: 90, top: 0, textStyle: { color: palette.ink }, pageTextStyle: { color: palette.dim }, pageIconColor: palette.ink },
-      graphic: [{ type: "text", ...corner.at, silent: true, style: { text: corner.text, fill: palette.dim, font: "12px sans-serif" } }],
+      legend: { show: shown.length > 1, type: "scroll", left: 0, right: 90, top: 0, textStyle: { color: palette.ink }, pageTextStyle: { color: palette.dim }, pageIconColor: palette.ink, itemWidth: 13, itemHeight: 13 },
       dataZoom: coarse ? [] : [{ type: "inside", xAxisIndex: 0, zoomOnMouseWheel: "ctrl", moveOnMouseMove: false }, { type: "inside", yAxisIndex: 0, zoomOnMouseWheel: "ctrl", moveOnMouseMove: false }],
-      grid: { left: 34, right: 24, top: 44, bottom: 34, containLabel: true },
-      xAxis: axis(x.name, wide(rows.map((row) => row[x.key]))),
-      yAxis: { ...axis(y.name, y.key === "accuracy" ? undefined : wide(rows.map((row) => row[y.key]))), nameGap: 46 },
+      grid: { left: 34, right: 28, top: 46, bottom: 34, containLabel: true },
+      xAxis: axis(x.name, { gap: GAP, ...wide(rows.map((row) => row[x.key])) }),
+      yAxis: { ...axis(y.name, { gap: GAP, ...(y.key === "accuracy" ? {} : wide(rows.map((row) => row[y.key]))) }), nameGap: 46 },
       series: shown.map((target, at) => {
         const colour = palette.lines[targets.indexOf(target) % palette.lines.length];
         return {
@@ -134,7 +134,7 @@
     $("spread").style.height = `${Math.max(11, n * 1.55 + 6)}rem`;
     const zoomed = rows.length > VISIBLE;
     const chart = show("spread", rows.length ? () => base({
-      legend: { left: 0, top: 0, textStyle: { color: palette.ink } },
+      legend: { left: 0, top: 0, itemWidth: 13, itemHeight: 13, textStyle: { color: palette.ink } },
       grid: { left: 8, right: zoomed ? 44 : 20, top: 34, bottom: 34, containLabel: true },
       xAxis: axis("latency in ms", wide(rows.map((row) => row.p50))),
       yAxis: {
@@ -176,15 +176,15 @@
     const width = found ? (found.high_ms - found.low_ms) / found.counts.length : 0;
     $("beyond").textContent = found?.beyond ? `${found.beyond} longer ${found.beyond === 1 ? "call is" : "calls are"} beyond the right edge; the longest took ${digits(found.longest_ms)} ms.` : "";
     const row = data.rows[index];
-    const line = (key, at) => ({ xAxis: row[key], label: { formatter: key, color: palette.ink, position: "end", offset: [0, at ? -2 : 12] }, lineStyle: { color: palette.dim, type: "dashed" } });
+    const line = (key, at) => ({ xAxis: row[key], label: { formatter: key, color: palette.ink, position: "end", offset: [0, -13 * at] }, lineStyle: { color: palette.dim, type: "dashed" } });
     show("calls", found ? () => base({
-      grid: { left: 30, right: 24, top: 40, bottom: 34, containLabel: true },
-      xAxis: axis("latency in ms", { axis: { min: found.low_ms, max: found.high_ms, axisLabel: { color: palette.dim, hideOverlap: true, showMinLabel: true, formatter: digits } } }),
-      yAxis: { ...axis("calls", { axis: { scale: false } }), nameGap: 44 },
+      grid: { left: 40, right: 24, top: 54, bottom: 34, containLabel: true },
+      xAxis: axis("latency in ms", { axis: { min: found.low_ms, max: found.high_ms, axisLabel: { color: palette.dim, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: digits } } }),
+      yAxis: { ...axis("calls", { axis: { scale: false } }), nameGap: 54 },
       series: [{
         type: "line", step: "end", symbol: "none", areaStyle: { opacity: 0.35 }, lineStyle: { width: 1.2 },
         data: [[found.low_ms, found.counts[0]], ...found.counts.map((count, at) => [found.low_ms + (at + 1) * width, count])],
-        markLine: { silent: true, symbol: "none", animation: false, data: ["p50", "p95", "p99"].filter((key) => row[key] <= found.high_ms).map(line) },
+        markLine: { silent: true, symbol: "none", animation: false, precision: 9, data: ["p50", "p95", "p99"].filter((key) => row[key] <= found.high_ms).map(line) },
       }],
       tooltip: { ...base().tooltip, trigger: "axis", formatter: ([point]) => {
         const end = point.value[0];
@@ -199,11 +199,11 @@
       return [{ name: window.name, xAxis: window.start_s, itemStyle: { color: active ? palette.active : palette.idle } }, { xAxis: window.end_s }];
     };
     return show(id, lines.length ? () => base({
-      legend: { show: lines.length > 1, type: "scroll", left: 0, top: 0, textStyle: { color: palette.ink }, pageTextStyle: { color: palette.dim }, pageIconColor: palette.ink },
-      grid: { left: 30, right: 24, top: lines.length > 1 ? 54 : 30, bottom: 74, containLabel: true },
+      legend: { show: lines.length > 1, type: "scroll", left: 0, top: 0, textStyle: { color: palette.ink }, pageTextStyle: { color: palette.dim }, pageIconColor: palette.ink, itemWidth: 13, itemHeight: 13 },
+      grid: { left: 36, right: 24, top: lines.length > 1 ? 54 : 30, bottom: 74, containLabel: true },
       xAxis: axis("seconds since the timed window began", { axis: { min: start, max: end, axisLabel: { color: palette.dim, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: digits } } }),
-      yAxis: { ...axis(unit), nameGap: 44 },
-      dataZoom: [{ type: "slider", height: 22, bottom: 8, showDetail: false, brushSelect: false, borderColor: palette.line, fillerColor: palette.active, dataBackground: { lineStyle: { color: palette.dim }, areaStyle: { color: palette.dim } } },
+      yAxis: { ...axis(unit), nameGap: 50 },
+      dataZoom: [{ type: "slider", show: !printing, height: 22, bottom: 8, showDetail: false, brushSelect: false, borderColor: palette.line, fillerColor: palette.active, dataBackground: { lineStyle: { color: palette.dim }, areaStyle: { color: palette.dim } } },
         ...(coarse ? [] : [{ type: "inside", zoomOnMouseWheel: "ctrl" }])],
       series: lines.map((line, at) => ({
         type: "line", name: line.name, data: line.points, showSymbol: line.points.length < 3, symbolSize: 5, lineStyle: { width: 1.3 }, emphasis: { disabled: true },
@@ -256,16 +256,24 @@
   // ---- colours and paper ------------------------------------------------------------------------------------
   function redraw() { colours(); charts.forEach(draw); }
   dark.addEventListener("change", redraw);
-  const PAPER_WIDTH = 640; // px; fits A4 and Letter
-  addEventListener("beforeprint", () => { printing = true; redraw(); charts.forEach(({ chart }) => chart.resize({ width: PAPER_WIDTH })); });
-  addEventListener("afterprint", () => { printing = false; redraw(); charts.forEach(({ chart }) => chart.resize({ width: "auto" })); });
+  const [PAPER_WIDTH, PAPER_HEIGHT] = [450, 250]; // px; two side by side on A4 and Letter, one when upright
+  function forPaper(on) {
+    printing = on;
+    document.documentElement.classList.toggle("printing", on); // light, whatever the screen is
+    redraw();
+    charts.forEach(({ chart }, id) => {
+      chart.resize(on ? { width: PAPER_WIDTH, height: id === "spread" ? "auto" : PAPER_HEIGHT } : { width: "auto", height: "auto" });
+      chart.getZr().flush(); // now: no frame comes before the paper
+    });
+  }
+  addEventListener("beforeprint", () => forPaper(true));
+  addEventListener("afterprint", () => forPaper(false));
 
   colours();
   const [ms, mj, right] = [{ key: "p50", name: "p50 in ms" }, { key: "mj", name: "mJ an inference" }, { key: "accuracy", name: data.accuracy }];
-  const best = data.higher ? { at: { left: 90, top: 48 }, text: "↖ best" } : { at: { left: 90, bottom: 84 }, text: "↙ best" };
-  scatter("accuracy-latency", ms, right, mj, best);
-  scatter("accuracy-energy", mj, right, ms, best);
-  scatter("latency-energy", mj, ms, null, { at: { left: 90, bottom: 84 }, text: "↙ best" });
+  scatter("accuracy-latency", ms, right, mj);
+  scatter("accuracy-energy", mj, right, ms);
+  scatter("latency-energy", mj, ms);
   spread();
   choose(+$("which").value, false);
   open();

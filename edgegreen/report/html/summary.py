@@ -57,7 +57,8 @@ def names(rows: Sequence[Row]) -> list[str]:
     """Each row's name, which tells it from all others."""
     several = len({row.measurement.target for row in rows}) > 1
     return [
-        words.trial(row.measurement, rows) + (f" on {row.measurement.target}" if several else "") for row in rows
+        words.trial(row.measurement, rows) + (f" on {row.measurement.target}" if several else "")
+        for row in rows
     ]
 
 
