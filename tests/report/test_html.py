@@ -11,8 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from builders import accuracy, measurement, metered, run
-from report.pages import HOSTILE, SECOND, many, page, series_of
+from builders import BOARD, accuracy, measurement, metered, run
 
 from edgegreen import comparison
 from edgegreen.errors import InputError
@@ -20,7 +19,8 @@ from edgegreen.measurement import Failure
 from edgegreen.recipe import Budgets
 from edgegreen.report import html
 from edgegreen.report.html import pareto, plots, summary
-from edgegreen.series import Series
+from edgegreen.series import Levels, Series
+from report.pages import HOSTILE, SECOND, many, page, series_of
 
 ECHARTS = Path(html.__file__).parent / "echarts" / "echarts.common.min.js"
 
@@ -92,7 +92,7 @@ def test_every_row_its_figures_and_its_plots(twelve: Parsed) -> None:
     text = " ".join("".join(twelve.words).split())
     for said in (
         "the CPU was throttled",
-        "p95 of latency ≤ 25 ms",
+        "≤ 25 ms",
         "What failed",
         "clock MHz cpu0",
         "ina3221",
@@ -109,6 +109,13 @@ def test_rows_without_series_say_so() -> None:
     found = Parsed(page(many(4), series))
     assert found.data("plots-0") == {"why": "the series behind this row are not there"}
     assert found.data("plots-2") == {"why": "x.npz: no series that this edgegreen can read"}
+
+
+def test_with_latency_alone_there_is_nothing_to_weigh() -> None:
+    bare = measurement(accuracy=None, conditions={}, peak_rss_bytes=None)
+    found = Parsed(page(run(bare), lambda _: None))
+    assert "so there is nothing to weigh latency against" in "".join(found.words)
+    assert found.data("data")["rows"][0]["accuracy"] is None
 
 
 def test_a_run_without_results() -> None:
@@ -141,6 +148,21 @@ def test_a_budget_on_what_was_not_measured_is_not_met() -> None:
         2,
         ("b",),
     )
+
+
+def test_an_emulated_board_is_held_to_no_budget_of_speed() -> None:
+    emulated = measurement(conditions={"board": BOARD | {"emulated": True}})
+    of = run(emulated, budgets=Budgets(latency_p95_ms_max=0.1, size_bytes_max=100_000))
+    found = {budget.name: budget.n for budget in summary.budgets(of, comparison.of(of))}
+    assert found == {"p95 of latency": 0, "size of the files": 1}
+    assert "none is held to it" in page(of)
+
+
+def test_a_replayed_row_says_so_and_counts() -> None:
+    recorded = {"replayed": {"board": "pi5", "recorded_at": "2026-11-20T10:00:00+00:00"}}
+    (row,) = comparison.of(run(measurement(conditions={"board": BOARD} | recorded)))
+    assert [word.text for word in summary.status(row, Budgets())] == ["valid", "replayed"]
+    assert "replayed from a recording of pi5" in summary.remarks([row])[0].text
 
 
 def test_the_front_weighs_three_things_on_each_target_by_itself() -> None:
@@ -187,8 +209,8 @@ def test_clocks_that_go_together_are_one_line() -> None:
     series = series_of(measurement())
     values = {f"cpu{n}": series.frequency_mhz.values["cpu0"] for n in range(12)}
     values["gpu"] = np.full(30, np.nan)
-    drawn = plots.of(Series(np.empty(0), np.empty(0), {}, frequency_mhz=type(series.frequency_mhz)(
-        series.frequency_mhz.t_ns, values)), 100)  # fmt: skip
+    clocks = Levels(series.frequency_mhz.t_ns, values)
+    drawn = plots.of(Series(np.empty(0), np.empty(0), {}, frequency_mhz=clocks), 100)
     assert [line.name for line in drawn.clock_mhz] == [", ".join(f"cpu{n}" for n in range(12))]
     assert drawn.calls is None
     assert not drawn.left_out

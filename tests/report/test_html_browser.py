@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from browser import opened, requests, sized
+
 from report.pages import many, page
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -42,7 +43,8 @@ def _soon(condition: Callable[[], Any]) -> Any:
 
 def _column(browser: Any, heading: str) -> list[str]:
     script = """
-        const at = [...document.querySelectorAll('#rows thead th')].findIndex((one) => one.textContent === arguments[0]);
+        const heads = [...document.querySelectorAll('#rows thead th')];
+        const at = heads.findIndex((one) => one.textContent === arguments[0]);
         return [...document.querySelectorAll('#rows tbody tr')].map((row) => row.cells[at].dataset.v);"""
     found: list[str] = browser.execute_script(script, heading)
     return found
@@ -50,7 +52,8 @@ def _column(browser: Any, heading: str) -> list[str]:
 
 def _press(browser: Any, heading: str) -> str:
     script = """
-        const head = [...document.querySelectorAll('#rows thead th')].find((one) => one.textContent === arguments[0]);
+        const heads = [...document.querySelectorAll('#rows thead th')];
+        const head = heads.find((one) => one.textContent === arguments[0]);
         head.querySelector('button').click();
         return head.getAttribute('aria-sort');"""
     return str(browser.execute_script(script, heading))
@@ -62,7 +65,7 @@ def test_it_draws_everything_and_asks_for_nothing(browser: Any, twelve: Path, sc
     opened(browser, twelve)
     _clean(browser, twelve)
     drawn = browser.execute_script(
-        "return [...document.querySelectorAll('.chart')].map((one) => one.querySelectorAll('svg path').length)"
+        "return [...document.querySelectorAll('.chart')].map((one) => one.querySelectorAll('path').length)"
     )
     assert len(drawn) == 8
     assert min(drawn) > 5
@@ -113,14 +116,17 @@ def test_another_row_has_its_own_plots(browser: Any, twelve: Path) -> None:
     sized(browser, 1280)
     opened(browser, twelve)
     script = """
-        const drawn = () => echarts.getInstanceByDom(document.getElementById('calls')).getOption().series[0].data[0][0];
+        const chart = echarts.getInstanceByDom(document.getElementById('calls'));
+        const drawn = () => chart.getOption().series[0].data[0][0];
         const which = document.getElementById('which'), before = drawn();
         which.value = which.value === '3' ? '4' : '3';
         which.dispatchEvent(new Event('change'));
         return [before, drawn()];"""
     before, after = browser.execute_script(script)
     assert before != after
-    windows = "return echarts.getInstanceByDom(document.getElementById('power')).getOption().series[0].markArea.data"
+    windows = """
+        const chart = echarts.getInstanceByDom(document.getElementById('power'));
+        return chart.getOption().series[0].markArea.data;"""
     assert [pair[0]["name"] for pair in browser.execute_script(windows)] == ["idle", "the model runs", "idle"]
     _clean(browser, twelve)
 
@@ -128,9 +134,10 @@ def test_another_row_has_its_own_plots(browser: Any, twelve: Path) -> None:
 def test_a_phone_scrolls_tables_and_not_the_page(browser: Any, twelve: Path) -> None:
     sized(browser, 390, phone=True)
     opened(browser, twelve)
-    width, table = browser.execute_script(
-        "return [document.documentElement.scrollWidth, document.querySelector('#results .scroll').scrollWidth]"
-    )
+    script = """
+        const table = document.querySelector('#results .scroll');
+        return [document.documentElement.scrollWidth, table.scrollWidth];"""
+    width, table = browser.execute_script(script)
     assert width == 390 < table
     _clean(browser, twelve)
 

@@ -35,9 +35,12 @@ def columns(rows: Sequence[Row]) -> list[Column]:
 
 
 def _text(
-    heading: str, about: str, show: Callable[[Row], str], **more: Callable[[Sequence[Row]], bool]
+    heading: str,
+    about: str,
+    show: Callable[[Row], str],
+    shown: Callable[[Sequence[Row]], bool] = lambda _: True,
 ) -> Column:
-    return Column(heading, about, show, lambda row: _of_text(show(row)), justify="left", **more)
+    return Column(heading, about, show, lambda row: _of_text(show(row)), shown=shown, justify="left")
 
 
 def _of_text(shown: str) -> str | None:
@@ -80,8 +83,8 @@ COLUMNS = (
     ),
     Column(
         "Accuracy",
-        "The recipe's metric on its evaluation data, computed from the board's own outputs; in brackets the change against "
-        "the float model on the host (in points, where it is a share).",
+        "The recipe's metric on its evaluation data, computed from the board's own outputs; in brackets "
+        "the change against the float model on the host (in points, where it is a share).",
         words.accuracy,
         lambda row: row.measurement.accuracy.value if row.measurement.accuracy else None,
         "accuracy",
@@ -163,8 +166,8 @@ COLUMNS = (
     ),
     _text(
         "Ran in",
-        "What the model's convolutions and matrix products were really computed in: f32 are 32-bit floats, i8 are 8-bit "
-        "integers.",
+        "What the model's convolutions and matrix products were really computed in: f32 are 32-bit floats, "
+        "i8 are 8-bit integers.",
         lambda row: execution.ran(row.measurement.execution) or words.ABSENT,
         shown=lambda rows: any(row.measurement.execution for row in rows),
     ),

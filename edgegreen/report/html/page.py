@@ -1,7 +1,7 @@
 """The page: everything that the template is given, and the template filled in.
 
-All text goes through jinja2's autoescape, and data through its `tojson`, which leaves no `<` in a script element.
-The page's own Content-Security-Policy allows these two scripts by their digests, and no request at all.
+All text goes through jinja2's autoescape, and data through its `tojson`, which leaves no `<` in a script
+element. The page's own Content-Security-Policy allows the two scripts by their digests, and no request.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Entry:
 
 
 def render(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Series | None]) -> str:
-    """The whole file. `series` gives what is behind a row; an InputError of it is told in that row's place."""
+    """The whole file. `series` gives what is behind a row; its InputError is told in that row's place."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -92,6 +92,7 @@ def render(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Series
         budgets=summary.budgets(run, rows),
         remarks=summary.remarks(rows),
         remarks_most=REMARKS_MOST,
+        weighed=any(row.measurement.accuracy or row.measurement.energy for row in rows),
         metered=any(row.measurement.energy for row in rows),
         boards=summary.boards(rows),
         shown_first=_shown_first(entries),

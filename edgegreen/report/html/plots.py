@@ -100,7 +100,7 @@ def calls(invoke_ns: Array) -> Calls | None:
 
 
 def thinned(t_ns: Array, values: Array, zero_ns: int, bins: int) -> tuple[Point, ...]:
-    """At most 2 · `bins` of the points, in order: the lowest and the highest of each bin. NaN are left out."""
+    """At most 2 · `bins` of the points, in order: the lowest and highest of each bin. NaN are left out."""
     told = np.isfinite(values)
     t_ns, values = t_ns[told], values[told]
     if len(values) > 2 * bins:

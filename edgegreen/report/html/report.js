@@ -262,7 +262,7 @@
     document.documentElement.classList.toggle("printing", on); // light, whatever the screen is
     redraw();
     charts.forEach(({ chart }, id) => {
-      chart.resize(on ? { width: PAPER_WIDTH, height: id === "spread" ? "auto" : PAPER_HEIGHT } : { width: "auto", height: "auto" });
+      chart.resize(on ? id === "spread" ? { width: 1.5 * PAPER_WIDTH, height: "auto" } : { width: PAPER_WIDTH, height: PAPER_HEIGHT } : { width: "auto", height: "auto" });
       chart.getZr().flush(); // now: no frame comes before the paper
     });
   }

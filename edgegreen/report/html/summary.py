@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -36,7 +36,7 @@ class Best:
 
 @dataclass(frozen=True)
 class Budget:
-    """One limit of the recipe: how many of `n` rows keep to it, and the names of those that do not."""
+    """One limit of the recipe: how many rows are held to it, and the names of those that miss it."""
 
     name: str
     limit: str
@@ -67,19 +67,20 @@ def verdict(run: Run, rows: Sequence[Row]) -> Word:
     n = words.count(rows, "row")
     over = sum(bool(row.missed) for row in rows)
     doubtful = sum(row.measurement.verdict != "valid" for row in rows)
-    if not rows:
-        return Word("bad", "Nothing was measured")
-    if over:
-        return Word("bad", f"Not within budget: {over} of {n} {'misses' if over == 1 else 'miss'} a limit")
-    if run.failures:
-        return Word("bad", f"Incomplete: {words.count(run.failures, 'trial')} failed, {n} measured")
-    if doubtful:
-        return Word("doubt", f"{doubtful} of {n} {'is' if doubtful == 1 else 'are'} not to be trusted")
-    if all(row.measurement.emulated for row in rows):
-        return Word("doubt", "Measured on emulated boards only: the speeds are those of no board")
-    if wanted(run.budgets):
-        return Word("good", f"Within budget: {'all ' if len(rows) > 1 else ''}{n}")
-    return Word("good", f"Measured: {n}; the recipe sets no budgets")
+    miss, are = ("misses" if over == 1 else "miss"), ("is" if doubtful == 1 else "are")
+    emulated = all(row.measurement.emulated for row in rows)
+    of_all = "all " if len(rows) > 1 else ""
+    # The worst first: what is true of the run and comes first here is what it says.
+    said = (
+        (not rows, Word("bad", "Nothing was measured")),
+        (over, Word("bad", f"Not within budget: {over} of {n} {miss} a limit")),
+        (run.failures, Word("bad", f"Incomplete: {words.count(run.failures, 'trial')} failed, {n} measured")),
+        (doubtful, Word("doubt", f"{doubtful} of {n} {are} not to be trusted")),
+        (emulated, Word("doubt", "Measured on emulated boards only: the speeds are those of no board")),
+        (wanted(run.budgets), Word("good", f"Within budget: {of_all}{n}")),
+    )
+    otherwise = Word("good", f"Measured: {n}; the recipe sets no budgets")
+    return next((word for is_so, word in said if is_so), otherwise)
 
 
 def status(row: Row, budgets: Budgets) -> tuple[Word, ...]:
@@ -88,8 +89,8 @@ def status(row: Row, budgets: Budgets) -> tuple[Word, ...]:
     found = [Word("bad", "over budget")] * bool(row.missed)
     found += [Word("doubt", "not to be trusted")] * (item.verdict != "valid")
     found += [Word("doubt", "emulated")] * item.emulated
-    found += [Word("doubt", "replayed")] * (words.replayed(item) is not None)
-    return tuple(found) or (Word("good", "within budget" if wanted(budgets) else "valid"),)
+    found = found or [Word("good", "within budget" if wanted(budgets) else "valid")]
+    return (*found, *[Word("plain", "replayed")] * (words.replayed(item) is not None))
 
 
 def wanted(budgets: Budgets) -> dict[str, Any]:
@@ -123,8 +124,9 @@ def _best_of(key: str, rows: Sequence[Row]) -> str | None:
     return f"{words.trial(won[0].measurement, rows)}{more}: {shown}"
 
 
+OF_SPEED = ("latency", "energy")  # how budgets begin that emulated boards are not held to
 # Budget → what it is called, and how its limit reads. Others are called as their key is.
-LIMITS = {
+LIMITS: dict[str, tuple[str, Callable[[Any], str]]] = {
     "accuracy_drop_max": ("loss of accuracy against the float model", lambda v: f"≤ {v:g}"),
     "latency_p50_ms_max": ("p50 of latency", lambda v: f"≤ {v:g} ms"),
     "latency_p95_ms_max": ("p95 of latency", lambda v: f"≤ {v:g} ms"),
@@ -136,27 +138,39 @@ LIMITS = {
 
 
 def budgets(run: Run, rows: Sequence[Row]) -> list[Budget]:
-    """Each of the recipe's budgets by itself."""
+    """Each of the recipe's budgets by itself. Emulated boards are held to none of speed or energy."""
     called = names(rows)
     found = []
     for key, limit in wanted(run.budgets).items():
         name, shown = LIMITS.get(key, (key.removesuffix("_max").replace("_", " "), str))
         only = Budgets.model_validate({key: limit})
+        held = [
+            (text, row)
+            for text, row in zip(called, rows, strict=True)
+            if not (row.measurement.emulated and key.startswith(OF_SPEED))
+        ]
         missed = tuple(
             text
-            for text, row in zip(called, rows, strict=True)
+            for text, row in held
             if comparison.missed(row.measurement, only, higher_is_better=run.higher_is_better)
         )
-        found.append(Budget(name, shown(limit), len(rows), missed))
+        found.append(Budget(name, shown(limit), len(held), missed))
     return found
 
 
 def remarks(rows: Sequence[Row]) -> list[Remark]:
     """Why rows miss a budget, are not to be trusted, or ran in another way than one might think."""
     called = {id(row.measurement): text for row, text in zip(rows, names(rows), strict=True)}
+    found = [(KINDS[mark], text, about) for (mark, text, _), about in terminal.remarks(rows).items()]
+    origins: dict[str, list[Measurement]] = {}
+    for item in (row.measurement for row in rows):
+        for text in (words.replayed(item), terminal.EMULATED if item.emulated else None):
+            if text:
+                origins.setdefault(text, []).append(item)
+    found += [("plain", text, about) for text, about in origins.items()]
     return [
-        Remark(KINDS[mark], text, listed([called[id(item)] for item in about], len(rows)))
-        for (mark, text, _), about in terminal.remarks(rows).items()
+        Remark(kind, text, listed([called[id(item)] for item in about], len(rows)))
+        for kind, text, about in found
     ]
 
 
