@@ -26,6 +26,7 @@ from edgegreen.report.html.summary import Word
 from edgegreen.series import Series
 
 HERE = Path(__file__).parent
+SCRIPTS = ("charts.js", "overview.js", "trial.js", "table.js", "start.js")  # in this order, as one
 BINS_MOST, BINS_LEAST, BINS_IN_ALL = 500, 60, 40_000  # of all rows' plots together: 500 rows stay a few MB
 REMARKS_MOST = 20  # that are seen at once
 NO_SERIES = "the series behind this row are not there"
@@ -70,8 +71,7 @@ def render(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Series
     from markupsafe import Markup
 
     entries = _entries(run, rows, series)
-    # Ours and a released library: the only text that is not escaped.
-    scripts = [(HERE / name).read_text("utf-8") for name in ("echarts/echarts.common.min.js", "report.js")]
+    scripts = _scripts() if entries else []
     environment = Environment(
         autoescape=True,
         loader=FileSystemLoader(HERE),
@@ -105,6 +105,13 @@ def render(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Series
         absent=words.ABSENT,
         moments=conditions.MOMENTS,
     )
+
+
+def _scripts() -> list[str]:
+    """A released library, and ours in its own scope: with the style, all the text that is not escaped."""
+    ours = "\n".join((HERE / "js" / name).read_text("utf-8") for name in SCRIPTS)
+    library = (HERE / "echarts" / "echarts.common.min.js").read_text("utf-8")
+    return [library, f'(() => {{\n"use strict";\n{ours}}})();']
 
 
 def _entries(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Series | None]) -> list[Entry]:
