@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from places import REPO
 
-pytest_plugins = ["sshd"]  # an OpenSSH server as a fixture
+pytest_plugins = ["sshd", "browser"]  # an OpenSSH server, a Chromium
 # A shell starts what is in its background with Ctrl-C ignored, and what that starts ignores it as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

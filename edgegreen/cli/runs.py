@@ -66,7 +66,7 @@ def show(
     details.show_rows(rows, terminal.console())
 
 
-@click.command(short_help="Write a run as Markdown, CSV, JSON or JUnit.")
+@click.command(short_help="Write a run as HTML, Markdown, CSV, JSON or JUnit.")
 @click.argument("run")
 @click.option("--format", "-f", "name", type=click.Choice(list(FORMATS)), required=True, help="As what.")
 @click.option(

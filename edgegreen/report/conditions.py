@@ -26,15 +26,23 @@ def table(conditions: Mapping[str, Any]) -> tuple[Table, list[str]]:
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("Conditions", *MOMENTS):
         made.add_column(heading, overflow="fold")
-    untold = []
-    before, during, after = (_mapping(conditions.get(moment)) for moment in MOMENTS)
-    for name, lines in LINES.items():
-        known = [line for line in lines(before, during, after) if any(line[1:])]
-        for label, *cells in known:
-            made.add_row(f"{name} {label}".rstrip(), *cells)
-        if not known:
-            untold.append(name)
+    told, untold = known(conditions)
+    for line in told:
+        made.add_row(*line)
     return made, untold
+
+
+def known(conditions: Mapping[str, Any]) -> tuple[list[Line], list[str]]:
+    """What is known, a line each with its whole name; and the names of what the board does not tell."""
+    told: list[Line] = []
+    untold = []
+    looks = [_mapping(conditions.get(moment)) for moment in MOMENTS]
+    for name, lines in LINES.items():
+        found = [line for line in lines(*looks) if any(line[1:])]
+        told += [(f"{name} {line[0]}".rstrip(), *line[1:]) for line in found]
+        if not found:
+            untold.append(name)
+    return told, untold
 
 
 def notes(conditions: Mapping[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from edgegreen.report.contents import Contents
 
 FORMATS: dict[str, str] = {
+    "html": "edgegreen.report.html",
     "md": "edgegreen.report.markdown",
     "csv": "edgegreen.report.table",
     "json": "edgegreen.report.asjson",

@@ -28,7 +28,7 @@ def show_rows(rows: Sequence[Row], out: Console) -> None:
     for row in rows:
         item = row.measurement
         out.print(Text.assemble((words.trial(item, rows), "bold"), f" on {item.target}"))
-        for name, told in _facts(item).items():
+        for name, told in facts(item).items():
             for number, text in enumerate(told):
                 out.print(note(f"{'' if number else name:<8}", text, ""))
         _show_conditions(item, out)
@@ -47,7 +47,7 @@ def _show_conditions(item: Measurement, out: Console) -> None:
         out.print(note(words.ABSENT, f"not told by this board: {', '.join(untold)}", "dim"))
 
 
-def _facts(item: Measurement) -> dict[str, Iterator[str]]:
+def facts(item: Measurement) -> dict[str, Iterator[str]]:
     """What is no condition, in lines: the verdict, the energy and where it comes from."""
     return {
         "verdict": _verdict(item),

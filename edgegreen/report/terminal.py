@@ -223,7 +223,7 @@ def notes(
         ("✗", f"{', '.join(map(_what, alike))} ({stage}): {error}", "red")
         for (_, stage, error), alike in _by_reason(failures).items()
     ]
-    for (mark, text, style), items in _of_rows(rows).items():
+    for (mark, text, style), items in remarks(rows).items():
         said.append((mark, f"{words.trials(items, rows)}: {text}", style))
     origins = dict.fromkeys(words.replayed(row.measurement) for row in rows)
     said += [("↺", origin, "yellow") for origin in origins if origin]
@@ -248,7 +248,7 @@ def notes(
     return said
 
 
-def _of_rows(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Measurement]]:
+def remarks(rows: Sequence[Row]) -> dict[tuple[str, str, str], list[Measurement]]:
     """Each remark once, with the rows it is about."""
     found: dict[tuple[str, str, str], list[Measurement]] = {}
     for row in rows:

@@ -94,7 +94,7 @@ def test_a_broken_file_is_named_and_the_others_are_listed(empty: Shell) -> None:
         ("show latest --per-hour often", "`inferences_per_hour`: should be a number, or one of continuous"),
         ("show latest --grid -1", "`grid_gco2e_per_kwh`: should be greater than 0"),
         ("report nope -f md", "no run is called `nope`"),
-        ("report latest -f docx", "'docx' is not one of 'md', 'csv'"),
+        ("report latest -f docx", "'docx' is not one of 'html', 'md', 'csv'"),
         ("report latest -f md -o /nowhere/x.md", "--output /nowhere/x.md: no such folder"),
         ("report latest -f md -v nope", "has no variant `nope`"),
         ("runs --limit 0", "Invalid value for '--limit'"),
