@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from edgegreen.cli import deploy, models, runs, search, targets
+from edgegreen.cli import compare, deploy, models, runs, search, targets
 from edgegreen.cli.common import complain
 from edgegreen.errors import EdgegreenError, Interrupted
 
 COMMANDS = (
     deploy.deploy, deploy.convert, models.inspect, models.validate, targets.targets,
-    runs.list_runs, runs.show, models.cache, search.search,
+    runs.list_runs, runs.show, compare.compare, models.cache, search.search,
 )  # fmt: skip
 
 

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import click
 
 from edgegreen.cli.common import BUDGET_MISSED, OK, RECIPE, VARIANT, complain, show_tables
+from edgegreen.cli.compare import exit_code
 from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
+    from edgegreen.against import Source
     from edgegreen.measurement import Run
+    from edgegreen.recipe import Regression
 
 
 @click.command(short_help="Build, run on each target, compare.")
@@ -30,6 +33,11 @@ if TYPE_CHECKING:
     "--resume", metavar="RUN",
     help="Take up a kept run again: what it has measured of the same models stays.",
 )  # fmt: skip
+@click.option(
+    "--against", metavar="RUN|latest|FILE",
+    help="Compare with this run; `latest` is the one of this recipe before this run.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
 @click.option(
@@ -46,6 +54,8 @@ def deploy(
     only: tuple[str, ...],
     retry_invalid: int | None,
     resume: str | None,
+    against: str | None,
+    force: bool,
     dry_run: bool,
     profile: bool,
     json_to: str | None,
@@ -66,14 +76,23 @@ def deploy(
         return
     if json_to not in (None, "-"):
         _check_place(Path(json_to))
-    from edgegreen import runs, session
+    from edgegreen import runs, series, session
+    from edgegreen.against import Source
     from edgegreen.report.progress import progress
 
     earlier = runs.load(resume) if resume else None
+    other = None
+    if against:  # before any work, as everything that may be wrong with the arguments
+        other = Source.of(against, recipe=plan.recipe.name, before=earlier.run_id if earlier else None)
     with progress(terminal.console(stderr=True)) as shown:
         one = session.Session(plan, shown, earlier)
         run = one.run()
     code = _present(run, json_to, profiled=profile)
+    if other and run.results:
+        mine = Source(run, series.folder_of(one.file))
+        code = max(
+            code, _show_against(other, mine, plan.recipe.regression, stderr=json_to == "-", force=force)
+        )
     if one.not_kept:
         complain(one.not_kept)
         code = max(code, one.not_kept.exit_code)
@@ -120,6 +139,21 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
             _write(Path(json_to), run.to_json() + "\n")
     codes = [failure.exit_code for failure in run.failures]
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
+
+
+def _show_against(before: Source, after: Source, limits: Regression, *, stderr: bool, force: bool) -> int:
+    """Print how the run compares with the other one; the exit code that this deserves."""
+    from edgegreen import against
+    from edgegreen.report import against as table
+    from edgegreen.report import terminal
+
+    try:
+        found = against.compare(before, after, limits, force=force)
+    except InputError as error:
+        complain(error)
+        return error.exit_code
+    table.show(found, terminal.console(stderr=stderr))
+    return exit_code(found)
 
 
 def _check_place(path: Path) -> None:
