@@ -1,4 +1,4 @@
-"""One run against another: per trial how much faster and leaner, how surely, in plain words. Reads, shows nothing.
+"""One run against another: per trial how much faster and leaner, and how surely. Shows nothing.
 
 Compared is the run after with the run before: a ratio of 0.9 is a tenth less than before.
 """
@@ -26,8 +26,8 @@ EMULATED = "an emulated board has no speed and no energy to compare"
 class Compared(Record):
     """A trial in both runs. A change is None where there is none to tell; the notes say why.
 
-    `doubts` say why a reading of either is not to
-    be trusted. `compared` is False where `differences` forbid it; `missed` are the limits on a regression not kept to.
+    `doubts` say why a reading of either is not to be trusted. `compared` is False where `differences` forbid
+    it. `missed` are the limits on a regression that are not kept to.
     """
 
     variant: str
@@ -178,7 +178,7 @@ def _compared(pair: Pair, before: Source, after: Source, limits: Regression, *, 
     if not made.compared:
         return made
     over = _over(made, limits, higher_is_better=after.run.higher_is_better)
-    return made.model_copy(update={"missed": tuple(over)})
+    return made.model_copy(update={"missed": tuple(over), "notes": (*notes, *_unseen(made, limits))})
 
 
 def _doubts(pair: Pair) -> list[str]:
@@ -191,22 +191,34 @@ def _doubts(pair: Pair) -> list[str]:
     ]
 
 
+def _unseen(one: Compared, limits: Regression) -> Iterator[str]:
+    """Where a rise beyond its limit would probably not have been seen."""
+    for what, change, limit in _of_speed(one, limits):
+        if limit is not None and change and change.word == "no difference seen" and change.detectable > limit:
+            least, allowed = f"{100 * change.detectable:.2g} %", f"the limit is {100 * limit:.3g} %"
+            yield f"{what}: less than {least} would hardly be seen, and {allowed}: measure longer"
+
+
+def _of_speed(one: Compared, limits: Regression) -> tuple[tuple[str, Change | None, float | None], ...]:
+    return ("p50", one.latency, limits.slower_max), ("energy", one.energy, limits.energy_more_max)
+
+
 def _over(one: Compared, limits: Regression, *, higher_is_better: bool) -> Iterator[str]:
     """The limits that are not kept to, in words.
 
     An absent reading keeps to none, nor does one that is not to be trusted. More than a limit counts where
     the change is one that is seen at all.
     """
-    of_speed = (("p50", one.latency, limits.slower_max), ("energy", one.energy, limits.energy_more_max))
-    for what, change, limit in of_speed:
+    for what, change, limit in _of_speed(one, limits):
         if limit is None or EMULATED in one.notes:
             continue
+        allowed = f"the limit is {100 * limit:+.3g} %"
         if change is None:
-            yield f"{what} was not compared, and the limit is {limit:+.1%}"
+            yield f"{what} was not compared, and {allowed}"
         elif change.word == "not to be trusted":
-            yield f"{what} is not to be trusted, and the limit is {limit:+.1%}"
+            yield f"{what} is not to be trusted, and {allowed}"
         elif change.word in ("slower", "more") and change.ratio - 1 > limit:
-            yield f"{what} {change.ratio - 1:+.1%}, and the limit is {limit:+.1%}"
+            yield f"{what} {100 * (change.ratio - 1):+.3g} %, and {allowed}"
     if limits.accuracy_drop_max is None:
         return
     if one.accuracy_change is None:

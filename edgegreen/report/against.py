@@ -19,6 +19,7 @@ from edgegreen.report.terminal import note
 STYLES = {"faster": "green", "less": "green", "slower": "red", "more": "red", "not to be trusted": "yellow"}
 NAME_WIDTH = 24
 EXPLAINED = "ratio: now over before, with its 95 % interval; seen from: the least change seen 8 times in 10"
+NOISE = "the interval knows the noise within each run, not what differs from one start to the next"
 UNCHANGED = "sizes and accuracies without a line are as before, or not known of both runs"
 
 
@@ -39,6 +40,7 @@ def show(found: Against, out: Console) -> None:
         if names:
             out.print(note(words.ABSENT, f"in {run.run_id} only: {names}", "dim"))
     out.print(note("·", EXPLAINED, "dim"))
+    out.print(note("·", NOISE, "dim"))
     out.print(note("·", UNCHANGED, "dim"))
 
 

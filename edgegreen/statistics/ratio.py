@@ -21,7 +21,7 @@ FEWEST = 50  # calls in either series; of fewer a bootstrap says little
 SHORTEST_BLOCK = 5  # calls
 BLOCKS = 12  # of a series; with more and shorter ones, intervals are too narrow where neighbours are alike
 PIECES = 20 * BLOCKS  # a block begins at any of these
-LEVELS = 2001  # at which counts are kept; most of them near the median
+LEVELS = 1001  # at which counts are kept; most of them near the median
 DRAWS = 2000
 POWER = 0.8  # the chance at which a change counts as detectable
 
