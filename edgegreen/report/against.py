@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rich.console import Console
+from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
@@ -17,7 +18,8 @@ from edgegreen.report import fitting, words
 from edgegreen.report.terminal import note
 
 STYLES = {"faster": "green", "less": "green", "slower": "red", "more": "red", "not to be trusted": "yellow"}
-NAME_WIDTH = 24
+HEADINGS = ("Variant", "Reading", "Ratio", "", "Seen from")
+NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)
 EXPLAINED = "ratio: now over before, with its 95 % interval; seen from: the least change seen 8 times in 10"
 NOISE = "the interval knows the noise within each run, not what differs from one start to the next"
 UNCHANGED = "sizes and accuracies without a line are as before, or not known of both runs"
@@ -31,7 +33,7 @@ def show(found: Against, out: Console) -> None:
         mine = [one for one in found.trials if one.target == target]
         out.print()
         out.print(Text(target, style="bold"))
-        out.print(_table(mine))
+        out.print(_fitted(mine, out))
         for mark, text, style in _notes(mine):
             out.print(note(mark, text, style))
     out.print()
@@ -49,23 +51,33 @@ def _heading(which: str, side: Side) -> Text:
     return Text.assemble((f"{which:<7}", "dim"), (side.run_id, "bold"), f"  {side.recipe} · {when}")
 
 
-def _table(trials: Sequence[Compared]) -> Table:
+def _fitted(trials: Sequence[Compared], out: Console) -> Table:
+    """The first table that fits: names are cut, and then the last column goes."""
+    for headings in (HEADINGS, HEADINGS[:-1]):
+        for name_width in NAME_WIDTHS:
+            made = _table(trials, headings, name_width)
+            if Width.get(out, out.options.update(width=1000), made).maximum <= out.width:
+                return made
+    return made
+
+
+def _table(trials: Sequence[Compared], headings: Sequence[str], name_width: int) -> Table:
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in ("Variant", "Reading", "Ratio", "", "Seen from"):
+    for heading in headings:
         made.add_column(heading, no_wrap=True, justify="right" if heading == "Seen from" else "left")
     for one in trials:
-        name: Text | str = _name(one, trials)
+        name: Text | str = _name(one, trials, name_width)
         for cells in _readings(one):
-            made.add_row(name, *cells)
+            made.add_row(name, *cells[: len(headings) - 1])
             name = ""
     return made
 
 
-def _name(one: Compared, among: Sequence[Compared]) -> Text:
+def _name(one: Compared, among: Sequence[Compared], width: int) -> Text:
     marks = [(" !", "bold red")] * bool(one.missed)
     marks += [(" ?", "bold yellow")] * (not one.trusted)
     marks += [(" ≠", "bold yellow")] * (not one.compared)
-    return Text.assemble(fitting.cut(_called(one, among), NAME_WIDTH - 2 * len(marks)), *marks)
+    return Text.assemble(fitting.cut(_called(one, among), width - 2 * len(marks)), *marks)
 
 
 def _called(one: Compared, among: Sequence[Compared]) -> str:
