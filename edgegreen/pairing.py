@@ -6,9 +6,8 @@ What tells them apart is where and how they ran. The model is not of it: that is
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from edgegreen.measurement import Measurement, Record
 
@@ -49,21 +48,22 @@ class Pairing:
     only_after: tuple[Measurement, ...]
 
 
-# What makes trials the same, the strictest first. A looser key is for variants that no stricter one paired.
-KEYS: tuple[Key, ...] = (
+# What makes trials the same, the strictest first.
+EXACT: tuple[Key, ...] = (
     lambda m: (m.variant, m.target, m.threads, m.tuning, m.runtime.name),
     lambda m: (m.variant, m.target, m.threads, m.tuning),
-    lambda m: (m.variant, m.target),
-    lambda m: (m.variant, m.threads, m.tuning),
-    lambda m: m.variant,
 )
+# The same for runs that have no target in common.
+ACROSS_TARGETS: tuple[Key, ...] = (lambda m: (m.variant, m.threads, m.tuning), lambda m: m.variant)
 
 
 def pairs(before: Sequence[Measurement], after: Sequence[Measurement]) -> Pairing:
     """The trials of two runs, each paired with the one that it is most like, where only one is."""
     found: dict[int, int] = {}  # index after → index before
-    for number, key in enumerate(KEYS):
-        settled = {_of_variant(after[index]) for index in found} if number > 1 else set()
+    for key in (*EXACT, _variant_on_target, *ACROSS_TARGETS):
+        if key in ACROSS_TARGETS and found:
+            break
+        settled = set() if key in EXACT else {_variant_on_target(after[index]) for index in found}
         ours = _alone(after, key, taken=found.keys(), settled=settled)
         theirs = _alone(before, key, taken=found.values(), settled=settled)
         found |= {index: theirs[value] for value, index in ours.items() if value in theirs}
@@ -74,17 +74,18 @@ def pairs(before: Sequence[Measurement], after: Sequence[Measurement]) -> Pairin
     )
 
 
-def _of_variant(item: Measurement) -> tuple[str, str]:
+def _variant_on_target(item: Measurement) -> tuple[str, str]:
+    """The looser key, for a variant that has no exact pair."""
     return item.variant, item.target
 
 
 def _alone(
-    items: Sequence[Measurement], key: Key, *, taken: Any, settled: set[tuple[str, str]]
+    items: Sequence[Measurement], key: Key, *, taken: Collection[int], settled: Collection[Hashable]
 ) -> dict[Hashable, int]:
     """Of the trials that are still free: those that have their key to themselves."""
     found: dict[Hashable, list[int]] = defaultdict(list)
     for index, item in enumerate(items):
-        if index not in taken and _of_variant(item) not in settled:
+        if index not in taken and _variant_on_target(item) not in settled:
             found[key(item)].append(index)
     return {value: indices[0] for value, indices in found.items() if len(indices) == 1}
 

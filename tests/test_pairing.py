@@ -35,6 +35,12 @@ def test_what_is_the_only_one_is_paired_whatever_differs() -> None:
     assert paired([measurement()], [tuned]) == [(0, 0)]
 
 
+def test_another_target_is_no_stand_in_where_one_is_in_both() -> None:
+    before = [measurement(target="pi4"), measurement(target="pi5")]
+    after = [measurement(target="pi5"), measurement(target="orin")]
+    assert paired(before, after) == [(1, 0)]
+
+
 def test_nothing_is_guessed_where_several_fit() -> None:
     before = [measurement(threads=1), measurement(threads=2)]
     assert paired(before, [measurement(threads=4)]) == []

@@ -67,6 +67,8 @@ def deploy(
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
 
+    if force and not against:
+        raise InputError("--force goes with --against only")
     plan = prepare(recipe, targets, only, retry_invalid=retry_invalid, record_to=record)
     plan = replace(plan, profile=profile)
     for remark in plan.remarks:

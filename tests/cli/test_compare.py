@@ -69,6 +69,11 @@ def test_a_run_that_is_not_there() -> None:
     assert "no run is called `20990101`" in done.stderr
 
 
+def test_force_alone_means_nothing() -> None:
+    done = CliRunner().invoke(cli, ["deploy", "recipe.yaml", "--force"])
+    assert (done.exit_code, "--force goes with --against" in done.stderr) == (2, True)
+
+
 def test_deploy_against_the_run_before(shell: Shell) -> None:
     recipe = shell.recipe(variants="{fp32: {format: tflite, precision: fp32}}")
     first = shell.run("deploy", recipe, "--against", "latest")
