@@ -134,9 +134,20 @@ def _medians(series: Floats, random: np.random.Generator) -> tuple[Floats, int]:
     length = max(pieces // BLOCKS, SHORTEST_BLOCK)
     count = round(pieces / length)
     starts = (np.arange(pieces)[:, None] + np.arange(length)) % pieces
-    blocks = below[starts].sum(axis=1).astype(np.float64)
-    times = random.multinomial(count, np.full(pieces, 1 / pieces), size=DRAWS)
-    drawn = times @ blocks
-    half = drawn[:, -1:] / 2
-    lower, upper = (levels[np.argmax(enough, axis=1)] for enough in (drawn >= half, drawn > half))
+    blocks = below[starts].sum(axis=1)
+    chosen = random.integers(pieces, size=(DRAWS, count))
+    half = blocks[chosen, -1].sum(axis=1) / 2
+    lower = levels[_reaching(np.ceil(half), blocks, chosen)]
+    upper = levels[_reaching(np.floor(half) + 1, blocks, chosen)]
     return np.log((lower + upper) / 2), count
+
+
+def _reaching(wanted: Floats, blocks: NDArray[np.int64], chosen: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each resample the first level with so many calls at or below it; bisection, all at once."""
+    low = np.zeros(len(chosen), np.int64)
+    high = np.full(len(chosen), blocks.shape[1] - 1)
+    while (low < high).any():
+        middle = (low + high) // 2
+        reached = blocks[chosen, middle[:, None]].sum(axis=1) >= wanted
+        low, high = np.where(reached, low, middle + 1), np.where(reached, middle, high)
+    return low
