@@ -252,6 +252,17 @@ class Budgets(Limits):
         return {name: own.model_dump(exclude_unset=True) for name, own in targets.items()}
 
 
+class Regression(Frozen):
+    """How much worse than in the run of `deploy --against` a trial may be; more makes the exit code 1."""
+
+    slower_max: Annotated[float, Field(ge=0)] | None = None
+    """Largest rise of p50, as a share: 0.05 is 5 %."""
+    energy_more_max: Annotated[float, Field(ge=0)] | None = None
+    """Largest rise of the energy of an inference, as a share."""
+    accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
+    """Largest loss against that run, in the metric's own unit (0.01 = one point)."""
+
+
 class Footprint(Frozen):
     """How the model will be used, and on what: from energy to battery life and carbon dioxide."""
 
@@ -324,6 +335,7 @@ class Recipe(Frozen):
     baseline: Name | None = None
     """The variant others are compared with; the first one when left out."""
     budgets: Budgets = Budgets()
+    regression: Regression = Regression()
     footprint: Footprint | None = None
     search: Search = Search()
 

@@ -62,6 +62,24 @@ def find(ref: str) -> Path:
     return fitting[0]
 
 
+def latest_of(recipe: str, before: str | None = None) -> Path:
+    """The file of the newest run of a recipe that measured something; of those begun before run `before`.
+
+    Runs that cannot be read are passed over. Raises InputError when there is none.
+    """
+    for path in _files():
+        if before is None or path.stem < before:
+            try:
+                run = read(path)
+            except InputError:
+                continue
+            if run.recipe == recipe and run.results:
+                return path
+    raise InputError(
+        f"no earlier run of recipe `{recipe}` is kept in {folder()}", hint="the first one has none before it"
+    )
+
+
 def read(path: Path) -> Run:
     """The run in a file. Raises InputError when it cannot be read or is none."""
     try:

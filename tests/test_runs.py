@@ -179,3 +179,17 @@ class TestParts:
         assert caught.value.hint == "it has pi, x86"
         with pytest.raises(InputError, match="has no variant `c`"):
             self.part((), ("c",))
+
+
+@pytest.mark.usefixtures("three")
+def test_the_latest_of_a_recipe() -> None:
+    empty = run().model_copy(update={"run_id": "20261123-040000-cccccc"})
+    keep(empty.run_id, empty.to_json())
+    other = run(measurement()).model_copy(update={"recipe": "digits"})
+    keep("20261123-050000-dddddd", other.to_json())
+    keep("20261123-060000-eeeeee", "no run")
+    latest = runs.latest_of("keyword-spotting")
+    assert latest.stem == THIRD
+    assert runs.latest_of("keyword-spotting", before=THIRD).stem == SECOND
+    with pytest.raises(InputError, match="no earlier run of recipe `keyword-spotting`"):
+        runs.latest_of("keyword-spotting", before=FIRST)

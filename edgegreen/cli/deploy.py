@@ -19,10 +19,13 @@ from edgegreen.cli.common import (
     show_tables,
     write,
 )  # fmt: skip
+from edgegreen.cli.compare import exit_code
 from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
+    from edgegreen.against import Source
     from edgegreen.measurement import Run
+    from edgegreen.recipe import Regression
 
 
 @click.command(short_help="Build, run on each target, compare.")
@@ -40,6 +43,11 @@ if TYPE_CHECKING:
     "--resume", metavar="RUN",
     help="Take up a kept run again: what it has measured of the same models stays.",
 )  # fmt: skip
+@click.option(
+    "--against", metavar="RUN|latest|FILE",
+    help="Compare with this run; `latest` is the one of this recipe before this run.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
 @click.option(
@@ -56,6 +64,8 @@ def deploy(
     only: tuple[str, ...],
     retry_invalid: int | None,
     resume: str | None,
+    against: str | None,
+    force: bool,
     dry_run: bool,
     profile: bool,
     json_to: str | None,
@@ -67,6 +77,8 @@ def deploy(
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
 
+    if force and not against:
+        raise InputError("--force goes with --against only")
     plan = prepare(recipe, targets, only, retry_invalid=retry_invalid, record_to=record)
     plan = replace(plan, profile=profile)
     for remark in plan.remarks:
@@ -77,16 +89,25 @@ def deploy(
     if json_to not in (None, "-"):
         check_place("--json", Path(json_to))
     from edgegreen import runs, series, session
+    from edgegreen.against import Source
     from edgegreen.report import github
     from edgegreen.report.progress import progress
 
     earlier = runs.load(resume) if resume else None
+    other = None
+    if against:  # before any work, as everything that may be wrong with the arguments
+        other = Source.of(against, recipe=plan.recipe.name, before=earlier.run_id if earlier else None)
     with progress(terminal.console(stderr=True)) as shown:
         one = session.Session(plan, shown, earlier)
         run = one.run()
     code = _present(run, json_to, profiled=profile)
     if github.is_here(os.environ):
         _tell_github(run, series.folder_of(one.file))
+    if other and run.results:
+        mine = Source(run, series.folder_of(one.file))
+        code = max(
+            code, _show_against(other, mine, plan.recipe.regression, stderr=json_to == "-", force=force)
+        )
     if one.not_kept:
         complain(one.not_kept)
         code = max(code, one.not_kept.exit_code)
@@ -133,6 +154,21 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
             write(Path(json_to), run.to_json() + "\n")
     codes = [failure.exit_code for failure in run.failures]
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
+
+
+def _show_against(before: Source, after: Source, limits: Regression, *, stderr: bool, force: bool) -> int:
+    """Print how the run compares with the other one; the exit code that this deserves."""
+    from edgegreen import against
+    from edgegreen.report import against as table
+    from edgegreen.report import terminal
+
+    try:
+        found = against.compare(before, after, limits, force=force)
+    except InputError as error:
+        complain(error)
+        return error.exit_code
+    table.show(found, terminal.console(stderr=stderr))
+    return exit_code(found)
 
 
 def _tell_github(run: Run, series: Path) -> None:

@@ -78,10 +78,7 @@ def verdict(run: Run, rows: Sequence[Row]) -> Word:
         (run.failures, Word("bad", f"Incomplete: {words.count(run.failures, 'trial')} failed, {n} measured")),
         (doubtful, Word("doubt", f"{doubtful} of {n} {are} not to be trusted")),
         (emulated, Word("doubt", "Measured on emulated boards only: the speeds are those of no board")),
-        (
-            any(wanted(run.budgets.on(row.measurement.target)) for row in rows),
-            Word("good", f"Within budget: {of_all}{n}"),
-        ),
+        (limited, Word("good", f"Within budget: {of_all}{n}")),
     )
     otherwise = Word("good", f"Measured: {n}; the recipe sets no budgets")
     return next((word for is_so, word in said if is_so), otherwise)
@@ -93,9 +90,8 @@ def status(row: Row, budgets: Budgets) -> tuple[Word, ...]:
     found = [Word("bad", "over budget")] * bool(row.missed)
     found += [Word("doubt", "not to be trusted")] * (item.verdict != "valid")
     found += [Word("doubt", "emulated")] * item.emulated
-    found = found or [
-        Word("good", "within budget" if wanted(budgets.on(row.measurement.target)) else "valid")
-    ]
+    limited = wanted(budgets.on(item.target))
+    found = found or [Word("good", "within budget" if limited else "valid")]
     return (*found, *[Word("plain", "replayed")] * (words.replayed(item) is not None))
 
 

@@ -1,0 +1,53 @@
+"""`compare`, and what `deploy --against` shares with it."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from edgegreen.cli.common import BUDGET_MISSED, OK, complain
+from edgegreen.errors import InputError
+
+if TYPE_CHECKING:
+    from edgegreen.against import Against
+
+
+@click.command(short_help="Compare two runs: faster, slower, or no difference seen.")
+@click.argument("before")
+@click.argument("after")
+@click.option("--force", is_flag=True, help="Also compare trials that differ in board, runtime or settings.")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def compare(before: str, after: str, *, force: bool, as_json: bool) -> None:
+    """Compare the run AFTER with the run BEFORE, trial by trial: ratios with 95 % intervals, in plain words.
+
+    Each is a run's id or the beginning of one, `latest`, or a JSON file. Trials that ran on another board,
+    with another runtime or under other settings are named, and not compared (exit code 2) without --force.
+    """
+    from edgegreen import against
+    from edgegreen.report import against as table
+    from edgegreen.report import terminal
+
+    found = against.compare(against.Source.of(before), against.Source.of(after), force=force)
+    if as_json:
+        click.echo(found.to_json())
+    else:
+        table.show(found, terminal.console())
+    sys.exit(exit_code(found))
+
+
+def exit_code(found: Against) -> int:
+    """2 where trials were not compared, and says so; 1 where a limit is not kept to; else 0."""
+    if found.withheld:
+        withheld = [one for one in found.trials if not one.compared]
+        named = dict.fromkeys(difference.what for one in withheld for difference in one.differences)
+        complain(
+            InputError(
+                f"{len(withheld)} of {len(found.trials)} trials not compared: "
+                f"they differ in {', '.join(named)}",
+                hint="--force compares them all the same",
+            )
+        )
+        return InputError.exit_code
+    return BUDGET_MISSED if found.missed else OK

@@ -1,0 +1,136 @@
+"""Two runs compared, as a person reads them: a line for each reading of each trial, remarks below.
+
+Marks are those of the other tables: `!` over a limit, `?` not to be trusted; and `≠` not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.console import Console
+from rich.measure import Measurement as Width
+from rich.table import Table
+from rich.text import Text
+
+from edgegreen.against import Against, Compared, Side
+from edgegreen.changes import Change
+from edgegreen.report import fitting, words
+from edgegreen.report.terminal import note
+
+STYLES = {"faster": "green", "less": "green", "slower": "red", "more": "red", "not to be trusted": "yellow"}
+HEADINGS = ("Variant", "Reading", "Ratio", "", "Seen from")
+NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)
+EXPLAINED = "ratio: now over before, with its 95 % interval; seen from: the least change seen 8 times in 10"
+NOISE = "the interval knows the noise within each run, not what differs from one start to the next"
+UNCHANGED = "sizes and accuracies without a line are as before, or not known of both runs"
+
+
+def show(found: Against, out: Console) -> None:
+    """Print the whole comparison."""
+    out.print(_heading("before", found.before))
+    out.print(_heading("now", found.after))
+    for target in dict.fromkeys(one.target for one in found.trials):
+        mine = [one for one in found.trials if one.target == target]
+        out.print()
+        out.print(Text(target, style="bold"))
+        out.print(_fitted(mine, out))
+        for mark, text, style in _notes(mine):
+            out.print(note(mark, text, style))
+    out.print()
+    for run, absent in ((found.before, found.only_before), (found.after, found.only_after)):
+        names = ", ".join(dict.fromkeys(f"{one.variant} on {one.target}" for one in absent))
+        if names:
+            out.print(note(words.ABSENT, f"in {run.run_id} only: {names}", "dim"))
+    out.print(note("·", EXPLAINED, "dim"))
+    out.print(note("·", NOISE, "dim"))
+    out.print(note("·", UNCHANGED, "dim"))
+
+
+def _heading(which: str, side: Side) -> Text:
+    when = f"{side.started_at:%Y-%m-%d %H:%M} UTC"
+    return Text.assemble((f"{which:<7}", "dim"), (side.run_id, "bold"), f"  {side.recipe} · {when}")
+
+
+def _fitted(trials: Sequence[Compared], out: Console) -> Table:
+    """The first table that fits: names are cut, and then the last column goes."""
+    for headings in (HEADINGS, HEADINGS[:-1]):
+        for name_width in NAME_WIDTHS:
+            made = _table(trials, headings, name_width)
+            if Width.get(out, out.options.update(width=1000), made).maximum <= out.width:
+                return made
+    return made
+
+
+def _table(trials: Sequence[Compared], headings: Sequence[str], name_width: int) -> Table:
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    for heading in headings:
+        made.add_column(heading, no_wrap=True, justify="right" if heading == "Seen from" else "left")
+    for one in trials:
+        name: Text | str = _name(one, trials, name_width)
+        for cells in _readings(one):
+            made.add_row(name, *cells[: len(headings) - 1])
+            name = ""
+    return made
+
+
+def _name(one: Compared, among: Sequence[Compared], width: int) -> Text:
+    marks = [(" !", "bold red")] * bool(one.missed)
+    marks += [(" ?", "bold yellow")] * (not one.trusted)
+    marks += [(" ≠", "bold yellow")] * (not one.compared)
+    return Text.assemble(fitting.cut(_called(one, among), width - 2 * len(marks)), *marks)
+
+
+def _called(one: Compared, among: Sequence[Compared]) -> str:
+    """The variant, and what tells it from its twins."""
+    twins = [other for other in among if other.variant == one.variant]
+    parts = [one.variant]
+    if len({twin.runtime for twin in twins}) > 1:
+        parts.append(one.runtime)
+    if len({twin.threads for twin in twins}) > 1:
+        parts.append(f"{one.threads} thread" + "s" * (one.threads > 1))
+    if one.tuning and len({twin.tuning for twin in twins}) > 1:
+        parts.append(str(one.tuning))
+    return ", ".join(parts)
+
+
+def _readings(one: Compared) -> Iterator[tuple[Text | str, ...]]:
+    """A line each: latency always, energy where there is one, size and accuracy where they changed."""
+    yield "p50", *_cells(one.latency)
+    if one.energy:
+        yield "energy", *_cells(one.energy)
+    if one.size_change_bytes:
+        sign = "+" if one.size_change_bytes > 0 else "−"
+        yield "size", f"{sign}{words.size(abs(one.size_change_bytes))}", "", ""
+    if one.accuracy_change:
+        share = one.metric in words.SHARES
+        change = f"{100 * one.accuracy_change:+.2f} points" if share else f"{one.accuracy_change:+.3g}"
+        yield one.metric or "accuracy", change.replace("-", "−"), "", ""
+
+
+def _cells(change: Change | None) -> tuple[Text | str, str | Text, str | Text]:
+    if change is None:
+        return Text(words.ABSENT, style="dim"), Text("not compared", style="dim"), ""
+    low, high = change.ci95
+    ratio = f"{_figure(change.ratio)} ({_figure(low)}…{_figure(high)})"
+    return ratio, Text(change.word, style=STYLES.get(change.word, "")), f"{100 * change.detectable:.2g} %"
+
+
+def _figure(ratio: float) -> str:
+    """Three decimals near 1, where they matter."""
+    return f"{ratio:.3f}" if 0.1 <= ratio < 10 else words.number(ratio)
+
+
+def _notes(trials: Sequence[Compared]) -> Iterator[tuple[str, str, str]]:
+    """Each remark once, with the trials it is about."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for one in trials:
+        said = [("!", text, "red") for text in one.missed]
+        said += [("~" if one.compared else "≠", str(text), "yellow") for text in one.differences]
+        said += [("?", text, "yellow") for text in one.doubts]
+        said += [("·", text, "dim") for text in one.notes]
+        for remark in said:
+            found.setdefault(remark, []).append(_called(one, trials))
+    for (mark, text, style), names in found.items():
+        joint = "; " if any("," in name for name in names) else ", "
+        who = "all" if len(names) == len(trials) > 1 else joint.join(names)
+        yield mark, f"{who}: {text}", style

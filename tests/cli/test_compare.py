@@ -1,0 +1,95 @@
+"""`compare` and `deploy --against`: which runs, where it is printed, exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from builders import measurement, run
+from click.testing import CliRunner, Result
+
+from cli.harness import Shell
+from edgegreen import runs
+from edgegreen.cli import cli
+from edgegreen.measurement import Measurement
+
+BEFORE, AFTER = "20261121-040000-aaaaaa", "20261122-040000-bbbbbb"
+
+
+def keep(run_id: str, item: Measurement) -> None:
+    runs.folder().mkdir(parents=True, exist_ok=True)
+    of = run(item).model_copy(update={"run_id": run_id})
+    (runs.folder() / f"{run_id}.json").write_text(of.to_json())
+
+
+@pytest.fixture(autouse=True)
+def two_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEGREEN_HOME", str(tmp_path / "compared"))
+    keep(BEFORE, measurement(p50=1.0))
+    keep(AFTER, measurement(p50=0.8))
+
+
+def compare(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, ["compare", *arguments])
+
+
+def test_by_names_as_other_commands_take_them() -> None:
+    done = compare("20261121", "latest")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"before {BEFORE}  keyword-spotting · 2026-11-22 04:00 UTC\nnow    {AFTER}")
+    assert "faster" in done.stdout
+    assert "slower" in compare(AFTER, str(runs.folder() / f"{BEFORE}.json")).stdout
+
+
+def test_json() -> None:
+    done = compare(BEFORE, AFTER, "--json")
+    found = json.loads(done.stdout)
+    assert (found["before"]["run_id"], found["after"]["run_id"]) == (BEFORE, AFTER)
+    assert found["trials"][0]["latency"]["ratio"] == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_what_differs_needs_force(*, as_json: bool) -> None:
+    keep(AFTER, measurement(p50=0.8, threads=4))
+    more = ["--json"] * as_json
+    done = compare(BEFORE, AFTER, *more)
+    assert done.exit_code == 2
+    assert "error: 1 of 1 trials not compared: they differ in threads" in done.stderr
+    assert "--force" in done.stderr
+    assert "faster" not in done.stdout
+    forced = compare(BEFORE, AFTER, "--force", *more)
+    assert (forced.exit_code, forced.stderr) == (0, "")
+    assert "faster" in forced.stdout
+
+
+def test_a_run_that_is_not_there() -> None:
+    done = compare(BEFORE, "20990101")
+    assert done.exit_code == 2
+    assert "no run is called `20990101`" in done.stderr
+
+
+def test_force_alone_means_nothing() -> None:
+    done = CliRunner().invoke(cli, ["deploy", "recipe.yaml", "--force"])
+    assert (done.exit_code, "--force goes with --against" in done.stderr) == (2, True)
+
+
+def test_deploy_against_the_run_before(shell: Shell) -> None:
+    recipe = shell.recipe(variants="{fp32: {format: tflite, precision: fp32}}")
+    first = shell.run("deploy", recipe, "--against", "latest")
+    assert first.code == 2
+    assert "no earlier run of recipe `digits` is kept" in first.err
+    assert shell.runs == []
+    shell.run("deploy", recipe)
+    strict = shell.recipe(
+        variants="{fp32: {format: tflite, precision: fp32}}",
+        regression="{slower_max: 1000, energy_more_max: 1}",
+    )
+    done = shell.run("deploy", strict, "--against", "latest", "--json", "run.json")
+    assert done.code == 1
+    before, after = (one["run_id"] for one in shell.runs)
+    table, below = done.out.split(f"before {before}  digits")
+    assert "98." in table
+    assert f"now    {after}  digits" in below
+    assert "energy was not compared, and the limit is +100 %" in below
+    assert json.loads((shell.folder / "run.json").read_text())["run_id"] == after

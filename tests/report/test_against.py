@@ -1,0 +1,88 @@
+"""Two runs compared, as printed: plain words, whole lines at 80 columns and fewer, every mark explained."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+from builders import accuracy, measurement, metered, run
+from rich.cells import cell_len
+from rich.console import Console
+
+from edgegreen import against
+from edgegreen.against import Source
+from edgegreen.measurement import Measurement
+from edgegreen.recipe import Regression
+from edgegreen.report import against as table
+
+
+def shown(
+    before: Measurement,
+    after: Measurement,
+    *more: Measurement,
+    width: int = 80,
+    limits: Regression | None = None,
+    force: bool = False,
+) -> str:
+    out = io.StringIO()
+    nowhere = Path("/nowhere")
+    sides = Source(run(before), nowhere), Source(run(after, *more), nowhere)
+    found = against.compare(*sides, limits, force=force)
+    table.show(found, Console(file=out, width=width, highlight=False))
+    return out.getvalue()
+
+
+def lines(text: str) -> dict[str, list[str]]:
+    """The cells of each reading's line."""
+    found = (re.split(r"\s{2,}", line.strip()) for line in text.splitlines())
+    return {cells[-4] if len(cells) > 3 else cells[0]: cells for cells in found if len(cells) > 1}
+
+
+def test_a_line_a_reading_in_plain_words() -> None:
+    text = shown(
+        metered(mj=4.0, ips=100, accuracy=accuracy(0.902), size_bytes=53_168),
+        metered(mj=3.0, ips=120, accuracy=accuracy(0.899), size_bytes=51_000),
+    )
+    found = lines(text)
+    assert found["p50"] == ["int8-tflite", "p50", "0.833 (0.822…0.845)", "faster", "2 %"]
+    assert found["energy"] == ["energy", "0.750 (0.689…0.814)", "less", "13 %"]
+    assert found["size"] == ["size", "−2.17 kB"]
+    assert found["top1"] == ["top1", "−0.30 points"]
+    assert "by the intervals of both medians" in text
+
+
+def test_what_did_not_change_has_no_line() -> None:
+    text = shown(measurement(), measurement())
+    assert "no difference seen" in text
+    assert not {"size", "top1", "energy"} & set(lines(text))
+
+
+def test_marks_and_remarks() -> None:
+    hot = measurement(p50=1.5, verdict="invalid", reasons=("throttled while the model ran",))
+    text = shown(measurement(), hot, measurement("fp32"), limits=Regression(slower_max=0.05))
+    assert "int8-tflite ! ?  p50" in text
+    assert "not to be trusted" in text
+    assert "slower" not in text
+    assert "? int8-tflite: now, throttled while the model ran" in text
+    assert "! int8-tflite: p50 is not to be trusted, and the limit is +5 %" in text
+    assert "only: fp32 on pi5" in text
+
+
+def test_what_differs_is_named_and_not_compared() -> None:
+    newer = measurement(p50=0.5, runtime=("litert", "2.4.0", "XNNPACK"))
+    named = "int8-tflite: runtime: litert 2.3.0 + XNNPACK → litert 2.4.0 + XNNPACK"
+    text = shown(measurement(), newer)
+    assert "int8-tflite ≠  p50      –      not compared" in text
+    assert f"≠ {named}" in text
+    text = shown(measurement(), newer, force=True)
+    assert "faster" in text
+    assert f"~ {named}" in text
+
+
+def test_no_line_is_too_long_and_no_figure_is_cut() -> None:
+    name = "int8-openvino-pruned-clustered-with-a-long-name"
+    for width in (60, 80, 100):
+        text = shown(metered(name), metered(name, mj=3.0), width=width)
+        assert max(map(cell_len, text.splitlines())) <= width
+        assert re.search(r"0\.750 \(0\.\d{3}…0\.\d{3}\)  less", text)
