@@ -50,6 +50,8 @@ function scatter(id, x, y, size) {
             ...(y.key === "accuracy" ? {} : wide(rows.map((row) => row[y.key]))),
           }),
           nameGap: 46,
+          // Nothing is right more often than always.
+          ...(y.name.endsWith("(%)") ? { max: (range) => (range.max > 90 ? 100 : null) } : {}),
         },
         series: shown.map((target, at) => {
           const colour = palette.lines[targets.indexOf(target) % palette.lines.length];
