@@ -123,9 +123,8 @@ def _layer_cells(layer: LayerCost) -> Iterator[str]:
 
 def _total_cells(total: Totals) -> Iterator[str]:
     least = "≥" if total.incomplete else ""
-    macs = _short(total.macs)
-    yield _short(total.parameters)
-    yield macs if total.macs is None else least + macs
+    for counted in (total.parameters, total.macs):
+        yield _short(counted) if counted is None else least + _short(counted)
     yield least + _kilobytes(total.read_bytes)
     yield least + _kilobytes(total.written_bytes)
     yield words.number(total.intensity)
