@@ -16,19 +16,13 @@ from edgegreen.costs.layers import Costs, costs
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.sources import host, shapes
 from edgegreen.sources import outputs as stored
+from edgegreen.sources.elementtypes import DTYPES, WEIGHTS
 from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Port, Source
 from edgegreen.sources.request import Request
 from edgegreen.workers import Report
 
 STATIC, CHECK = "static.xml", "check"
-# OpenVINO's words for element types → numpy's.
-DTYPES = {
-    "f16": "float16", "f32": "float32", "f64": "float64", "boolean": "bool", "bf16": "bfloat16",
-    "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
-    "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
-}  # fmt: skip
 INTEGERS = ("i8", "u8", "i4", "u4")
-WEIGHTS = ("f16", "f32", "f64", "bf16", "i8", "u8", "i4", "u4", "nf4")
 
 
 def load(report: Report, request: Request, folder: Path) -> Source:

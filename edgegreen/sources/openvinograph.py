@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edgegreen.costs import products
 from edgegreen.costs.graph import Graph, Kernel, Node, Shape, Tensor, roles
-from edgegreen.sources.openvino import DTYPES, WEIGHTS
+from edgegreen.sources.elementtypes import DTYPES, WEIGHTS
 
 VIEWS = {"Reshape", "Squeeze", "Unsqueeze", "ReadValue", "Assign"}
 LOOKUPS = {"Gather", "GatherND", "GatherElements", "Slice", "StridedSlice"}
