@@ -128,7 +128,7 @@ KEY = [  # unknown, or missing
     (
         MINIMAL + "zzz: 1",
         "3: unknown key `zzz` (known here: baseline, benchmark, budgets, data, footprint, "
-        "input_shape, model, name, search, seed, signature, variants)",
+        "input_shape, model, name, regression, search, seed, signature, variants)",
     ),
     ("name: a", "1: `model` is missing"),
     (MINIMAL + "variants:\n  a: {precision: int8}", "4: `format` is missing in `variants.a`"),

@@ -66,9 +66,9 @@ class Terminal:
 
 
 def test_live_lines_go_and_the_table_stays(shell: Shell) -> None:
-    window = Terminal(shell, "deploy", shell.recipe())
+    window = Terminal(shell, "deploy", shell.recipe(benchmark="{duration_s: 1, warmup_s: 0.02}"))
     assert window.end() == 0
-    assert re.search("2/2 int8.*: latency|2/2 int8.*: load", ESCAPE.sub("", window.raw))
+    assert re.search(r"2/2 int8.*: latency", ESCAPE.sub("", window.raw))
     assert COLOUR.search(window.raw)
     assert "\x1b[?25h" in window.raw  # the cursor is back
     lines = window.left.splitlines()
