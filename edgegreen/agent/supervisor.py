@@ -158,6 +158,7 @@ class TrialProcess:
                 self.sampler = SamplerProcess([*self.supervisor.command, "sampler"], self.meter)
                 self.follow_sampler(lambda sampler: sampler.ready)
             process = children.start([*self.supervisor.command, "trial", str(os.getpid())])
+            system.offer_to_oom_killer(process.pid)  # from its first moment: importing takes memory, too
             try:
                 self.relay(process, request)
             finally:

@@ -130,10 +130,10 @@ def reset_peak_rss(root: str = "/") -> None:
         pass
 
 
-def offer_to_oom_killer(root: str = "/") -> None:
-    """Have the kernel end this process first when memory runs out, not sshd or a user's program."""
+def offer_to_oom_killer(pid: int, root: str = "/") -> None:
+    """Have the kernel end that process first when memory runs out, not us, sshd or a user's program."""
     try:
-        with open(os.path.join(root, "proc/self/oom_score_adj"), "w") as stream:
+        with open(os.path.join(root, "proc", str(pid), "oom_score_adj"), "w") as stream:
             stream.write("1000")
     except OSError:
         pass

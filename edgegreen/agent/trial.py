@@ -38,7 +38,6 @@ def main(parent: int, program: str) -> None:
     out = wire.take_stdout()
     faulthandler.enable()  # where a crash happened, for the stderr tail
     system.die_with_parent(parent)
-    system.offer_to_oom_killer()
     request = wire.decode(sys.stdin.buffer.readline())
     speech = Speech(out, request["id"])
     try:

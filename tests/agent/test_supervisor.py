@@ -319,8 +319,10 @@ def test_a_failed_trial_takes_its_sampler_along(pyz: Path, tmp_path: Path) -> No
             {"verb": "measure", "id": "t1", "job": job(__file__, **LONG, meter=metered(tmp_path / "b"))}
         )
         talk.until("latency")
-        sampling = helper(talk, "sampler")
-        helper(talk, "trial").kill()
+        sampling, trial = helper(talk, "sampler"), helper(talk, "trial")
+        scores = [Path(f"/proc/{one.pid}/oom_score_adj").read_text() for one in (trial, sampling)]
+        assert int(scores[0]) == 1000 > int(scores[1])  # short of memory, the kernel ends the trial, not us
+        trial.kill()
         assert talk.answer()[-1]["kind"] == "died"
         assert gone(sampling)
         assert talk.ask(job(__file__), "t2")["event"] == "measured"

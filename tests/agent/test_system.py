@@ -86,7 +86,8 @@ PREFIX = "import sys; sys.path.insert(0, '.'); from edgegreen.agent import syste
 
 @LINUX
 def test_the_oom_killer_is_offered_this_process() -> None:
-    script = PREFIX + "system.offer_to_oom_killer(); print(open('/proc/self/oom_score_adj').read())"
+    script = PREFIX + "import os; system.offer_to_oom_killer(os.getpid())"
+    script += "; print(open('/proc/self/oom_score_adj').read())"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert int(done.stdout) == 1000
 
