@@ -305,7 +305,7 @@ def test_a_trial_that_is_killed_for_want_of_memory(desk: Desk, pi: str, board: R
         board.ssh("rm /dev/shm/balloon")
     assert done.code == 5
     assert re.search(
-        r"^✗ tiny \(measure\): litert: the trial was killed by the kernel: out of memory in stage",
+        r"^✗ tiny, 1 thread \(measure\): litert: the trial was killed by the kernel: out of memory in stage",
         done.out,
         re.MULTILINE,
     )
