@@ -43,7 +43,7 @@ kills = lambda: int(re.search(r"oom_kill (\\d+)", open("/proc/vmstat").read())[1
 open("/proc/self/oom_score_adj", "w").write("-1000")
 before, held = kills(), []
 while kills() == before:
-    held.append(b"x" * (256 << 10))
+    held.append(b"x" * (1 << 20))
 """
 
 
@@ -297,7 +297,8 @@ def interrupted(going: Going) -> Done:
 def test_a_trial_that_is_killed_for_want_of_memory(desk: Desk, pi: str, board: Running) -> None:
     board.ssh("mount -o remount,size=95% /dev/shm; fallocate -l 1600M /dev/shm/balloon")
     try:
-        with desk.start("deploy", desk.recipe(threads="[1, 2]", duration_s=5), "--target", pi) as going:
+        # Long enough for the memory to run out within it, on however slow an emulator.
+        with desk.start("deploy", desk.recipe(threads="[1, 2]", duration_s=20), "--target", pi) as going:
             going.until("pi: 1/2")
             board.ssh(f"until pgrep -f '{TRIAL}'; do sleep 0.1; done; python3 -c '{BALLOON}'")
             done = going.end(LIMIT_S)
