@@ -200,8 +200,8 @@ def test_a_missed_budget_is_marked_and_exits_1(shell: Shell) -> None:
     assert done.code == 1
     assert re.search(r"^::error title=Budget missed%3A fp32 on local::size 118,", done.err, re.MULTILINE)
     assert summary.read_text(encoding="utf-8").startswith("## ❌ digits: 1 of 2 rows over budget")
-    assert done.rows["fp32"].startswith("fp32 !  ")
-    assert done.rows["int8"].startswith("int8    ")
+    assert done.rows["fp32"].startswith("fp32 !")
+    assert re.match(r"int8 [ ?] ", done.rows["int8"])  # a `?` where other programs disturbed it, and no `!`
     assert re.search(r"^! fp32: size 118,\d+ bytes > 50,000 bytes$", done.out, re.MULTILINE)
     assert len(shell.runs[0]["results"]) == 2
 
