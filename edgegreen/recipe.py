@@ -231,7 +231,12 @@ class Limits(Frozen):
     """While the model runs, idle power with it."""
     valid: bool | None = None
     """`true`: every reading has to be one that can be trusted."""
-    """A limit on a reading that is absent, or not to be trusted, is not kept."""
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that are set, by key. One on a reading that is absent, or not to be trusted, is not kept."""
+        values = {key: getattr(self, key) for key in Limits.model_fields}
+        return {key: limit for key, limit in values.items() if limit is not None and limit is not False}
 
 
 class Budgets(Limits):

@@ -24,6 +24,7 @@ from edgegreen.materials import Ledger, Materials
 from edgegreen.measurement import Failure
 from edgegreen.patience import Patience
 from edgegreen.plan import Plan, Trial
+from edgegreen.report import words
 from edgegreen.target import RuntimeName, Target
 from edgegreen.transport.recording import Recorder
 from edgegreen.tuning import Tuner
@@ -289,13 +290,9 @@ class TargetRun:
 
     def _setting(self, trial: Trial) -> str | None:
         """What tells it from the variant's other trials here."""
-        twins = [one for one in self.trials if one.variant_name == trial.variant_name]
-        told = {
-            f"{trial.threads} thread{'s' * (trial.threads > 1)}": len({one.threads for one in twins}),
-            str(trial.tuning): len({one.tuning for one in twins}),
-            trial.runtimes[0]: len({one.runtimes for one in twins}),
-        }
-        return ", ".join(words for words, kinds in told.items() if kinds > 1) or None
+        twins = (one for one in self.trials if one.variant_name == trial.variant_name)
+        mine, *others = ((one.runtimes[0], one.threads, one.tuning) for one in (trial, *twins))
+        return ", ".join(words.setting(mine, others)) or None
 
 
 def _too_often(trial: Trial, error: EdgegreenError) -> DeviceError:

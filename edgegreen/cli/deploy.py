@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from edgegreen.against import Source
     from edgegreen.measurement import Run
     from edgegreen.recipe import Regression
+    from edgegreen.session import Session
 
 
 @click.command(short_help="Build, run on each target, compare.")
@@ -112,12 +113,7 @@ def deploy(
         complain(one.not_kept)
         code = max(code, one.not_kept.exit_code)
     if one.interrupted:
-        done = f"{len(run.results)} of {len(plan.trials)} trials measured"
-        kept = one.file.exists()
-        raise Interrupted(
-            f"interrupted; {done}" + (f", kept in {one.file}" if kept else ""),
-            hint=f"the same command with `--resume {one.run_id}` measures the rest" if kept else None,
-        )
+        raise _interrupted(one, run)
     sys.exit(code)
 
 
@@ -137,6 +133,16 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
         built, failed = building.build_only(plan, shown, output)
     listings.show_artifacts(built, failed, terminal.console(), output)
     sys.exit(max((error.exit_code for error in failed.values()), default=OK))
+
+
+def _interrupted(one: Session, run: Run) -> Interrupted:
+    """What was measured until then, and how to go on."""
+    done = f"{len(run.results)} of {len(one.plan.trials)} trials measured"
+    kept = one.file.exists()
+    return Interrupted(
+        f"interrupted; {done}" + (f", kept in {one.file}" if kept else ""),
+        hint=f"the same command with `--resume {one.run_id}` measures the rest" if kept else None,
+    )
 
 
 def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:

@@ -82,15 +82,8 @@ def _name(one: Compared, among: Sequence[Compared], width: int) -> Text:
 
 def _called(one: Compared, among: Sequence[Compared]) -> str:
     """The variant, and what tells it from its twins."""
-    twins = [other for other in among if other.variant == one.variant]
-    parts = [one.variant]
-    if len({twin.runtime for twin in twins}) > 1:
-        parts.append(one.runtime)
-    if len({twin.threads for twin in twins}) > 1:
-        parts.append(f"{one.threads} thread" + "s" * (one.threads > 1))
-    if one.tuning and len({twin.tuning for twin in twins}) > 1:
-        parts.append(str(one.tuning))
-    return ", ".join(parts)
+    twins = [(twin.runtime, twin.threads, twin.tuning) for twin in among if twin.variant == one.variant]
+    return ", ".join([one.variant, *words.setting((one.runtime, one.threads, one.tuning), twins)])
 
 
 def _readings(one: Compared) -> Iterator[tuple[Text | str, ...]]:

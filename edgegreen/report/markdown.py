@@ -90,7 +90,7 @@ def _verdict(run: Run, rows: Sequence[Row]) -> str:
     if not rows and not run.failures:
         mark, said = "❌", ["nothing was measured"]
     if not said:
-        wanted = any(limits != type(limits)() for limits in (run.budgets, *run.budgets.targets.values()))
+        wanted = any(run.budgets.on(row.measurement.target).given for row in rows)
         said = [f"{words.count(rows, 'row')}, " + ("every budget met" if wanted else "no budgets set")]
     said += [f"{doubtful} not to be trusted"] * (doubtful > 0)
     return f"{mark} {_plain(run.recipe)}: {', '.join(said)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +17,8 @@ ABSENT = "–"
 SHARES = ("top1", "top5", "auc")
 FLOATS = ("f32", "f16", "bf16")
 NAMED = 3  # rows that are named one by one in a sentence
+Setting = tuple[str, int, Tuning | None]
+"""Runtime, threads, and what was set on the board: what may tell the trials of a variant apart."""
 LOPSIDED = 0.2  # an interval's middle this share of half its width away from the value
 
 
@@ -154,7 +156,7 @@ def power_mode(tuning: Tuning | None) -> str:
 
 def choice(found: Choice, budgets: Limits, among: Sequence[Row]) -> str:
     """`least energy within the latency budget: int8, powersave: 3.10 ± 0.11 mJ (p95 8.20 ms)`, and so on."""
-    given = {key for key in Limits.model_fields if getattr(budgets, key) is not None}
+    given = set(budgets.given)
     latency = {"latency_p50_ms_max", "latency_p95_ms_max", "latency_p99_ms_max"}
     within = (
         " within the latency budget" if given and given <= latency else " within the budgets" if given else ""
@@ -210,14 +212,23 @@ def replayed(item: Measurement) -> str | None:
 
 def trial(item: Measurement, among: Sequence[Row]) -> str:
     """The variant's name, with threads and runtime where the name alone does not tell rows apart."""
-    parts = [item.variant]
-    if differ(item, among, lambda m: m.runtime.name):
-        parts.append(item.runtime.name)
-    if differ(item, among, lambda m: m.threads):
-        parts.append(f"{item.threads} thread" + "s" * (item.threads > 1))
-    if item.tuning and differ(item, among, lambda m: m.tuning):
-        parts.append(str(item.tuning))
-    return ", ".join(parts)
+    return ", ".join([item.variant, *setting(_setting(item), map(_setting, _twins(item, among)))])
+
+
+def _setting(item: Measurement) -> Setting:
+    return item.runtime.name, item.threads, item.tuning
+
+
+def setting(mine: Setting, twins: Iterable[Setting]) -> list[str]:
+    """Runtime, threads and setting of the board, those in which it differs from a twin: `4 threads`."""
+    told = (mine[0], threads(mine[1]), str(mine[2] or ""))
+    differing = (len(set(values)) > 1 for values in zip(*twins, strict=True))
+    return [text for text, differs in zip(told, differing, strict=True) if differs and text]
+
+
+def threads(count: int) -> str:
+    """`1 thread`, `4 threads`."""
+    return f"{count} thread" + "s" * (count > 1)
 
 
 def trials(items: Sequence[Measurement], among: Sequence[Row]) -> str:
@@ -232,6 +243,10 @@ def trials(items: Sequence[Measurement], among: Sequence[Row]) -> str:
 
 def differ(item: Measurement, among: Sequence[Row], what: Callable[[Measurement], object]) -> bool:
     """Whether rows of this variant on this target differ in `what`."""
-    twins = (row.measurement for row in among)
-    mine = {what(twin) for twin in twins if (twin.variant, twin.target) == (item.variant, item.target)}
-    return len(mine) > 1
+    return len({what(twin) for twin in _twins(item, among)}) > 1
+
+
+def _twins(item: Measurement, among: Sequence[Row]) -> Iterator[Measurement]:
+    """The rows of this variant on this target."""
+    rows = (row.measurement for row in among)
+    return (one for one in rows if (one.variant, one.target) == (item.variant, item.target))

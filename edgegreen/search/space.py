@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from edgegreen import applied
 from edgegreen.passes import Pass
 from edgegreen.recipe import Format, Precision, Quantizer, Variant
+from edgegreen.report.words import threads
 from edgegreen.search.defaults import ONLY_FOR
 from edgegreen.searchkeys import Between, parameters_of
 from edgegreen.target import RUNTIMES, RuntimeName
@@ -56,7 +57,7 @@ class Candidate:
         steps = " → ".join([*applied.all_told(self.variant.passes), made])
         named = self.runtimes != RUNTIMES[self.variant.format]
         runtime = f", {self.runtimes[0]}" if named else ""
-        return f"{steps}{runtime}, {self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{steps}{runtime}, {threads(self.threads)}"
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def _choices(run: Run, rows: Sequence[Row]) -> list[tuple[str, str]]:
     for target in dict.fromkeys(row.measurement.target for row in rows):
         mine = [row for row in rows if row.measurement.target == target]
         if chosen := least_energy(mine):
-            found.append((target, words.choice(chosen, run.budgets, mine)))
+            found.append((target, words.choice(chosen, run.budgets.on(target), mine)))
     return found
 
 

@@ -70,7 +70,7 @@ def verdict(run: Run, rows: Sequence[Row]) -> Word:
     miss, are = ("misses" if over == 1 else "miss"), ("is" if doubtful == 1 else "are")
     emulated = all(row.measurement.emulated for row in rows)
     of_all = "all " if len(rows) > 1 else ""
-    limited = any(wanted(run.budgets.on(row.measurement.target)) for row in rows)
+    limited = any(run.budgets.on(row.measurement.target).given for row in rows)
     # The worst first: what is true of the run and comes first here is what it says.
     said = (
         (not rows, Word("bad", "Nothing was measured")),
@@ -90,15 +90,9 @@ def status(row: Row, budgets: Budgets) -> tuple[Word, ...]:
     found = [Word("bad", "over budget")] * bool(row.missed)
     found += [Word("doubt", "not to be trusted")] * (item.verdict != "valid")
     found += [Word("doubt", "emulated")] * item.emulated
-    limited = wanted(budgets.on(item.target))
+    limited = budgets.on(item.target).given
     found = found or [Word("good", "within budget" if limited else "valid")]
     return (*found, *[Word("plain", "replayed")] * (words.replayed(item) is not None))
-
-
-def wanted(limits_: Limits) -> dict[str, Any]:
-    """The limits that were set, by key."""
-    given = {key: getattr(limits_, key) for key in Limits.model_fields}
-    return {key: limit for key, limit in given.items() if limit is not None and limit is not False}
 
 
 def best(rows: Sequence[Row]) -> list[Best]:
@@ -146,7 +140,7 @@ def budgets(run: Run, rows: Sequence[Row]) -> list[Budget]:
     """Each of the recipe's budgets by itself. Emulated boards are held to none of speed or energy."""
     held: dict[tuple[str, Any], list[tuple[str, Row]]] = {}
     for called, row in zip(names(rows), rows, strict=True):
-        for key, limit in wanted(run.budgets.on(row.measurement.target)).items():
+        for key, limit in run.budgets.on(row.measurement.target).given.items():
             mine = held.setdefault((key, limit), [])
             of_speed = key in limits.LIMITED and limits.LIMITED[key].of_speed
             if not (row.measurement.emulated and of_speed):

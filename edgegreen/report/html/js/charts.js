@@ -54,6 +54,25 @@ function axis(name, more) {
   };
 }
 
+function innerLabels() {
+  // of an axis whose ends are no round numbers
+  return { color: palette.dim, hideOverlap: true, showMinLabel: false, showMaxLabel: false, formatter: digits };
+}
+
+function legend(show) {
+  return {
+    show,
+    type: "scroll",
+    left: 0,
+    top: 0,
+    textStyle: { color: palette.ink },
+    pageTextStyle: { color: palette.dim },
+    pageIconColor: palette.ink,
+    itemWidth: 13,
+    itemHeight: 13,
+  };
+}
+
 function told(lines) {
   // a tooltip of text nodes
   const box = document.createElement("div");

@@ -24,18 +24,7 @@ function scatter(id, x, y, size) {
     () =>
       base({
         toolbox: toolbox(),
-        legend: {
-          show: shown.length > 1,
-          type: "scroll",
-          left: 0,
-          right: 90,
-          top: 0,
-          textStyle: { color: palette.ink },
-          pageTextStyle: { color: palette.dim },
-          pageIconColor: palette.ink,
-          itemWidth: 13,
-          itemHeight: 13,
-        },
+        legend: { ...legend(shown.length > 1), right: 90 },
         dataZoom: coarse
           ? []
           : [

@@ -63,13 +63,7 @@ function calls(found, index) {
               axis: {
                 min: found.low_ms,
                 max: found.high_ms,
-                axisLabel: {
-                  color: palette.dim,
-                  hideOverlap: true,
-                  showMinLabel: false,
-                  showMaxLabel: false,
-                  formatter: digits,
-                },
+                axisLabel: innerLabels(),
               },
             }),
             yAxis: { ...axis("calls", { axis: { scale: false } }), nameGap: 54 },
@@ -127,29 +121,13 @@ function overTime(id, lines, windows, unit, [start, end]) {
     lines.length
       ? () =>
           base({
-            legend: {
-              show: lines.length > 1,
-              type: "scroll",
-              left: 0,
-              top: 0,
-              textStyle: { color: palette.ink },
-              pageTextStyle: { color: palette.dim },
-              pageIconColor: palette.ink,
-              itemWidth: 13,
-              itemHeight: 13,
-            },
+            legend: legend(lines.length > 1),
             grid: { left: 36, right: 24, top: lines.length > 1 ? 54 : 30, bottom: 74, containLabel: true },
             xAxis: axis("seconds since the timed window began", {
               axis: {
                 min: start,
                 max: end,
-                axisLabel: {
-                  color: palette.dim,
-                  hideOverlap: true,
-                  showMinLabel: false,
-                  showMaxLabel: false,
-                  formatter: digits,
-                },
+                axisLabel: innerLabels(),
               },
             }),
             yAxis: { ...axis(unit), nameGap: 50 },
