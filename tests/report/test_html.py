@@ -150,6 +150,13 @@ def test_a_budget_on_what_was_not_measured_is_not_met() -> None:
     )
 
 
+def test_the_least_energy_is_within_the_budgets_of_its_own_target() -> None:
+    rows = metered("a", mj=4.0, target="orin"), metered("b", mj=5.0, target="orin")
+    for name, within in (("orin", "least energy within the budgets:"), ("pi5", "least energy:")):
+        budgets = Budgets.model_validate({"targets": {name: {"energy_mj_max": 9}}})
+        assert within in page(run(*rows, budgets=budgets))
+
+
 def test_an_emulated_board_is_held_to_no_budget_of_speed() -> None:
     emulated = measurement(conditions={"board": BOARD | {"emulated": True}})
     of = run(emulated, budgets=Budgets(latency_p95_ms_max=0.1, size_bytes_max=100_000))
