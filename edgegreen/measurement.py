@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from edgegreen.mixture import Mixed
-from edgegreen.recipe import Budgets, Footprint
+from edgegreen.recipe import Budgets, Footprint, Regression
 
 BATCHES = 20
 T_975_19DF = 2.093  # Student's t, 0.975 quantile, BATCHES − 1 = 19 degrees of freedom
@@ -261,11 +261,33 @@ class Failure(Record):
     exit_code: Annotated[int, Field(exclude=True)] = 1
 
 
+class Commit(Record):
+    """A state of the git repository that the recipe lies in; `modified`: there are changes besides."""
+
+    sha: str
+    modified: bool
+
+
+class Origin(Record):
+    """What a run was made from, for whoever has to make it again.
+
+    `files` are sha256 digests of all that the recipe names, by key (`model`, `data.evaluation`); `tools` the
+    versions of the packages that build and measure on the host, of those that are installed.
+    """
+
+    recipe_file: str | None
+    recipe_text: str | None
+    files: dict[str, str]
+    tools: dict[str, str]
+    host: str
+    git: Commit | None
+
+
 class Run(Record):
     """One `deploy`: everything measured, everything that failed, and what the recipe wanted of it.
 
-    The last four are what a table needs beside the readings; runs kept before there were such are
-    without (their `baseline` is None).
+    All from `baseline` on is what a table needs beside the readings, and where they come from; runs kept
+    before there were such are without (None).
     """
 
     schema_: Annotated[Literal[1], Field(alias="schema")] = 1
@@ -278,7 +300,9 @@ class Run(Record):
     baseline: str | None = None
     higher_is_better: bool = True
     budgets: Budgets = Budgets()
+    regression: Regression = Regression()
     footprint: Footprint | None = None
+    origin: Origin | None = None
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 

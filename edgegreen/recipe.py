@@ -6,10 +6,11 @@ Read from YAML once, checked, frozen. Nothing here opens a model or a data file;
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field_validator, model_validator
 
 from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
@@ -321,6 +322,14 @@ class Search(Frozen):
     """Passes by name, with the values to try of their parameters; `{}`: none."""
 
 
+@dataclass(frozen=True)
+class Written:
+    """A recipe as its file has it."""
+
+    file: Path
+    text: str
+
+
 class Recipe(Frozen):
     """One model, its data, the variants to build, how to benchmark, the budgets."""
 
@@ -343,6 +352,12 @@ class Recipe(Frozen):
     regression: Regression = Regression()
     footprint: Footprint | None = None
     search: Search = Search()
+    _written: Written | None = PrivateAttr(None)
+
+    @property
+    def written(self) -> Written | None:
+        """The file it was read from; None for one that was made in Python."""
+        return self._written
 
     @field_validator("baseline")
     @classmethod
@@ -355,7 +370,10 @@ class Recipe(Frozen):
 
 def load(path: Path) -> Recipe:
     """Read a recipe; raises InputError with file, line and a suggestion."""
-    return yamlfile.load(path, Recipe, folder=path.parent)
+    text = yamlfile.read_text(path)
+    recipe = yamlfile.parse(text, Recipe, str(path), folder=path.parent)
+    recipe._written = Written(path, text)
+    return recipe
 
 
 def default_variants(

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, convert, data, metrics, series
+from edgegreen import bundle, convert, data, metrics, origin, series
 from edgegreen.artifact import File
 from edgegreen.building import BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
@@ -27,7 +27,7 @@ from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
 from edgegreen.materials import Materials
-from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.measurement import Failure, Measurement, Origin, Run
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
 from edgegreen.series import Series
@@ -72,6 +72,7 @@ class Session:
         self._results = list(earlier.results) if earlier else []
         self._earlier = tuple(self._results)
         self._failures: list[Failure] = []
+        self._origin: Origin | None = None
         self._lock, self._saving = threading.Lock(), threading.Lock()
 
     @property
@@ -85,6 +86,7 @@ class Session:
         Raises InputError when the model or the data are wrong, before anything is connected to.
         """
         evaluation = self._evaluation_set()
+        self._origin = origin.of(self.plan.recipe)
         packed = _pack_agent()
         with stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
             told = BuildProgress(len(self.plan.variants), self.progress)
@@ -135,7 +137,9 @@ class Session:
                 baseline=self.plan.baseline,
                 higher_is_better=metrics.higher_is_better(self.plan.recipe.data.metric),
                 budgets=self.plan.recipe.budgets,
+                regression=self.plan.recipe.regression,
                 footprint=self.plan.recipe.footprint,
+                origin=self._origin,
             )
 
     def result(self, measurement: Measurement, behind: Series) -> None:
