@@ -48,7 +48,7 @@ def of(recipe: Recipe) -> Origin:
 
 
 def named(recipe: Recipe) -> Iterator[tuple[str, Path | Download]]:
-    """Every file and folder that the recipe names, by its key: `model`, `variants.lean.passes.0.distill.student`."""
+    """Every file and folder that the recipe names, by its key, such as `model` or `data.evaluation`."""
     yield from _named(recipe, "")
 
 
