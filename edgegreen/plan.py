@@ -44,6 +44,8 @@ class Plan:
     profile: bool = False
     record_to: Path | None = None
     """The folder that what goes to and comes from each target is recorded in, if any."""
+    left_out: tuple[str, ...] = ()
+    """Targets that could have been meant and are not in it, and why."""
 
     @property
     def title(self) -> str:
@@ -54,7 +56,7 @@ class Plan:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What the user may not expect of this plan, a line each."""
-        said = []
+        said = list(self.left_out)
         calibrated = any(variant.calibrated for variant in self.variants.values())
         if not self.recipe.variants and self.recipe.data.calibration is None and not calibrated:
             said.append(

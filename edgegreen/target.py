@@ -46,6 +46,9 @@ Host = Annotated[
         r"[^\s@/:\[\]]+|(?=\S*:\S*:)[^\s@/\[\]]+", "a host name, an address or an ~/.ssh/config alias alone"
     ),
 ]
+TargetTag = Annotated[
+    str, Matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits, `.`, `_` and `-`, at most 64")
+]
 
 ADDRESS = re.compile(
     r"ssh://((?P<user>[^@:/\s]+)@)?(\[(?P<ipv6>[\da-fA-F:.]+(%\w+)?)\]|(?P<host>[\w.-]+))(:(?P<port>[0-9]{1,5}))?/?"
@@ -116,6 +119,8 @@ class Target(Frozen):
     """How long to go on trying when the link breaks or the board reboots."""
     sysfs_root: Annotated[str, Field(min_length=1)] = "/"
     """Where the board's `/sys` and `/proc` are; in a container also a mounted sysfs, such as `/host/sys`."""
+    tags: tuple[TargetTag, ...] = ()
+    """What it belongs to, for `--tag`: `[lab1, nightly]`."""
     allow_tuning: bool = False
     """Whether a recipe may change the CPU governor and the power mode; they are put back afterwards."""
 

@@ -22,9 +22,10 @@ VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME",
 
 def show_tables(run: Run, rows: Sequence[Row], *, profiled: bool, full: bool = False) -> None:
     """Print the run's tables, and what its energies mean."""
-    from edgegreen.report import green, profile, terminal
+    from edgegreen.report import fleet, green, profile, terminal
 
     terminal.show(run, rows, terminal.console())
+    fleet.show(run, rows, terminal.console())
     if profiled:
         profile.show(run.results, terminal.console())
     green.show(run, rows, terminal.console(), full=full)

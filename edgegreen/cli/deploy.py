@@ -33,8 +33,9 @@ if TYPE_CHECKING:
 @RECIPE
 @click.option(
     "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]|replay:PATH",
-    help="Where to run; several run side by side. Default: local, this machine.",
+    help="Where to run; several run side by side, 'pi-*' is all that fit. Default: local, this machine.",
 )  # fmt: skip
+@click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only targets with this tag.")
 @VARIANT
 @click.option(
     "--retry-invalid", type=click.IntRange(0, 100), metavar="N",
@@ -62,6 +63,7 @@ def deploy(
     recipe: Path,
     *,
     targets: tuple[str, ...],
+    tags: tuple[str, ...],
     only: tuple[str, ...],
     retry_invalid: int | None,
     resume: str | None,
@@ -80,7 +82,7 @@ def deploy(
 
     if force and not against:
         raise InputError("--force goes with --against only")
-    plan = prepare(recipe, targets, only, retry_invalid=retry_invalid, record_to=record)
+    plan = prepare(recipe, targets, only, tags=tags, retry_invalid=retry_invalid, record_to=record)
     plan = replace(plan, profile=profile)
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)

@@ -49,10 +49,9 @@ def probe_target(spec: str, as_json: bool, as_yaml: bool) -> None:
     """Ask a board what it is, in one round trip; nothing has to be installed there."""
     if as_json and as_yaml:
         raise InputError("--json or --yaml, not both")
-    from edgegreen import probe
-    from edgegreen.prepare import find_target
+    from edgegreen import fleet, probe
 
-    probed = probe.probe(find_target(spec))
+    probed = probe.probe(fleet.find(spec))
     if as_yaml:
         from edgegreen.probe import targetfile
 

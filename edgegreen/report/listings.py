@@ -113,14 +113,19 @@ def _shape(tensor: TensorSpec) -> str:
 
 def show_targets(targets: Mapping[Path, Target | EdgegreenError], out: Console) -> None:
     """Every target that can be named, and what is wrong with those that cannot be read."""
-    shown = table("Target", "Family", "Host", "File")
+    tagged = any(isinstance(target, Target) and target.tags for target in targets.values())
+    shown = table("Target", "Family", "Host", *(["Tags"] if tagged else []), "File")
+    empty = Text(words.ABSENT, style="dim")
     for path, target in sorted(targets.items(), key=lambda item: item[0].stem):
         file = Text(str(path), style="dim")
         if isinstance(target, Target):
-            shown.add_row(target.name, target.family, target.host or Text("not set", style="dim"), file)
+            host = target.host or Text("not set", style="dim")
+            tags = [", ".join(target.tags) or empty] if tagged else []
+            shown.add_row(target.name, target.family, host, *tags, file)
         else:
-            empty = Text(words.ABSENT, style="dim")
-            shown.add_row(Text(f"{path.stem} ✗", style="red"), empty, empty, file)
+            shown.add_row(
+                Text(f"{path.stem} ✗", style="red"), empty, empty, *([empty] if tagged else []), file
+            )
     out.print(shown)
     for target in targets.values():
         if isinstance(target, EdgegreenError):

@@ -8,7 +8,8 @@ one line, and a figure is whole.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Literal
@@ -128,11 +129,26 @@ def _told_by_a_row(failure: Failure, rows: Sequence[Row]) -> bool:
 
 
 def show_failures(failures: Sequence[Failure], out: Console) -> None:
-    """A line for each reason, with all it befell."""
-    for (target, stage, error), alike in _by_reason(failures).items():
-        variants = ("; " if any(one.setting for one in alike) else ", ").join(one.name for one in alike)
-        where = variants if target is None else f"{target} · {variants}" if alike[0].variant else target
-        out.print(note("✗", f"{where} ({stage}): {error}", "red"))
+    """A line for each reason, with all it befell; boards that failed alike share one."""
+    for alike in _alike(failures):
+        first, which = alike[0], ""
+        if first.target and not first.variant:
+            where = words.some([one.target or "" for one in alike])
+            which = ", the first" if len(alike) > 1 else ""
+        else:
+            variants = ("; " if any(one.setting for one in alike) else ", ").join(one.name for one in alike)
+            where = f"{first.target} · {variants}" if first.target else variants
+        out.print(note("✗", f"{where} ({first.stage}{which}): {first.error}", "red"))
+
+
+def _alike(failures: Sequence[Failure]) -> Iterable[list[Failure]]:
+    """Those of a target for one reason; whole targets by what was said but for addresses and numbers."""
+    found: dict[tuple[str | None, str, str], list[Failure]] = {}
+    for one in failures:
+        whole = one.target and not one.variant
+        said = re.sub(r"\S*[\d/]\S*", "…", one.error) if whole else one.error
+        found.setdefault((None if whole else one.target, one.stage, said), []).append(one)
+    return found.values()
 
 
 def _by_reason(failures: Sequence[Failure]) -> dict[tuple[str | None, str, str], list[Failure]]:

@@ -250,3 +250,9 @@ def _twins(item: Measurement, among: Sequence[Row]) -> Iterator[Measurement]:
     """The rows of this variant on this target."""
     rows = (row.measurement for row in among)
     return (one for one in rows if (one.variant, one.target) == (item.variant, item.target))
+
+
+def some(names: Sequence[str], at_most: int = 8) -> str:
+    """`a, b, c and 7 more`."""
+    more = len(names) - at_most
+    return ", ".join(names[:at_most]) + (f" and {more} more" if more > 0 else "")

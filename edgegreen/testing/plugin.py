@@ -43,11 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _find(spec: str) -> Target:
+    from edgegreen import fleet
     from edgegreen.errors import EdgegreenError
-    from edgegreen.prepare import find_target
 
     try:
-        return find_target(spec)
+        return fleet.find(spec)
     except EdgegreenError as error:
         raise pytest.UsageError(f"--eg-target {spec}: {error}") from None
 
