@@ -94,6 +94,8 @@ def build_only(
                 built[name] = future.result()
             except EdgegreenError as error:
                 failed[name] = error
+        if kept.complaint:
+            progress.note(BUILDING, kept.complaint)
         if folder:
             _export(built, folder)
     return built, failed

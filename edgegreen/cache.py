@@ -2,7 +2,8 @@
 
 An entry is a folder of files under a key, the digest of all that went into it. It appears whole or not at
 all, is checked against its digests whenever it is taken, and is never changed. What a live process uses is
-not removed. What the entries mean is not known here; see `sources/` and `convert/`.
+not removed. What the entries mean is not known here; see `sources/` and `convert/`. Behind it may stand one
+that is shared with others (sharing.py).
 
     <folder>/entries/<key>/     entry.json, and the files it lists
     <folder>/locks/<key>.make   held by the one process that makes the entry
@@ -20,8 +21,9 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -34,11 +36,12 @@ from edgegreen import locks
 from edgegreen.artifact import File
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.home import home
+from edgegreen.sharing import MANIFEST, Shared
 
 DEFAULT_LIMIT_BYTES = 20_000_000_000
-MANIFEST = "entry.json"
 # A folder in `making/` of another host (the cache may lie on a shared disk) is given up after this long.
 ABANDONED_AFTER_S = 86400.0
+ASKED_AT_ONCE = 16
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
@@ -77,18 +80,26 @@ class Cache:
     Every entry obtained stays in use until `close` or the end of the process. Threads may share one.
     """
 
-    def __init__(self, folder: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
-        self.folder, self.limit_bytes = folder, limit_bytes
+    def __init__(
+        self, folder: Path, limit_bytes: int = DEFAULT_LIMIT_BYTES, shared: Shared | None = None
+    ) -> None:
+        self.folder, self.limit_bytes, self.shared = folder, limit_bytes, shared
         self._in_use: dict[str, int] = {}
         self._lock = Lock()
 
     @classmethod
     def default(cls) -> Cache:
-        """The user's cache, with the limit in `$EDGEGREEN_CACHE_LIMIT` (`20GB` when it is not set)."""
-        return cls(home() / "cache", _limit(os.environ.get("EDGEGREEN_CACHE_LIMIT")))
+        """The user's cache, with the limit in `$EDGEGREEN_CACHE_LIMIT` (`20GB` when it is not set).
+
+        Behind it stands the shared one at the URL `$EDGEGREEN_CACHE`, if that is set. Raises InputError for
+        either.
+        """
+        url = os.environ.get("EDGEGREEN_CACHE")
+        limit_bytes = _limit(os.environ.get("EDGEGREEN_CACHE_LIMIT"))
+        return cls(home() / "cache", limit_bytes, Shared(url) if url else None)
 
     def obtain(self, key: str, make: Callable[[Path], Made], stop: Event | None = None) -> Entry:
-        """The entry under `key`, made by `make(folder)` when it is not there (or damaged).
+        """The entry under `key`, fetched or else made by `make(folder)` when it is not there (or damaged).
 
         Of several processes that want the same entry one makes it and the others wait. Raises what `make`
         raises, CancelledError once `stop` is set, InputError when the folder cannot be used,
@@ -98,15 +109,30 @@ class Cache:
             return found
         with locks.held(self._folder("locks") / f"{key}.make", stop or Event()):
             # Another process may have made it while this one waited.
-            return self.get(key) or self._make(key, make)
+            return self.get(key) or self._fetch(key) or self._make(key, make)
 
     def has(self, key: str) -> bool:
-        """Whether the entry seems to be there; whether it is whole, `get` finds out."""
-        return (self.folder / "entries" / key).is_dir()
+        """Whether the entry seems to be there, or can be fetched; whether it is whole, `obtain` finds out."""
+        return bool(self.known([key]))
+
+    def known(self, keys: Collection[str]) -> set[str]:
+        """Those of the keys for which `has` is true; asks about many at once."""
+        here = {key for key in keys if self._has(key)}
+        others = list(dict.fromkeys(key for key in keys if key not in here))
+        if self.shared is None or not others:
+            return here
+        with ThreadPoolExecutor(ASKED_AT_ONCE) as pool:
+            there = pool.map(self.shared.has, others)
+            return here | {key for key, known in zip(others, there, strict=True) if known}
+
+    @property
+    def complaint(self) -> str | None:
+        """Why the shared cache is not used any more, if so."""
+        return self.shared.complaint if self.shared else None
 
     def get(self, key: str) -> Entry | None:
-        """The entry, in use from now on; None when it is absent. A damaged one is removed."""
-        if not self.has(key):
+        """The entry, in use from now on; None when it is absent here. A damaged one is removed."""
+        if not self._has(key):
             return None
         with self._lock:
             self._use(key)
@@ -143,38 +169,62 @@ class Cache:
             self._in_use.clear()
         self._shrink()
 
+    def _has(self, key: str) -> bool:
+        return (self.folder / "entries" / key).is_dir()
+
     def _make(self, key: str, make: Callable[[Path], Made]) -> Entry:
+        with self._making() as folder:
+            made = make(folder)
+            try:
+                _write_manifest(folder, key, made)
+                entry = self._keep(key, folder)
+            except OSError as error:
+                raise self._full(made.what, error) from error
+        if self.shared:
+            self.shared.put(key, entry.folder)
+        return entry
+
+    def _fetch(self, key: str) -> Entry | None:
+        """The entry from the shared cache; None when it is not there, or damaged."""
+        if self.shared is None:
+            return None
+        with self._making() as folder:
+            try:
+                if not self.shared.fetch(key, folder):
+                    return None
+                found = _read_entry(key, folder)
+                return self._keep(key, folder) if found and _intact(found) else None
+            except OSError as error:
+                raise self._full("what was fetched", error) from error
+
+    @contextmanager
+    def _making(self) -> Iterator[Path]:
+        """An empty folder on the entries' disk, gone afterwards unless it has become one."""
         self._sweep()
         prefix = f"{socket.gethostname()}-{os.getpid()}-"
         with tempfile.TemporaryDirectory(prefix=prefix, dir=self._folder("making")) as temporary:
             folder = Path(temporary, "entry")
             folder.mkdir()
-            made = make(folder)
-            try:
-                _write_manifest(folder, key, made)
-                with self._lock:
-                    self._use(key)
-                folder.rename(self._folder("entries") / key)
-            except OSError as error:
-                raise ConversionError(
-                    f"cannot keep {made.what} in {self.folder}: {error.strerror or error}",
-                    hint="make room there, or set EDGEGREEN_HOME to a folder on another disk",
-                ) from error
+            yield folder
+
+    def _keep(self, key: str, folder: Path) -> Entry:
+        """Make an entry of a folder that is whole. Raises OSError."""
+        with self._lock:
+            self._use(key)
+        folder.rename(self._folder("entries") / key)
         self._shrink()
         entry = self._read(key)
         assert entry is not None
         return entry
 
+    def _full(self, what: str, error: OSError) -> ConversionError:
+        return ConversionError(
+            f"cannot keep {what} in {self.folder}: {error.strerror or error}",
+            hint="make room there, or set EDGEGREEN_HOME to a folder on another disk",
+        )
+
     def _read(self, key: str) -> Entry | None:
-        folder = self.folder / "entries" / key
-        try:
-            manifest = folder / MANIFEST
-            tree = json.loads(manifest.read_text(encoding="utf-8"))
-            files = tuple(File(folder / name, digest, size) for name, digest, size in tree["files"])
-            used_at = datetime.fromtimestamp(manifest.stat().st_mtime, UTC)
-            return Entry(key, str(tree["what"]), folder, files, dict(tree["facts"]), used_at)
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        return _read_entry(key, self.folder / "entries" / key)
 
     def _use(self, key: str) -> None:
         """Mark the entry as used by this process; waits while another one is removing it."""
@@ -235,6 +285,19 @@ class Cache:
                 hint="set EDGEGREEN_HOME to a folder you can write to",
             ) from None
         return folder
+
+
+def _read_entry(key: str, folder: Path) -> Entry | None:
+    """What the folder's manifest says; None when it has none for this key."""
+    try:
+        manifest = folder / MANIFEST
+        tree = json.loads(manifest.read_text(encoding="utf-8"))
+        files = tuple(File(folder / name, digest, size) for name, digest, size in tree["files"])
+        used_at = datetime.fromtimestamp(manifest.stat().st_mtime, UTC)
+        found = Entry(key, str(tree["what"]), folder, files, dict(tree["facts"]), used_at)
+        return found if tree["key"] == key else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _write_manifest(folder: Path, key: str, made: Made) -> None:

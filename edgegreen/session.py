@@ -20,7 +20,7 @@ from pathlib import Path
 
 from edgegreen import bundle, convert, data, metrics, origin, series
 from edgegreen.artifact import File
-from edgegreen.building import BuildProgress, Progress, Silence
+from edgegreen.building import BUILDING, BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
 from edgegreen.convert import Build, Reference
 from edgegreen.errors import EdgegreenError, InputError
@@ -111,6 +111,8 @@ class Session:
                     self.interrupted = True
                     for one in runs:
                         one.stop()
+                if cache.complaint:
+                    self.note(BUILDING, cache.complaint)
             self._note_builds(built)
             self._note_baseline(baseline)
             for future in futures:

@@ -19,6 +19,17 @@ OK, BUDGET_MISSED = 0, 1
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
 VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME", help="Only this variant.")
 
+CACHE = click.option(
+    "--cache", metavar="URL", expose_value=False, callback=lambda _ctx, _option, url: _share(url),
+    help="A cache shared with others: s3://bucket/folder or file:///folder. Default: $EDGEGREEN_CACHE.",
+)  # fmt: skip
+
+
+def _share(url: str | None) -> None:
+    """The environment is where all that builds, in this process and in others, finds it."""
+    if url is not None:
+        os.environ["EDGEGREEN_CACHE"] = url
+
 
 def show_tables(run: Run, rows: Sequence[Row], *, profiled: bool, full: bool = False) -> None:
     """Print the run's tables, and what its energies mean."""

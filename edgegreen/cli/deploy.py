@@ -11,6 +11,7 @@ import click
 
 from edgegreen.cli.common import (
     BUDGET_MISSED,
+    CACHE,
     OK,
     RECIPE,
     VARIANT,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     "--against", metavar="RUN|latest|FILE",
     help="Compare with this run; `latest` is the one of this recipe before this run.",
 )  # fmt: skip
+@CACHE
 @click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
@@ -123,6 +125,7 @@ def deploy(
 @RECIPE
 @VARIANT
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Copy the built files to this folder.")
+@CACHE
 def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     """Build the RECIPE's variants and check each against the source model, on this machine."""
     from edgegreen import building

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgegreen.cli.common import BUDGET_MISSED, OK, RECIPE, complain, show_tables
+from edgegreen.cli.common import BUDGET_MISSED, CACHE, OK, RECIPE, complain, show_tables
 from edgegreen.errors import ConversionError, Interrupted
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Duration(click.ParamType[float]):
     "--output", "-o", type=click.Path(path_type=Path), default=Path("best.yaml"),
     help="Where to write the best as a recipe. Default: best.yaml.",
 )  # fmt: skip
+@CACHE
 @click.option("--all", "all_", is_flag=True, help="List everything that was tried, too.")
 @click.option("--dry-run", is_flag=True, help="Print what would be tried and do nothing.")
 def search(

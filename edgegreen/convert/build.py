@@ -157,7 +157,8 @@ class _Work:
         self.keys = {
             name: keys.of_artifact(compressed[name], variant, yardstick) for name, variant in variants.items()
         }
-        self.unchanged = frozenset(name for name, key in self.keys.items() if cache.has(key))
+        known = cache.known(self.keys.values())
+        self.unchanged = frozenset(name for name, key in self.keys.items() if key in known)
         self.missing = [variant for name, variant in variants.items() if name not in self.unchanged]
         tools = how_many(len(self.missing) + 1, request.size_bytes)
         threads = max(1, cores() // tools)
@@ -204,16 +205,19 @@ class _Work:
 
     def _artifact(self, name: str) -> Artifact:
         """The variant, from the cache or made."""
-        key = self.keys[name]
+        made_here = False
+
+        def make(folder: Path) -> Made:
+            nonlocal made_here
+            made_here = True
+            return self._make(name, folder)
+
         try:
-            if entry := self.shop.cache.get(key):
-                artifact = _artifact_of(entry)
+            artifact = _artifact_of(self.shop.cache.obtain(self.keys[name], make, self.shop.stop))
+            if not made_here:
                 self.request.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
-                self.on_event(BuildEvent(name, "cached"))
-                return artifact
-            entry = self.shop.cache.obtain(key, lambda folder: self._make(name, folder), self.shop.stop)
-            self.on_event(BuildEvent(name, "done"))
-            return _artifact_of(entry)
+            self.on_event(BuildEvent(name, "done" if made_here else "cached"))
+            return artifact
         except EdgegreenError:
             self.on_event(BuildEvent(name, "failed"))
             raise
