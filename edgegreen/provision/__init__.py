@@ -7,8 +7,10 @@ nothing is written outside the target's `root`.
 """
 
 from edgegreen.provision.clean import clean
-from edgegreen.provision.command import Report, on_target
+from edgegreen.provision.command import Report, on_target, over
 from edgegreen.provision.kit import Kit, Site
-from edgegreen.provision.provider import Outcome, Want, provide
+from edgegreen.provision.provider import Outcome, Pinned, Want, provide
 
-__all__ = ["Kit", "Outcome", "Report", "Site", "Want", "clean", "on_target", "provide"]
+__all__ = [
+    "Kit", "Outcome", "Pinned", "Report", "Site", "Want", "clean", "on_target", "over", "provide",
+]  # fmt: skip
