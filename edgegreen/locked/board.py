@@ -24,12 +24,14 @@ OWN = "the board's own"
 
 @dataclass(frozen=True)
 class Seen:
-    """A board as it is now. `brought` are the runtimes that edgegreen brought, among those that would run.
+    """A board as it is now, and the runtimes that are `wanted` of it, each choice once.
 
-    `lacking` are the wants that nothing there would run.
+    `brought` are those that edgegreen brought, among the ones that would run; `lacking` are the choices that
+    nothing there serves.
     """
 
     board: BoardLock
+    wanted: tuple[Want, ...]
     brought: Mapping[RuntimeName, InPlace] = field(default_factory=dict)
     lacking: tuple[Want, ...] = ()
 
@@ -37,16 +39,24 @@ class Seen:
 def look(link: Transport, target: Target, trials: Sequence[Trial]) -> Seen:
     """Ask the board. Raises UnreachableError, DeviceError when its Python does not answer."""
     facts = probe.ask(link, target)
+    brought = inplace.kits(link, target, facts.python.abi if facts.python else None)
+    return seen(facts, brought, target, trials)
+
+
+def seen(
+    facts: BoardFacts, brought: Mapping[RuntimeName, InPlace], target: Target, trials: Sequence[Trial]
+) -> Seen:
+    """What a board that tells these facts is to these trials. Raises DeviceError without a Python."""
     if facts.python is None or facts.python.version is None:
         raise DeviceError(
             f"{target.name}: `{target.interpreter}` is not there, or does not answer",
             hint="`edgegreen targets doctor` says what there is; `python:` in the target names another",
         )
-    brought = inplace.kits(link, target, facts.python.abi)
     own = _own(facts.python)
     runtimes: dict[RuntimeName, RuntimeLock] = {}
     lacking = []
-    for want in wants(trials):
+    wanted = tuple(dict.fromkeys(trial.runtimes for trial in trials))
+    for want in wanted:
         name = next((one for one in want if one in own or one in brought), None)
         if name is None:
             lacking.append(want)
@@ -54,14 +64,10 @@ def look(link: Transport, target: Target, trials: Sequence[Trial]) -> Seen:
             runtimes[name] = RuntimeLock(version=own.get(name) or brought[name].version)
     return Seen(
         _told(facts, trials, runtimes),
+        wanted,
         {name: brought[name] for name in runtimes if name not in own},
         tuple(lacking),
     )
-
-
-def wants(trials: Sequence[Trial]) -> list[Want]:
-    """The runtimes that trials may run in, each choice once."""
-    return list(dict.fromkeys(trial.runtimes for trial in trials))
 
 
 def check(locked: BoardLock, seen: Seen, target: Target) -> None:
@@ -82,7 +88,7 @@ def differences(locked: BoardLock, seen: Seen, *, provision: bool) -> list[Diffe
         for name in want
         if provision and name in locked.runtimes and locked.runtimes[name].wheels
     }
-    asked = {*seen.board.runtimes, *(name for want in seen.lacking for name in want)} - coming
+    asked = {name for want in seen.wanted for name in want} - coming
     then = locked.model_dump(exclude={"runtimes"})
     now = seen.board.model_dump(exclude={"runtimes"})
     then |= {f"runtimes.{name}": one.version for name, one in locked.runtimes.items() if name in asked}
