@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgegreen.cli.common import OK, RECIPE, check_place, write
+from edgegreen.cli.common import OK, RECIPE, check_place, complain, write
 from edgegreen.errors import InputError, Interrupted
 
 EXIT = {True: OK, False: 1, None: InputError.exit_code}  # of a run that reproduces, does not, cannot be told
@@ -117,6 +117,9 @@ def verify(
             f"interrupted; {len(again.results)} of {len(repetition.plan.trials)} trials repeated"
         )
     codes = [failure.exit_code for failure in again.failures]
+    if one.not_kept:
+        complain(one.not_kept)
+        codes.append(one.not_kept.exit_code)
     if not again.results:
         sys.exit(max(codes))
     found = verified.of(

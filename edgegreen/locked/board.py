@@ -93,7 +93,12 @@ def differences(locked: BoardLock, seen: Seen, *, provision: bool) -> list[Diffe
     now = seen.board.model_dump(exclude={"runtimes"})
     then |= {f"runtimes.{name}": one.version for name, one in locked.runtimes.items() if name in asked}
     now |= {f"runtimes.{name}": one.version for name, one in seen.board.runtimes.items()}
-    return [*differing.between(then, now), *_of_wheels(locked, seen)]
+    unlocked = [
+        Difference(what=f"runtimes.{want[0]}", before=differing.NOTHING, after="one that is to be brought")
+        for want in seen.lacking
+        if not set(want) & set(locked.runtimes)
+    ]
+    return [*differing.between(then, now), *_of_wheels(locked, seen), *unlocked]
 
 
 def _of_wheels(locked: BoardLock, seen: Seen) -> Iterator[Difference]:

@@ -72,6 +72,11 @@ def test_a_runtime_that_is_gone_and_nobody_brings() -> None:
     assert differing(BROUGHT, seen(), provision=False) == ["runtimes.litert: 2.3.0 → nothing"]
 
 
+def test_a_runtime_that_was_not_wanted_when_it_was_locked() -> None:
+    (one,) = board.differences(PI, seen(), provision=True)
+    assert str(one) == "runtimes.litert: nothing → one that is to be brought"
+
+
 def test_other_wheels_of_the_same_version() -> None:
     (other,) = differing(BROUGHT, seen(kit="ab" * 6))
     assert other == f"runtimes.litert.wheels: {WHEEL.file} (5f5f5f5f5f5f…) → abababababab…"

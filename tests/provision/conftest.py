@@ -16,8 +16,8 @@ from edgegreen.artifact import File
 from edgegreen.client import Agent
 from edgegreen.deployment import deploy
 from edgegreen.interpreter import Interpreter
-from edgegreen.provision import Outcome, Pinned, Site, Want, provide
-from edgegreen.provision.provider import NOTHING
+from edgegreen.provision import Outcome, Site, Want, provide
+from edgegreen.provision.provider import NOTHING, Pinned
 from edgegreen.target import RUNTIMES, Target
 from edgegreen.transport.ssh import SSHTransport
 from provision import makewheels
