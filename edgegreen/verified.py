@@ -39,7 +39,7 @@ class Check(Record):
     files: tuple[str, str] | None = None
 
 
-class Trial(Record):
+class Repeated(Record):
     """A trial that was repeated: how it compares, and each check.
 
     `reproduces` is False when one check says no, None when one cannot tell.
@@ -62,7 +62,7 @@ class Verified(Record):
     within: float
     reproduces: bool | None
     origin: tuple[Difference, ...]
-    trials: tuple[Trial, ...]
+    trials: tuple[Repeated, ...]
     absent: tuple[Absent, ...]
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
@@ -98,9 +98,9 @@ def of(
     )
 
 
-def _trial(pair: Pair, one: Compared, within: float) -> Trial:
+def _trial(pair: Pair, one: Compared, within: float) -> Repeated:
     checks = tuple(_checks(pair, one, within))
-    return Trial(compared=one, checks=checks, reproduces=_all([check.reproduces for check in checks]))
+    return Repeated(compared=one, checks=checks, reproduces=_all([check.reproduces for check in checks]))
 
 
 def _all(said: Sequence[bool | None]) -> bool | None:

@@ -40,10 +40,10 @@ def look(link: Transport, target: Target, trials: Sequence[Trial]) -> Seen:
     """Ask the board. Raises UnreachableError, DeviceError when its Python does not answer."""
     facts = probe.ask(link, target)
     brought = inplace.kits(link, target, facts.python.abi if facts.python else None)
-    return seen(facts, brought, target, trials)
+    return of(facts, brought, target, trials)
 
 
-def seen(
+def of(
     facts: BoardFacts, brought: Mapping[RuntimeName, InPlace], target: Target, trials: Sequence[Trial]
 ) -> Seen:
     """What a board that tells these facts is to these trials. Raises DeviceError without a Python."""

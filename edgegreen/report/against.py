@@ -5,7 +5,8 @@ Marks are those of the other tables: `!` over a limit, `?` not to be trusted; an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.measure import Measurement as Width
@@ -33,7 +34,7 @@ def show(found: Against, out: Console) -> None:
         mine = [one for one in found.trials if one.target == target]
         out.print()
         out.print(Text(target, style="bold"))
-        out.print(_fitted(mine, out))
+        out.print(fitted(HEADINGS, partial(_table, mine), out))
         for mark, text, style in _notes(mine):
             out.print(note(mark, text, style))
     out.print()
@@ -52,14 +53,14 @@ def heading(which: str, side: Side) -> Text:
     return Text.assemble((f"{which:<7}", "dim"), (side.run_id, "bold"), f"  {side.recipe} · {when}")
 
 
-def _fitted(trials: Sequence[Compared], out: Console) -> Table:
-    """The first table that fits: names are cut, and then the last column goes."""
-    for headings in (HEADINGS, HEADINGS[:-1]):
+def fitted(headings: Sequence[str], made: Callable[[Sequence[str], int], Table], out: Console) -> Table:
+    """The first of `made(headings, name_width)` that fits: names are cut, and then the last column goes."""
+    for left in (headings, headings[:-1]):
         for name_width in NAME_WIDTHS:
-            made = _table(trials, headings, name_width)
-            if Width.get(out, out.options.update(width=1000), made).maximum <= out.width:
-                return made
-    return made
+            table = made(left, name_width)
+            if Width.get(out, out.options.update(width=1000), table).maximum <= out.width:
+                return table
+    return table
 
 
 def _table(trials: Sequence[Compared], headings: Sequence[str], name_width: int) -> Table:

@@ -6,16 +6,16 @@ Marks are those of the other tables: `!` does not reproduce, `?` cannot be told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from rich.console import Console
-from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
 from edgegreen.report import fitting, words
-from edgegreen.report.against import NAME_WIDTHS, NOISE, called, cells, heading
+from edgegreen.report.against import NOISE, called, cells, fitted, heading
 from edgegreen.report.terminal import note
-from edgegreen.verified import Check, Trial, Verified
+from edgegreen.verified import Check, Repeated, Verified
 
 HEADINGS = ("Variant", "Reading", "Then, now", "", "Seen from")
 EXPLAINED = "ratio: now over then, with its 95 % interval; seen from: the least change seen 8 times in 10"
@@ -31,7 +31,7 @@ def show(found: Verified, out: Console) -> None:
         mine = [one for one in found.trials if one.compared.target == target]
         out.print()
         out.print(Text(target, style="bold"))
-        out.print(_fitted(mine, out))
+        out.print(fitted(HEADINGS, partial(_table, mine), out))
         for mark, text, style in _notes(mine, found.within):
             out.print(note(mark, text, style))
     out.print()
@@ -46,17 +46,7 @@ def show(found: Verified, out: Console) -> None:
     out.print(Text(f"{VERDICTS[found.reproduces]}: {count}", style=f"bold {STYLES[found.reproduces]}"))
 
 
-def _fitted(trials: Sequence[Trial], out: Console) -> Table:
-    """The first table that fits: names are cut, and then the last column goes."""
-    for headings in (HEADINGS, HEADINGS[:-1]):
-        for name_width in NAME_WIDTHS:
-            made = _table(trials, headings, name_width)
-            if Width.get(out, out.options.update(width=1000), made).maximum <= out.width:
-                return made
-    return made
-
-
-def _table(trials: Sequence[Trial], headings: Sequence[str], name_width: int) -> Table:
+def _table(trials: Sequence[Repeated], headings: Sequence[str], name_width: int) -> Table:
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for title in headings:
         made.add_column(title, no_wrap=True, justify="right" if title == "Seen from" else "left")
@@ -68,7 +58,7 @@ def _table(trials: Sequence[Trial], headings: Sequence[str], name_width: int) ->
     return made
 
 
-def _name(one: Trial, among: Sequence[Trial], width: int) -> Text:
+def _name(one: Repeated, among: Sequence[Repeated], width: int) -> Text:
     mark = {True: "", False: " !", None: " ?"}[one.reproduces]
     text = called(one.compared, [other.compared for other in among])
     return Text.assemble(fitting.cut(text, width - len(mark)), (mark, f"bold {STYLES[one.reproduces]}"))
@@ -88,7 +78,7 @@ def _check(check: Check) -> tuple[Text | str, ...]:
     return check.what, Text(words.ABSENT, style="dim"), word, ""
 
 
-def _notes(trials: Sequence[Trial], within: float) -> Iterator[tuple[str, str, str]]:
+def _notes(trials: Sequence[Repeated], within: float) -> Iterator[tuple[str, str, str]]:
     """Each remark once, with the trials it is about."""
     found: dict[tuple[str, str, str], list[str]] = {}
     for one in trials:
@@ -104,7 +94,7 @@ def _notes(trials: Sequence[Trial], within: float) -> Iterator[tuple[str, str, s
         yield mark, f"{who}: {text}", style
 
 
-def _blunt(one: Trial, within: float) -> Iterator[str]:
+def _blunt(one: Repeated, within: float) -> Iterator[str]:
     """Where the readings are too unsteady to tell a change of that size: that they agree says little."""
     for check in one.checks:
         if check.reproduces and check.change and check.change.detectable > within:

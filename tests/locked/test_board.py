@@ -100,7 +100,7 @@ def test_all_in_one_line_for_the_table_of_failures() -> None:
 
 
 def test_a_recorded_jetson(facts: Callable[[str], BoardFacts]) -> None:  # noqa: F811
-    now = board.seen(facts("jetson-orin-nano-jp6"), {}, HERE, [trial()])
+    now = board.of(facts("jetson-orin-nano-jp6"), {}, HERE, [trial()])
     told = now.board
     assert (told.family, told.l4t, told.power_mode) == ("jetson-orin", "36.4.3", "MAXN_SUPER")
     assert (told.python, told.libc, told.governor) == ("3.10.12", "glibc 2.35", "schedutil")
@@ -109,13 +109,13 @@ def test_a_recorded_jetson(facts: Callable[[str], BoardFacts]) -> None:  # noqa:
 
 def test_what_the_recipe_sets_is_not_locked(facts: Callable[[str], BoardFacts]) -> None:  # noqa: F811
     tuned = [trial(tuning=Tuning(governor="performance", power_mode=mode)) for mode in (0, 1)]
-    told = board.seen(facts("jetson-orin-nano-jp6"), {}, HERE, tuned).board
+    told = board.of(facts("jetson-orin-nano-jp6"), {}, HERE, tuned).board
     assert (told.governor, told.power_mode) == (None, None)
 
 
 def test_no_python_there(facts: Callable[[str], BoardFacts]) -> None:  # noqa: F811
     with pytest.raises(DeviceError, match="is not there, or does not answer"):
-        board.seen(BoardFacts(), {}, HERE, [trial()])
+        board.of(BoardFacts(), {}, HERE, [trial()])
 
 
 def test_every_runtime_is_looked_for() -> None:
