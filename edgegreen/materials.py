@@ -9,6 +9,7 @@ from typing import Protocol
 
 from edgegreen.artifact import Artifact, File
 from edgegreen.evaluation import EvaluationSet
+from edgegreen.locked.lock import Lock
 from edgegreen.measurement import Failure, Measurement
 from edgegreen.metrics import Outputs
 from edgegreen.plan import Trial
@@ -43,7 +44,7 @@ class Materials:
 
     `expected` holds, by variant, the host's outputs of the same file on the first evaluation samples;
     `unchanged` names the variants that were built before. `earlier` are the results of the run that is taken
-    up again; none in a new one.
+    up again; none in a new one. `lock` is what boards have to be as, if they have to be.
     """
 
     agent: File
@@ -53,6 +54,7 @@ class Materials:
     unchanged: frozenset[str]
     baseline_accuracy: Future[float | None]
     earlier: tuple[Measurement, ...] = ()
+    lock: Lock | None = None
 
     def of_earlier(self, trial: Trial) -> Measurement | None:
         """What the earlier run measured in this trial."""

@@ -26,6 +26,8 @@ from edgegreen.convert import Build, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
+from edgegreen.locked import host
+from edgegreen.locked.lock import Lock
 from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Origin, Run
 from edgegreen.plan import Plan
@@ -43,27 +45,42 @@ def deploy(
     *,
     profile: bool = False,
     record_to: Path | None = None,
+    locked: bool = False,
 ) -> Run:
     """Build, deploy and measure: what `edgegreen deploy` does, for Python.
 
     `targets` are names, files, ssh:// addresses or `replay:PATH` (this machine when empty), `variants`
     narrows the recipe's down, `profile` asks for the times of single operators, `record_to` is a folder for
-    recordings. Failures of single variants and targets are in the Run; raises InputError for what is wrong in
-    the recipe, model, data or names.
+    recordings, `locked` refuses what differs from the recipe's lock. Failures of single variants and targets
+    are in the Run; raises InputError for what is wrong in the recipe, model, data or names.
     """
     the_plan = prepare(Path(recipe), targets, variants, record_to=record_to)
-    return Session(replace(the_plan, profile=profile), progress or Silence()).run()
+    lock = host.required(the_plan) if locked else None
+    return Session(replace(the_plan, profile=profile), progress or Silence(), lock=lock).run()
 
 
 class Session:
-    """One run of a Plan; with `earlier`, that run is taken up again, and keeps its name and its results."""
+    """One run of a Plan; with `earlier`, that run is taken up again, and keeps its name and its results.
 
-    def __init__(self, the_plan: Plan, progress: Progress, earlier: Run | None = None) -> None:
+    With a `lock`, boards and built files that are not as it says are failures. `cache` stands for the user's
+    own, and is closed in the end.
+    """
+
+    def __init__(
+        self,
+        the_plan: Plan,
+        progress: Progress,
+        earlier: Run | None = None,
+        *,
+        lock: Lock | None = None,
+        cache: Cache | None = None,
+    ) -> None:
         if earlier and earlier.recipe != the_plan.recipe.name:
             raise InputError(
                 f"run {earlier.run_id} is of recipe `{earlier.recipe}`, not `{the_plan.recipe.name}`"
             )
-        self.plan, self.progress = the_plan, progress
+        self.plan, self.progress, self.lock = the_plan, progress, lock
+        self._cache = cache
         self.interrupted = False
         self.not_kept: InputError | None = None
         """Why this run's file could not be written, if so."""
@@ -91,9 +108,10 @@ class Session:
         with stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
             told = BuildProgress(len(self.plan.variants), self.progress)
             with (
-                closing(Cache.default()) as cache,
-                convert.build(self.plan.recipe, self.plan.variants, cache, told) as built,
+                closing(self._cache or Cache.default()) as cache,
+                convert.build(self.plan.recipe, self.plan.variants, cache, told) as building,
             ):
+                built = host.as_locked(building, self.lock) if self.lock else building
                 baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
                 materials = Materials(
                     packed,
@@ -103,6 +121,7 @@ class Session:
                     built.unchanged,
                     baseline,
                     self._earlier,
+                    self.lock,
                 )
                 runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
                 futures = [pool.submit(one.run) for one in runs]

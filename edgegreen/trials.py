@@ -20,6 +20,7 @@ from edgegreen.client import Agent, Board
 from edgegreen.deployment import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.evaluation import built
+from edgegreen.locked import board as locked
 from edgegreen.materials import Ledger, Materials
 from edgegreen.measurement import Failure
 from edgegreen.patience import Patience
@@ -108,6 +109,11 @@ class TargetRun:
         return self._recorder.around(found.result())
 
     def _run_on(self, link: transport.Transport) -> None:
+        lock = self.materials.lock
+        if lock:  # again after each break: a board that rebooted may have come back as another
+            locked.check(
+                lock.targets[self.target.name], locked.look(link, self.target, self.trials), self.target
+            )
         if self._stage == "connect":
             self._stage, self._patience = "deploy", Patience(self.target.patience_s)
             if self.plan.record_to:
@@ -199,8 +205,9 @@ class TargetRun:
             return agent.probe()  # what it was after they had been brought, if they were
         site = provision.Site(link, self.target, self.materials.agent, agent)
         done = provision.provide(
-            site, board, list(wants), lambda stage, done: self._step("provisioning", stage, done), self._stop
-        )
+            site, board, list(wants), lambda stage, done: self._step("provisioning", stage, done), self._stop,
+            pinned=self.materials.lock.targets[self.target.name].pinned if self.materials.lock else {},
+        )  # fmt: skip
         self._not_brought = done.refused
         return agent.probe() if done.brought else board
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import datetime
 import difflib
+import io
 import json
 import re
+import sys
 import unicodedata
 import warnings
 from dataclasses import dataclass
@@ -97,6 +99,20 @@ def parse(text: str, model: type[M], where: str, **context: object) -> M:
     except ValidationError as error:
         lines = mistakes.explain(error.errors(), tree, reader.lines, model)
         raise InputError("\n".join(f"{where}:{line}: {text}" for line, text in lines)) from None
+
+
+def plain(text: str, where: str) -> dict[str, Any]:
+    """The values in a file's text alone: no comments, quotes or anchors. Raises InputError."""
+    return _Reader(where).tree(text)
+
+
+def dump(values: dict[str, Any]) -> str:
+    """Plain values as YAML: a line each, in their own order."""
+    out = io.StringIO()
+    writer = YAML(typ="rt", pure=True)
+    writer.width = sys.maxsize
+    writer.dump(values, out)
+    return out.getvalue()
 
 
 class _Reader:

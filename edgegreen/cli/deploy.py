@@ -25,7 +25,9 @@ from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
     from edgegreen.against import Source
+    from edgegreen.locked.lock import Lock
     from edgegreen.measurement import Run
+    from edgegreen.plan import Plan
     from edgegreen.recipe import Regression
     from edgegreen.session import Session
 
@@ -52,6 +54,10 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @CACHE
 @click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
+@click.option(
+    "--locked", is_flag=True,
+    help="Refuse whatever differs from the recipe's lock, which `edgegreen lock` writes.",
+)  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
 @click.option(
@@ -71,6 +77,7 @@ def deploy(
     resume: str | None,
     against: str | None,
     force: bool,
+    locked: bool,
     dry_run: bool,
     profile: bool,
     json_to: str | None,
@@ -86,6 +93,7 @@ def deploy(
         raise InputError("--force goes with --against only")
     plan = prepare(recipe, targets, only, tags=tags, retry_invalid=retry_invalid, record_to=record)
     plan = replace(plan, profile=profile)
+    lock = _lock(plan) if locked else None
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)
     if dry_run:
@@ -103,7 +111,7 @@ def deploy(
     if against:  # before any work, as everything that may be wrong with the arguments
         other = Source.of(against, recipe=plan.recipe.name, before=earlier.run_id if earlier else None)
     with progress(terminal.console(stderr=True)) as shown:
-        one = session.Session(plan, shown, earlier)
+        one = session.Session(plan, shown, earlier, lock=lock)
         run = one.run()
     code = _present(run, json_to, profiled=profile)
     if github.is_here(os.environ):
@@ -138,6 +146,13 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
         built, failed = building.build_only(plan, shown, output)
     listings.show_artifacts(built, failed, terminal.console(), output)
     sys.exit(max((error.exit_code for error in failed.values()), default=OK))
+
+
+def _lock(plan: Plan) -> Lock:
+    """The lock of the plan's recipe, once this machine is as it says."""
+    from edgegreen.locked import host
+
+    return host.required(plan)
 
 
 def _interrupted(one: Session, run: Run) -> Interrupted:

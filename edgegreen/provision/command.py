@@ -16,6 +16,7 @@ from edgegreen.home import home
 from edgegreen.provision.kit import Site, Told
 from edgegreen.provision.provider import Outcome, Want, provide
 from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.transport import Transport
 
 
 @dataclass(frozen=True)
@@ -63,17 +64,30 @@ def on_target(target: Target, only: Sequence[RuntimeName], told: Told, *, renew:
     wants = named or list(RUNTIMES.values())
     told("connecting", None)
     with transport.connect(target) as link:
-        pyz = _agent()
-        placed = deploy(link, target.folder, [pyz])
-        with Agent.start(link, target.interpreter, placed.agent) as agent:
-            board = agent.probe()
-            lacking = [want for want in wants if _lacks(board, want, renew)]
-            there = {name: version for name, version in board.runtimes.items() if not _renewed(name, lacking)}
-            outcome = Outcome()
-            if lacking:
-                site = Site(link, target, pyz, agent)
-                outcome = provide(site, board, lacking, told, Event(), renew=renew)
-            return Report(agent.probe(), there, outcome, bool(named))
+        return over(link, target, wants, told, renew=renew, asked=bool(named))
+
+
+def over(
+    link: Transport,
+    target: Target,
+    wants: Sequence[Want],
+    told: Told,
+    *,
+    renew: bool = False,
+    asked: bool = True,
+) -> Report:
+    """The same for what is wanted, over a connection that there is already."""
+    pyz = _agent()
+    placed = deploy(link, target.folder, [pyz])
+    with Agent.start(link, target.interpreter, placed.agent) as agent:
+        board = agent.probe()
+        lacking = [want for want in wants if _lacks(board, want, renew)]
+        there = {name: version for name, version in board.runtimes.items() if not _renewed(name, lacking)}
+        outcome = Outcome()
+        if lacking:
+            site = Site(link, target, pyz, agent)
+            outcome = provide(site, board, lacking, told, Event(), renew=renew)
+        return Report(agent.probe(), there, outcome, asked)
 
 
 def _lacks(board: Board, want: Want, renew: bool) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,11 @@ class Locked:
     sha256: Digest
     size_bytes: Annotated[int, Field(gt=0)]
 
+    @property
+    def folder(self) -> str:
+        """Its folder's name on a board."""
+        return self.sha256[:12]
+
 
 @dataclass(frozen=True)
 class Lock:
@@ -61,12 +67,19 @@ _LOCK = TypeAdapter(Lock)
 
 def path(runtime: RuntimeName, interpreter: Interpreter) -> Path:
     """Where the lock is, or would be."""
-    return home() / "provision" / "locks" / f"{runtime}-{interpreter.key}.json"
+    return _folder() / f"{runtime}-{interpreter.key}.json"
 
 
 def read(runtime: RuntimeName, interpreter: Interpreter) -> Lock | None:
     """The lock, None when nothing was locked yet. Raises InputError for a file that makes no sense."""
-    file = path(runtime, interpreter)
+    return _read(path(runtime, interpreter))
+
+
+def _folder() -> Path:
+    return home() / "provision" / "locks"
+
+
+def _read(file: Path) -> Lock | None:
     try:
         return _LOCK.validate_json(file.read_bytes())
     except FileNotFoundError:
@@ -82,9 +95,23 @@ def read(runtime: RuntimeName, interpreter: Interpreter) -> Lock | None:
         ) from None
 
 
+def of(runtime: RuntimeName, interpreter: Interpreter, wheels: tuple[Locked, ...]) -> Lock:
+    """These wheels, locked now."""
+    return Lock(1, runtime, interpreter.key, datetime.now(UTC).replace(microsecond=0), wheels)
+
+
+def holding(runtime: RuntimeName, folders: Sequence[str]) -> tuple[Locked, ...] | None:
+    """The wheels of the lock, for whichever Python, that makes these folders on a board; None: none does."""
+    for file in sorted(_folder().glob(f"{runtime}-*.json")):
+        lock = _read(file)
+        if lock and [wheel.folder for wheel in lock.wheels] == list(folders):
+            return lock.wheels
+    return None
+
+
 def write(runtime: RuntimeName, interpreter: Interpreter, wheels: tuple[Locked, ...]) -> None:
     """Lock these wheels. Raises InputError when it cannot be written."""
-    lock = Lock(1, runtime, interpreter.key, datetime.now(UTC).replace(microsecond=0), wheels)
+    lock = of(runtime, interpreter, wheels)
     file = path(runtime, interpreter)
     part = file.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
     try:

@@ -6,23 +6,26 @@ What several trials want is brought together. One runtime that cannot be had cos
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from threading import Event
 
 from edgegreen import releases
 from edgegreen.client import Board
 from edgegreen.errors import DeviceError
-from edgegreen.interpreter import Interpreter, dotted
+from edgegreen.interpreter import dotted
 from edgegreen.provision import elf, lockfile, wheels
 from edgegreen.provision.kit import Kit, Site, Told, bring, prove
-from edgegreen.provision.lockfile import Lock
+from edgegreen.provision.lockfile import Lock, Locked
 from edgegreen.provision.wheels import NotPublished, Wheel
 from edgegreen.releases import Choice, Pin
 from edgegreen.target import RuntimeName
 
 Want = tuple[RuntimeName, ...]
 """Runtimes of which one is wanted, the best first."""
+Pinned = Mapping[RuntimeName, tuple[Locked, ...]]
+"""The wheels that it has to be, by runtime."""
+NOTHING: Pinned = {}
 
 
 @dataclass
@@ -35,26 +38,33 @@ class Outcome:
 
 
 def provide(
-    site: Site, board: Board, wants: Sequence[Want], told: Told, stop: Event, *, renew: bool = False
+    site: Site,
+    board: Board,
+    wants: Sequence[Want],
+    told: Told,
+    stop: Event,
+    *,
+    renew: bool = False,
+    pinned: Pinned = NOTHING,
 ) -> Outcome:
     """Bring what is wanted. `renew` chooses anew where something was locked.
+
+    Of a runtime that is `pinned` it is those wheels, whatever was locked here.
 
     Raises UnreachableError, InputError (a lock that cannot be read), CancelledError once `stop` is set;
     what cannot be brought is in the outcome.
     """
     try:
-        interpreter = board.interpreter
-    except DeviceError as refusal:
+        provider = _Provider(site, board, told, stop, pinned)
+    except DeviceError as refusal:  # nothing is published for its kind
         return Outcome(refused=dict.fromkeys(wants, refusal))
-    return _Provider(site, interpreter, board.numpy, told, stop).provide(wants, renew)
+    return provider.provide(wants, renew)
 
 
 class _Provider:
-    def __init__(
-        self, site: Site, interpreter: Interpreter, own_numpy: str | None, told: Told, stop: Event
-    ) -> None:
-        self.site, self.interpreter, self.own_numpy = site, interpreter, own_numpy
-        self.told, self.stop = told, stop
+    def __init__(self, site: Site, board: Board, told: Told, stop: Event, pinned: Pinned) -> None:
+        self.site, self.interpreter, self.own_numpy = site, board.interpreter, board.numpy
+        self.told, self.stop, self.pinned = told, stop, pinned
         self._fetched: dict[Pin, Wheel] = {}
 
     def provide(self, wants: Sequence[Want], renew: bool) -> Outcome:
@@ -89,7 +99,10 @@ class _Provider:
         return {want for one in kits.items() for want in self._bring(dict([one]), outcome)}
 
     def _choices(self, want: Want, renew: bool) -> list[Choice | Lock]:
-        """A lock decides alone; else what the table has."""
+        """A lock decides alone, that of a recipe before our own; else what the table has."""
+        for runtime in want:
+            if runtime in self.pinned:
+                return [lockfile.of(runtime, self.interpreter, self.pinned[runtime])]
         for runtime in want:
             if not renew and (lock := lockfile.read(runtime, self.interpreter)):
                 return [lock]
@@ -142,7 +155,9 @@ class _Provider:
         except DeviceError as failure:
             outcome.refused.setdefault(want, _not_working(kit, failure))
             return
-        lockfile.write(kit.runtime, self.interpreter, tuple(wheel.locked for wheel in kit.wheels))
+        # A recipe's lock says nothing of what boards of other recipes get.
+        if kit.runtime not in self.pinned or lockfile.read(kit.runtime, self.interpreter) is None:
+            lockfile.write(kit.runtime, self.interpreter, tuple(wheel.locked for wheel in kit.wheels))
         del pending[want]
         outcome.refused.pop(want, None)
         outcome.brought[want] = kit

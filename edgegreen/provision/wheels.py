@@ -54,7 +54,7 @@ class Wheel:
     @property
     def folder(self) -> str:
         """Its folder's name on a board."""
-        return self.file.sha256[:12]
+        return self.locked.folder
 
     @property
     def unpacked_bytes(self) -> int:

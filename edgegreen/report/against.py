@@ -5,7 +5,8 @@ Marks are those of the other tables: `!` over a limit, `?` not to be trusted; an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from rich.console import Console
 from rich.measure import Measurement as Width
@@ -27,13 +28,13 @@ UNCHANGED = "sizes and accuracies without a line are as before, or not known of 
 
 def show(found: Against, out: Console) -> None:
     """Print the whole comparison."""
-    out.print(_heading("before", found.before))
-    out.print(_heading("now", found.after))
+    out.print(heading("before", found.before))
+    out.print(heading("now", found.after))
     for target in dict.fromkeys(one.target for one in found.trials):
         mine = [one for one in found.trials if one.target == target]
         out.print()
         out.print(Text(target, style="bold"))
-        out.print(_fitted(mine, out))
+        out.print(fitted(HEADINGS, partial(_table, mine), out))
         for mark, text, style in _notes(mine):
             out.print(note(mark, text, style))
     out.print()
@@ -46,19 +47,20 @@ def show(found: Against, out: Console) -> None:
     out.print(note("·", UNCHANGED, "dim"))
 
 
-def _heading(which: str, side: Side) -> Text:
+def heading(which: str, side: Side) -> Text:
+    """Which run, and when."""
     when = f"{side.started_at:%Y-%m-%d %H:%M} UTC"
     return Text.assemble((f"{which:<7}", "dim"), (side.run_id, "bold"), f"  {side.recipe} · {when}")
 
 
-def _fitted(trials: Sequence[Compared], out: Console) -> Table:
-    """The first table that fits: names are cut, and then the last column goes."""
-    for headings in (HEADINGS, HEADINGS[:-1]):
+def fitted(headings: Sequence[str], made: Callable[[Sequence[str], int], Table], out: Console) -> Table:
+    """The first of `made(headings, name_width)` that fits: names are cut, and then the last column goes."""
+    for left in (headings, headings[:-1]):
         for name_width in NAME_WIDTHS:
-            made = _table(trials, headings, name_width)
-            if Width.get(out, out.options.update(width=1000), made).maximum <= out.width:
-                return made
-    return made
+            table = made(left, name_width)
+            if Width.get(out, out.options.update(width=1000), table).maximum <= out.width:
+                return table
+    return table
 
 
 def _table(trials: Sequence[Compared], headings: Sequence[str], name_width: int) -> Table:
@@ -77,10 +79,10 @@ def _name(one: Compared, among: Sequence[Compared], width: int) -> Text:
     marks = [(" !", "bold red")] * bool(one.missed)
     marks += [(" ?", "bold yellow")] * (not one.trusted)
     marks += [(" ≠", "bold yellow")] * (not one.compared)
-    return Text.assemble(fitting.cut(_called(one, among), width - 2 * len(marks)), *marks)
+    return Text.assemble(fitting.cut(called(one, among), width - 2 * len(marks)), *marks)
 
 
-def _called(one: Compared, among: Sequence[Compared]) -> str:
+def called(one: Compared, among: Sequence[Compared]) -> str:
     """The variant, and what tells it from its twins."""
     twins = [(twin.runtime, twin.threads, twin.tuning) for twin in among if twin.variant == one.variant]
     return ", ".join([one.variant, *words.setting((one.runtime, one.threads, one.tuning), twins)])
@@ -88,9 +90,9 @@ def _called(one: Compared, among: Sequence[Compared]) -> str:
 
 def _readings(one: Compared) -> Iterator[tuple[Text | str, ...]]:
     """A line each: latency always, energy where there is one, size and accuracy where they changed."""
-    yield "p50", *_cells(one.latency)
+    yield "p50", *cells(one.latency)
     if one.energy:
-        yield "energy", *_cells(one.energy)
+        yield "energy", *cells(one.energy)
     if one.size_change_bytes:
         sign = "+" if one.size_change_bytes > 0 else "−"
         yield "size", f"{sign}{words.size(abs(one.size_change_bytes))}", "", ""
@@ -100,7 +102,8 @@ def _readings(one: Compared) -> Iterator[tuple[Text | str, ...]]:
         yield one.metric or "accuracy", change.replace("-", "−"), "", ""
 
 
-def _cells(change: Change | None) -> tuple[Text | str, str | Text, str | Text]:
+def cells(change: Change | None) -> tuple[Text | str, str | Text, str | Text]:
+    """The ratio with its interval, the word for it, and what would be seen."""
     if change is None:
         return Text(words.ABSENT, style="dim"), Text("not compared", style="dim"), ""
     low, high = change.ci95
@@ -122,7 +125,7 @@ def _notes(trials: Sequence[Compared]) -> Iterator[tuple[str, str, str]]:
         said += [("?", text, "yellow") for text in one.doubts]
         said += [("·", text, "dim") for text in one.notes]
         for remark in said:
-            found.setdefault(remark, []).append(_called(one, trials))
+            found.setdefault(remark, []).append(called(one, trials))
     for (mark, text, style), names in found.items():
         joint = "; " if any("," in name for name in names) else ", "
         who = "all" if len(names) == len(trials) > 1 else joint.join(names)

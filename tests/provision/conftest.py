@@ -17,6 +17,7 @@ from edgegreen.client import Agent
 from edgegreen.deployment import deploy
 from edgegreen.interpreter import Interpreter
 from edgegreen.provision import Outcome, Site, Want, provide
+from edgegreen.provision.provider import NOTHING, Pinned
 from edgegreen.target import RUNTIMES, Target
 from edgegreen.transport.ssh import SSHTransport
 from provision import makewheels
@@ -69,12 +70,12 @@ class Bare:
     folder: Path
     told: list[tuple[str, float | None]]
 
-    def provide(self, *wants: Want, renew: bool = False) -> Outcome:
+    def provide(self, *wants: Want, renew: bool = False, pinned: Pinned = NOTHING) -> Outcome:
         def told(stage: str, done: float | None) -> None:
             self.told.append((stage, done))
 
         board = self.site.agent.probe()
-        return provide(self.site, board, wants or (TFLITE,), told, Event(), renew=renew)
+        return provide(self.site, board, wants or (TFLITE,), told, Event(), renew=renew, pinned=pinned)
 
     @property
     def runtimes(self) -> dict[str, str]:

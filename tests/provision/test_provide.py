@@ -11,7 +11,8 @@ from threading import Event
 import pytest
 
 from edgegreen import releases
-from edgegreen.provision import elf, lockfile, provide
+from edgegreen.provision import elf, inplace, lockfile, provide
+from edgegreen.provision.inplace import InPlace
 from edgegreen.provision.wheels import Wheel
 from edgegreen.releases import Release
 from provision import makewheels
@@ -88,6 +89,30 @@ def test_another_file_under_a_locked_name_is_refused(
     assert "is not what was locked" in refusal.message
     assert "--renew" in str(refusal.hint)
     assert two.names == set()
+
+
+@pytest.mark.slow
+def test_pinned_wheels_are_what_comes_and_are_named_by_the_board(
+    boards: Callable[[str], Bare], published: Path, monkeypatch: pytest.MonkeyPatch, home: Path
+) -> None:
+    first = boards("first")
+    first.provide()
+    lock = lockfile.read("litert", first.interpreter)
+    assert lock
+    there = inplace.kits(first.site.link, first.site.target, first.site.agent.probe().python_tag)
+    assert there == {"litert": InPlace("2.3.0", tuple(wheel.folder for wheel in lock.wheels))}
+    assert lockfile.holding("litert", there["litert"].folders) == lock.wheels
+    assert lockfile.holding("litert", ("0" * 12,)) is None
+
+    makewheels.litert(published, "9.9.0", makewheels.own_tag())
+    newer_release(monkeypatch)
+    first.provide(renew=True)  # from now on, this kind of board gets the newer one
+    second = boards("second")
+    second.provide(pinned={"litert": lock.wheels})
+    assert second.runtimes == {"litert": "2.3.0"}
+    kept = lockfile.read("litert", first.interpreter)
+    assert kept
+    assert kept.version == "9.9.0"  # as it was: a recipe's lock is the recipe's
 
 
 def newer_release(monkeypatch: pytest.MonkeyPatch) -> None:
