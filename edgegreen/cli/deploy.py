@@ -19,6 +19,7 @@ from edgegreen.cli.common import (
     show_tables,
     write,
 )  # fmt: skip
+from edgegreen.cli import track
 from edgegreen.cli.compare import exit_code
 from edgegreen.errors import InputError, Interrupted
 
@@ -114,6 +115,7 @@ def deploy(
         code = max(code, one.not_kept.exit_code)
     if one.interrupted:
         raise _interrupted(one, run)
+    track.after_deploy(run, series.folder_of(one.file))
     sys.exit(code)
 
 
