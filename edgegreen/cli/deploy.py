@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgegreen.cli import track
 from edgegreen.cli.common import (
     BUDGET_MISSED,
     OK,
@@ -19,14 +20,12 @@ from edgegreen.cli.common import (
     show_tables,
     write,
 )  # fmt: skip
-from edgegreen.cli import track
 from edgegreen.cli.compare import exit_code
 from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
     from edgegreen.against import Source
     from edgegreen.measurement import Run
-    from edgegreen.recipe import Regression
     from edgegreen.session import Session
 
 
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--against", metavar="RUN|latest|FILE",
-    help="Compare with this run; `latest` is the one of this recipe before this run.",
+    help="Compare with this run, or several with commas; `latest` is the one of this recipe before this run.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
@@ -107,9 +106,7 @@ def deploy(
         _tell_github(run, series.folder_of(one.file))
     if other and run.results:
         mine = Source(run, series.folder_of(one.file))
-        code = max(
-            code, _show_against(other, mine, plan.recipe.regression, stderr=json_to == "-", force=force)
-        )
+        code = max(code, _show_against(other, mine, stderr=json_to == "-", force=force))
     if one.not_kept:
         complain(one.not_kept)
         code = max(code, one.not_kept.exit_code)
@@ -164,14 +161,14 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
 
 
-def _show_against(before: Source, after: Source, limits: Regression, *, stderr: bool, force: bool) -> int:
+def _show_against(before: Source, after: Source, *, stderr: bool, force: bool) -> int:
     """Print how the run compares with the other one; the exit code that this deserves."""
     from edgegreen import against
     from edgegreen.report import against as table
     from edgegreen.report import terminal
 
     try:
-        found = against.compare(before, after, limits, force=force)
+        found = against.compare(before, after, force=force)
     except InputError as error:
         complain(error)
         return error.exit_code

@@ -29,7 +29,7 @@ def main() -> None:
         told = json.load(sys.stdin)
         try:
             say(**_send(told, lambda: say(sent=1)))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it is one line for the user
+        except Exception as error:
             say(trouble=f"{type(error).__name__}: {error}")
 
 

@@ -17,7 +17,7 @@ from edgegreen.report.contents import Contents
 from edgegreen.report.html.summary import verdict
 from edgegreen.report.table import COLUMNS
 
-# What was chosen, not measured: MLflow's params. Of the other columns, numbers are metrics and texts are tags.
+# What was chosen, not measured: MLflow's params. Of the other columns, numbers are metrics, texts are tags.
 CHOSEN = (
     "target", "variant", "format", "precision", "passes", "runtime", "runtime_version", "delegate", "threads",
     "governor", "power_mode", "sha256", "metric",
