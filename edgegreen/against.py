@@ -120,11 +120,20 @@ class Source:
         """
         paths = [
             runs.latest_of(recipe, before) if ref == runs.LATEST and recipe is not None else runs.find(ref)
-            for ref in ([refs] if Path(refs).exists() else refs.split(","))
+            for ref in _each(refs)
         ]
         found = sorted(((runs.read(path), path) for path in paths), key=lambda one: one[0].started_at)
         *again, (run, path) = found
         return cls(run, series.folder_of(path), tuple(one for one, _ in reversed(again)))
+
+
+def _each(refs: str) -> list[str]:
+    """What stands between the commas; all of it where it is a file, whose name has some."""
+    try:
+        alone = Path(refs).is_file()
+    except OSError:  # longer than a name may be
+        alone = False
+    return [refs] if alone else refs.split(",")
 
 
 def compare(

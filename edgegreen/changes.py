@@ -21,6 +21,7 @@ from edgegreen.pairing import Pair
 from edgegreen.statistics import ratio, shares
 
 Word = Literal["faster", "slower", "less", "more", "no difference seen", "not to be trusted"]
+AccuracyWord = Literal["better", "worse", "no difference seen", "not to be trusted"]
 COUNTED = ("top1", "top5")  # metrics that are a share of so many samples
 NO_INTERVAL = "no interval of its change, as the samples' own scores are not kept"
 By = Literal["calls", "intervals", "starts"]
@@ -46,7 +47,7 @@ class AccuracySeen(Record):
 
     ci95: tuple[float, float]
     detectable: float
-    word: Literal["better", "worse", "no difference seen", "not to be trusted"]
+    word: AccuracyWord
 
 
 def latency(
@@ -137,7 +138,7 @@ def accuracy_seen(pair: Pair, note: Callable[[str], None]) -> AccuracySeen | Non
             note(f"{now.metric} has {NO_INTERVAL}")
         return None
     found = shares.gap(shares.Share(then.value, then.n), shares.Share(now.value, now.n))
-    word: Literal["better", "worse", "no difference seen", "not to be trusted"] = "no difference seen"
+    word: AccuracyWord = "no difference seen"
     if any(LIMITED["accuracy_drop_max"].doubted(item) for item in (pair.before, pair.after)):
         word = "not to be trusted"
     elif found.differs:

@@ -1,4 +1,4 @@
-"""Several runs a side, pooled as starts of the same trials, and what keeps them from it; accuracy likewise."""
+"""Several runs a side, pooled as starts of the same trials; what keeps them from it; accuracy likewise."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -33,7 +34,7 @@ def main() -> None:
             say(trouble=f"{type(error).__name__}: {error}")
 
 
-def _send(told: dict[str, Any], sent: Any) -> dict[str, str]:
+def _send(told: dict[str, Any], sent: Callable[[], None]) -> dict[str, str]:
     from mlflow import MlflowClient
 
     client = MlflowClient()

@@ -101,6 +101,8 @@ def _run(text: str, limit_s: float, environment: Mapping[str, str]) -> tuple[lis
         )
     except subprocess.TimeoutExpired as error:
         return _messages(error.stdout or b""), True
+    except OSError as error:
+        raise UnreachableError(f"cannot start MLflow's client: {error.strerror}") from None
     return _messages(done.stdout), False
 
 

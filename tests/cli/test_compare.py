@@ -92,6 +92,7 @@ def test_several_runs_a_side() -> None:
     assert (named["run_id"], named["more"]) == (BEFORE, [other])
     twice = compare(f"{BEFORE},{BEFORE}", AFTER)
     assert (twice.exit_code, f"run {BEFORE} is named twice" in twice.stderr) == (2, True)
+    assert compare(",".join([BEFORE] * 20), AFTER).exit_code == 2  # longer than a file's name may be
 
 
 def test_a_run_that_is_not_there() -> None:
