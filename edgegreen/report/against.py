@@ -18,14 +18,10 @@ from edgegreen.report import fitting, words
 from edgegreen.report.terminal import note
 
 STYLES = {
-    "faster": "green",
-    "less": "green",
-    "better": "green",
-    "slower": "red",
-    "more": "red",
-    "worse": "red",
+    **dict.fromkeys(("faster", "less", "better"), "green"),
+    **dict.fromkeys(("slower", "more", "worse"), "red"),
+    "not to be trusted": "yellow",
 }
-STYLES["not to be trusted"] = "yellow"
 HEADINGS = ("Variant", "Reading", "Ratio", "", "Seen from")
 NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)
 EXPLAINED = "ratio: now over before, with its 95 % interval; seen from: the least change seen 8 times in 10"

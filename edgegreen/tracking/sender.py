@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -102,11 +103,11 @@ def _keep(
     """Make an entry, or go on with the one that is there; its id."""
     from mlflow.entities import Metric, Param, RunTag
 
-    at_ms = told["at_ms"]
-    run_id = known or client.create_run(experiment, at_ms, entry["tags"], entry["name"]).info.run_id
+    now_ms = time.time_ns() // 10**6  # of two values of a metric the later one counts
+    run_id = known or client.create_run(experiment, told["at_ms"], entry["tags"], entry["name"]).info.run_id
     client.log_batch(
         run_id,
-        metrics=[Metric(name, value, at_ms, 0) for name, value in entry["metrics"].items()],
+        metrics=[Metric(name, value, now_ms, 0) for name, value in entry["metrics"].items()],
         params=[Param(name, value) for name, value in entry["params"].items()],
         tags=[RunTag(name, value) for name, value in entry["tags"].items()] if known else (),
     )

@@ -68,9 +68,8 @@ def of(contents: Contents) -> Told:
 def _parent(contents: Contents) -> Entry:
     run, rows = contents.run, contents.rows
     tags = {**_of_run(run), TAG + "verdict": verdict(run, rows).text}
-    files: Mapping[str, str] = {}
     if run.origin:
-        files = {f"{key}.sha256": digest for key, digest in run.origin.files.items()}
+        tags |= {f"{TAG}sha256.{key}": digest for key, digest in run.origin.files.items()}
         tags |= _of_commit(run.origin.git) if run.origin.git else {}
     metrics = {
         "rows": len(rows),
@@ -78,7 +77,8 @@ def _parent(contents: Contents) -> Entry:
         "rows_not_trusted": sum(row.measurement.verdict != "valid" for row in rows),
         "failures": len(run.failures),
     }
-    return Entry(run.run_id, _cut(tags, LONGEST_TAG), _cut(files, LONGEST_PARAM), metrics)
+    # No params: what a run is made from may change when it is taken up again, and MLflow's params never do.
+    return Entry(run.run_id, _cut(tags, LONGEST_TAG), {}, metrics)
 
 
 def _of_run(run: Run) -> dict[str, str]:

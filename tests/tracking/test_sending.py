@@ -25,7 +25,7 @@ from waiting import until
 
 from edgegreen import comparison
 from edgegreen.errors import InputError, UnreachableError
-from edgegreen.measurement import Run
+from edgegreen.measurement import Origin, Run
 from edgegreen.report.contents import Contents
 from edgegreen.tracking import sending
 
@@ -40,6 +40,12 @@ needs_client = pytest.mark.skipif(
 def contents(*items: Any, **wanted: Any) -> Contents:
     of = run(*items, **wanted)
     return Contents(of, comparison.of(of), Path("none"))
+
+
+def origin(model: str) -> Origin:
+    return Origin(
+        recipe_file=None, recipe_text=None, files={"model": model}, tools={}, host="Linux", git=None
+    )
 
 
 def send(of: Contents, uri: str, limit_s: float = 60) -> sending.Sent:
@@ -147,15 +153,21 @@ def test_a_run_with_its_rows_and_its_report(server: str) -> None:
 @needs_client
 def test_sent_again_it_is_completed_and_not_doubled(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_EXPERIMENT_NAME", "again")
-    send(contents(measurement("a"), measurement("b", p50=1.0)), server)
+    send(
+        contents(
+            measurement("a"), measurement("b", verdict="invalid", reasons=("hot",)), origin=origin("5f")
+        ),
+        server,
+    )
     first = kept(server, "again")
-    send(contents(measurement("a"), measurement("b", p50=2.0), measurement("c")), server)
+    send(contents(measurement("a"), measurement("b", p50=2.0), measurement("c"), origin=origin("ab")), server)
     second = kept(server, "again")
     assert second.keys() == {*first, "c@pi5"}
     assert second["a@pi5"]["id"] == first["a@pi5"]["id"]
     assert second["b@pi5"]["metrics"]["latency_p50_ms"] == 2.0
     (parent,) = [one for one in second.values() if "mlflow.parentRunId" not in one["tags"]]
-    assert parent["metrics"]["rows"] == 3
+    assert (parent["metrics"]["rows"], parent["metrics"]["rows_not_trusted"]) == (3, 0)
+    assert parent["tags"]["edgegreen.sha256.model"] == "ab"
 
 
 @pytest.mark.slow

@@ -68,8 +68,8 @@ def test_the_parent_is_the_run() -> None:
     sent = of(metered(), failures=(failed,), budgets=Budgets(latency_p50_ms_max=1), origin=MADE)
     assert (sent.parent.name, sent.failed) == ("20261122-040000-abc123", True)
     assert sent.parent.metrics == {"rows": 1, "rows_over_budget": 1, "rows_not_trusted": 0, "failures": 1}
-    assert sent.parent.params == {"model.sha256": "ab" * 32}
     tags = sent.parent.tags
+    assert tags["edgegreen.sha256.model"] == "ab" * 32
     assert (tags["mlflow.source.git.commit"], tags["edgegreen.git_modified"]) == ("f0" * 20, "true")
     assert (tags["edgegreen.recipe"], tags["edgegreen.version"]) == ("keyword-spotting", "0.1.0")
     assert sent.files["report.html"].startswith("<!doctype html>")
