@@ -43,6 +43,7 @@ def _send(told: dict[str, Any], sent: Callable[[], None]) -> dict[str, str]:
     there = _there(client, experiment, told["parent"]["tags"]["edgegreen.run_id"])
     parent = next((one for one in there if "mlflow.parentRunId" not in one.data.tags), None)
     parent_id = _keep(client, experiment, told["parent"], told, parent.info.run_id if parent else None)
+    client.update_run(parent_id, "RUNNING")  # until all is there
     for name, text in told["files"].items():
         client.log_text(parent_id, text, name)
     wanted = {one["tags"]["edgegreen.trial"]: one for one in told["children"]}
