@@ -1,6 +1,7 @@
 """One run against another: per trial how much faster and leaner, and how surely. Shows nothing.
 
-Compared is the run after with the run before: a ratio of 0.9 is a tenth less than before.
+Compared is the run after with the run before: a ratio of 0.9 is a tenth less than before. Either may be
+several runs of the same, whose trials are pooled as independent starts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from edgegreen import changes, pairing, runs, series
-from edgegreen.changes import Change
+from edgegreen.changes import AccuracySeen, Change, Starts
 from edgegreen.errors import InputError
 from edgegreen.measurement import Measurement, Record, Run, Tuning
 from edgegreen.pairing import Difference, Pair
@@ -42,6 +43,7 @@ class Compared(Record):
     size_change_bytes: int
     metric: str | None
     accuracy_change: float | None
+    accuracy_seen: AccuracySeen | None
     doubts: tuple[str, ...]
     notes: tuple[str, ...]
     missed: tuple[str, ...] = ()
@@ -53,12 +55,13 @@ class Compared(Record):
 
 
 class Side(Record):
-    """Which run."""
+    """Which run; `more` are the ids of those that are pooled with it."""
 
     run_id: str
     recipe: str
     started_at: datetime
     edgegreen: str
+    more: tuple[str, ...] = ()
 
 
 class Absent(Record):
@@ -98,19 +101,39 @@ class Against(Record):
 
 @dataclass(frozen=True)
 class Source:
-    """A run, and the folder of its series."""
+    """A run, and the folder of its series; `again` are earlier runs of the same, to be pooled with it."""
 
     run: Run
     series: Path
+    again: tuple[Run, ...] = ()
+
+    @property
+    def runs(self) -> tuple[Run, ...]:
+        """All of them."""
+        return self.run, *self.again
 
     @classmethod
-    def of(cls, ref: str, *, recipe: str | None = None, before: str | None = None) -> Source:
-        """The run that `ref` means, as `runs.load` has it; `latest` of this recipe, begun before that run.
+    def of(cls, refs: str, *, recipe: str | None = None, before: str | None = None) -> Source:
+        """The run that `refs` means, as `runs.load` has it; `latest` of this recipe, begun before that run.
 
-        Raises InputError.
+        Several have commas between them; the newest is the run, the others are `again`. Raises InputError.
         """
-        path = runs.latest_of(recipe, before) if ref == runs.LATEST and recipe is not None else runs.find(ref)
-        return cls(runs.read(path), series.folder_of(path))
+        paths = [
+            runs.latest_of(recipe, before) if ref == runs.LATEST and recipe is not None else runs.find(ref)
+            for ref in _each(refs)
+        ]
+        found = sorted(((runs.read(path), path) for path in paths), key=lambda one: one[0].started_at)
+        *again, (run, path) = found
+        return cls(run, series.folder_of(path), tuple(one for one, _ in reversed(again)))
+
+
+def _each(refs: str) -> list[str]:
+    """What stands between the commas; all of it where it is a file, whose name has some."""
+    try:
+        alone = Path(refs).is_file()
+    except OSError:  # longer than a name may be
+        alone = False
+    return [refs] if alone else refs.split(",")
 
 
 def compare(
@@ -118,46 +141,73 @@ def compare(
 ) -> Against:
     """Every trial that both runs have. With `force` also those that differ in more than the model.
 
-    Raises InputError when they have none in common.
+    `limits` are those that the run after names where none are given. Raises InputError when the runs have no
+    trial in common, or one that is to be pooled is named twice.
     """
-    found = pairing.pairs(before.run.results, after.run.results)
+    _check_apart(before, after)
+    limits = after.run.regression if limits is None else limits
+    then, now = (pairing.gathered([run.results for run in side.runs]) for side in (before, after))
+    found = pairing.pairs([starts[0] for starts in then], [starts[0] for starts in now])
+    before_of, after_of = ({id(starts[0]): starts for starts in side} for side in (then, now))
     if not found.pairs:
         raise InputError(
             f"runs {before.run.run_id} and {after.run.run_id} have no trial in common",
             hint=f"the first has {_variants(before.run)}; the second has {_variants(after.run)}",
         )
+    each = [(before_of[id(pair.before)], after_of[id(pair.after)]) for pair in found.pairs]
     return Against(
-        before=_side(before.run),
-        after=_side(after.run),
-        trials=tuple(
-            _compared(pair, before, after, limits or Regression(), force=force) for pair in found.pairs
-        ),
+        before=_side(before),
+        after=_side(after),
+        trials=tuple(_compared(first, second, before, after, limits, force=force) for first, second in each),
         only_before=tuple(map(_absent, found.only_before)),
         only_after=tuple(map(_absent, found.only_after)),
     )
+
+
+def _check_apart(before: Source, after: Source) -> None:
+    """A run that were pooled twice, or with both sides, would be no independent start."""
+    named = [run.run_id for run in (*before.runs, *after.runs)]
+    twice = sorted({one for one in named if named.count(one) > 1})
+    if twice and (before.again or after.again):
+        raise InputError(
+            f"run {twice[0]} is named twice", hint="several runs of a side have to be different ones"
+        )
 
 
 def _variants(run: Run) -> str:
     return ", ".join(dict.fromkeys(item.variant for item in run.results)) or "no results"
 
 
-def _side(run: Run) -> Side:
-    return Side(run_id=run.run_id, recipe=run.recipe, started_at=run.started_at, edgegreen=run.edgegreen)
+def _side(of: Source) -> Side:
+    run = of.run
+    return Side(
+        run_id=run.run_id,
+        recipe=run.recipe,
+        started_at=run.started_at,
+        edgegreen=run.edgegreen,
+        more=tuple(one.run_id for one in of.again),
+    )
 
 
 def _absent(item: Measurement) -> Absent:
     return Absent(variant=item.variant, target=item.target, threads=item.threads)
 
 
-def _compared(pair: Pair, before: Source, after: Source, limits: Regression, *, force: bool) -> Compared:
-    differences = pair.differences
+def _compared(
+    then: Starts, now: Starts, before: Source, after: Source, limits: Regression, *, force: bool
+) -> Compared:
+    pair = Pair(then[0], now[0])
+    inner = dict.fromkeys((*pairing.apart(then, "before"), *pairing.apart(now, "now")))
+    differences = (*pair.differences, *inner)
     notes: list[str] = []
+    if before.again or after.again:
+        notes.append(f"starts that are pooled: {len(then)} before, {len(now)} now")
     latency = energy = None
     if pair.before.emulated or pair.after.emulated:
         notes.append(EMULATED)
     elif force or not differences:
-        latency = changes.latency(pair, before.series, after.series, notes.append)
-        energy = changes.energy(pair, notes.append)
+        latency = changes.latency(then, now, before.series, after.series, notes.append)
+        energy = changes.energy(then, now, notes.append)
     item, (metric, accuracy_change) = pair.after, changes.accuracy(pair)
     made = Compared(
         variant=item.variant,
@@ -172,7 +222,8 @@ def _compared(pair: Pair, before: Source, after: Source, limits: Regression, *, 
         size_change_bytes=item.artifact.size_bytes - pair.before.artifact.size_bytes,
         metric=metric,
         accuracy_change=accuracy_change,
-        doubts=tuple(_doubts(pair)),
+        accuracy_seen=changes.accuracy_seen(pair, notes.append),
+        doubts=tuple(dict.fromkeys(_doubts(then, now))),
         notes=tuple(notes),
     )
     if not made.compared:
@@ -181,11 +232,12 @@ def _compared(pair: Pair, before: Source, after: Source, limits: Regression, *, 
     return made.model_copy(update={"missed": tuple(over), "notes": (*notes, *_unseen(made, limits))})
 
 
-def _doubts(pair: Pair) -> list[str]:
+def _doubts(then: Starts, now: Starts) -> list[str]:
     """Why readings of either run are not to be trusted."""
     return [
         f"{when}, {reason}"
-        for when, item in (("before", pair.before), ("now", pair.after))
+        for when, starts in (("before", then), ("now", now))
+        for item in starts
         if item.verdict != "valid"
         for reason in item.reasons or ("the reading was marked as not to be trusted",)
     ]
@@ -196,7 +248,8 @@ def _unseen(one: Compared, limits: Regression) -> Iterator[str]:
     for what, change, limit in _of_speed(one, limits):
         if limit is not None and change and change.word == "no difference seen" and change.detectable > limit:
             least, allowed = f"{100 * change.detectable:.2g} %", f"the limit is {100 * limit:.3g} %"
-            yield f"{what}: less than {least} would hardly be seen, and {allowed}: measure longer"
+            more = "oftener" if change.by == "starts" else "longer"
+            yield f"{what}: less than {least} would hardly be seen, and {allowed}: measure {more}"
 
 
 def _of_speed(one: Compared, limits: Regression) -> tuple[tuple[str, Change | None, float | None], ...]:

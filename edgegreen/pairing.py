@@ -74,6 +74,28 @@ def pairs(before: Sequence[Measurement], after: Sequence[Measurement]) -> Pairin
     )
 
 
+def gathered(runs: Sequence[Sequence[Measurement]]) -> list[tuple[Measurement, ...]]:
+    """The trials of several runs: each with all its starts, the first run's first."""
+    if len(runs) == 1:
+        return [(item,) for item in runs[0]]
+    found: dict[Hashable, list[Measurement]] = defaultdict(list)
+    for results in runs:
+        for item in results:
+            found[EXACT[0](item)].append(item)
+    return list(map(tuple, found.values()))
+
+
+def apart(starts: Sequence[Measurement], when: str) -> Iterator[Difference]:
+    """What makes these no starts of one and the same trial. Here the model's file is of it."""
+    first = starts[0]
+    for other in starts[1:]:
+        for one in _differences(first, other):
+            yield one.model_copy(update={"what": f"{one.what} among the runs {when}"})
+        then, now = first.artifact.sha256, other.artifact.sha256
+        if then != now:
+            yield Difference(what=f"model file among the runs {when}", before=then[:12], after=now[:12])
+
+
 def _variant_on_target(item: Measurement) -> tuple[str, str]:
     """The looser key, for a variant that has no exact pair."""
     return item.variant, item.target

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgegreen import runs
+from edgegreen import fleet, runs
 from edgegreen.building import Progress
 from edgegreen.cache import Cache
 from edgegreen.errors import InputError
@@ -17,7 +17,7 @@ from edgegreen.locked import differing, host
 from edgegreen.measurement import Measurement, Origin, Run
 from edgegreen.pairing import Difference
 from edgegreen.plan import Plan, Trial
-from edgegreen.prepare import find_target, prepare
+from edgegreen.prepare import prepare
 from edgegreen.session import Session
 
 FOLDERS = (Path(), Path("recipes"))  # where a recipe is looked for by its name
@@ -57,7 +57,7 @@ def of(
     if run.origin is None or run.origin.recipe_text is None or run.origin.recipe_file is None:
         raise InputError(f"run {run.run_id} does not say what it was made from", hint="later runs do")
     specs = targets or list(dict.fromkeys(item.target for item in run.results))
-    chosen = runs.only(run, [find_target(spec).name for spec in specs], ())
+    chosen = runs.only(run, [fleet.find(spec).name for spec in specs], ())
     if not chosen.results:
         raise InputError(f"run {run.run_id} measured nothing that could be repeated")
     variants = list(dict.fromkeys(item.variant for item in chosen.results))

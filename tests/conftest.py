@@ -27,6 +27,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("EDGEGREEN_HOME", str(folder))
     # Tests run side by side; boards of one test wait for one another as they should.
     monkeypatch.setenv("EDGEGREEN_LOCK", str(folder / "board.lock"))
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # runs of tests are nobody's
     return folder
 
 

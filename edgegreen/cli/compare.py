@@ -13,23 +13,37 @@ from edgegreen.errors import InputError
 if TYPE_CHECKING:
     from edgegreen.against import Against
 
+SHARE = click.FloatRange(min=0)
+
 
 @click.command(short_help="Compare two runs: faster, slower, or no difference seen.")
 @click.argument("before")
 @click.argument("after")
 @click.option("--force", is_flag=True, help="Also compare trials that differ in board, runtime or settings.")
+@click.option("--slower-max", type=SHARE, metavar="SHARE", help="Largest rise of p50: 0.05 is 5 %.")
+@click.option("--energy-more-max", type=SHARE, metavar="SHARE", help="Largest rise of an inference's energy.")
+@click.option(
+    "--accuracy-drop-max", type=SHARE, metavar="DROP", help="Largest loss, in the metric's own unit."
+)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-def compare(before: str, after: str, *, force: bool, as_json: bool) -> None:
+def compare(before: str, after: str, *, force: bool, as_json: bool, **limits: float | None) -> None:
     """Compare the run AFTER with the run BEFORE, trial by trial: ratios with 95 % intervals, in plain words.
 
-    Each is a run's id or the beginning of one, `latest`, or a JSON file. Trials that ran on another board,
-    with another runtime or under other settings are named, and not compared (exit code 2) without --force.
+    Each is a run's id or the beginning of one, `latest`, or a JSON file; or several with commas between them,
+    whose trials are pooled as independent starts. Trials that ran on another board, with another runtime or
+    under other settings are named, and not compared (exit code 2) without --force.
+
+    Limits on a regression are those of AFTER's recipe, each replaced by the option for it; one that is not
+    kept to makes the exit code 1.
     """
     from edgegreen import against
     from edgegreen.report import against as table
     from edgegreen.report import terminal
 
-    found = against.compare(against.Source.of(before), against.Source.of(after), force=force)
+    now = against.Source.of(after)
+    given = {name: limit for name, limit in limits.items() if limit is not None}
+    held = now.run.regression.model_copy(update=given)
+    found = against.compare(against.Source.of(before), now, held, force=force)
     if as_json:
         click.echo(found.to_json())
     else:

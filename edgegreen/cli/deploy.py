@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgegreen.cli import track
 from edgegreen.cli.common import (
     BUDGET_MISSED,
     CACHE,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from edgegreen.locked.lock import Lock
     from edgegreen.measurement import Run
     from edgegreen.plan import Plan
-    from edgegreen.recipe import Regression
     from edgegreen.session import Session
 
 
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 )  # fmt: skip
 @click.option(
     "--against", metavar="RUN|latest|FILE",
-    help="Compare with this run; `latest` is the one of this recipe before this run.",
+    help="Compare with this run, or several with commas; `latest` is the one of this recipe before this run.",
 )  # fmt: skip
 @CACHE
 @click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
@@ -118,14 +118,13 @@ def deploy(
         _tell_github(run, series.folder_of(one.file))
     if other and run.results:
         mine = Source(run, series.folder_of(one.file))
-        code = max(
-            code, _show_against(other, mine, plan.recipe.regression, stderr=json_to == "-", force=force)
-        )
+        code = max(code, _show_against(other, mine, stderr=json_to == "-", force=force))
     if one.not_kept:
         complain(one.not_kept)
         code = max(code, one.not_kept.exit_code)
     if one.interrupted:
         raise _interrupted(one, run)
+    track.after_deploy(run, series.folder_of(one.file))
     sys.exit(code)
 
 
@@ -182,14 +181,14 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
 
 
-def _show_against(before: Source, after: Source, limits: Regression, *, stderr: bool, force: bool) -> int:
+def _show_against(before: Source, after: Source, *, stderr: bool, force: bool) -> int:
     """Print how the run compares with the other one; the exit code that this deserves."""
     from edgegreen import against
     from edgegreen.report import against as table
     from edgegreen.report import terminal
 
     try:
-        found = against.compare(before, after, limits, force=force)
+        found = against.compare(before, after, force=force)
     except InputError as error:
         complain(error)
         return error.exit_code

@@ -18,11 +18,16 @@ from edgegreen.changes import Change
 from edgegreen.report import fitting, words
 from edgegreen.report.terminal import note
 
-STYLES = {"faster": "green", "less": "green", "slower": "red", "more": "red", "not to be trusted": "yellow"}
+STYLES = {
+    **dict.fromkeys(("faster", "less", "better"), "green"),
+    **dict.fromkeys(("slower", "more", "worse"), "red"),
+    "not to be trusted": "yellow",
+}
 HEADINGS = ("Variant", "Reading", "Ratio", "", "Seen from")
 NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)
 EXPLAINED = "ratio: now over before, with its 95 % interval; seen from: the least change seen 8 times in 10"
 NOISE = "the interval knows the noise within each run, not what differs from one start to the next"
+STARTS = "the interval knows what differs from one start to the next, by the starts that are pooled"
 UNCHANGED = "sizes and accuracies without a line are as before, or not known of both runs"
 
 
@@ -43,14 +48,16 @@ def show(found: Against, out: Console) -> None:
         if names:
             out.print(note(words.ABSENT, f"in {run.run_id} only: {names}", "dim"))
     out.print(note("·", EXPLAINED, "dim"))
-    out.print(note("·", NOISE, "dim"))
+    pooled = all(one.latency.by == "starts" for one in found.trials if one.latency)
+    out.print(note("·", STARTS if pooled else NOISE, "dim"))
     out.print(note("·", UNCHANGED, "dim"))
 
 
 def heading(which: str, side: Side) -> Text:
     """Which run, and when."""
     when = f"{side.started_at:%Y-%m-%d %H:%M} UTC"
-    return Text.assemble((f"{which:<7}", "dim"), (side.run_id, "bold"), f"  {side.recipe} · {when}")
+    more = f" + {len(side.more)} more" if side.more else ""
+    return Text.assemble((f"{which:<7}", "dim"), (side.run_id, "bold"), f"{more}  {side.recipe} · {when}")
 
 
 def fitted(headings: Sequence[str], made: Callable[[Sequence[str], int], Table], out: Console) -> Table:
@@ -97,9 +104,19 @@ def _readings(one: Compared) -> Iterator[tuple[Text | str, ...]]:
         sign = "+" if one.size_change_bytes > 0 else "−"
         yield "size", f"{sign}{words.size(abs(one.size_change_bytes))}", "", ""
     if one.accuracy_change:
-        share = one.metric in words.SHARES
-        change = f"{100 * one.accuracy_change:+.2f} points" if share else f"{one.accuracy_change:+.3g}"
-        yield one.metric or "accuracy", change.replace("-", "−"), "", ""
+        yield one.metric or "accuracy", *_accuracy(one, one.accuracy_change)
+
+
+def _accuracy(one: Compared, change: float) -> tuple[Text | str, ...]:
+    """The change, with its interval and the word for it where there is one."""
+    if one.metric not in words.SHARES:
+        return f"{change:+.3g}".replace("-", "−"), "", ""
+    points, seen = f"{100 * change:+.2f}", one.accuracy_seen
+    if seen is None:
+        return f"{points} points".replace("-", "−"), "", ""
+    low, high = (f"{100 * limit:+.2f}" for limit in seen.ci95)
+    told = f"{points} ({low}…{high}) points".replace("-", "−")
+    return told, Text(seen.word, style=STYLES.get(seen.word, "")), f"{100 * seen.detectable:.2g} points"
 
 
 def cells(change: Change | None) -> tuple[Text | str, str | Text, str | Text]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from edgegreen.agent.wire import printable
 from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
-from edgegreen.measurement import Failure, Run
+from edgegreen.measurement import Failure, Origin, Run
 from edgegreen.report import terminal, words
 from edgegreen.report.contents import Contents
 
@@ -22,6 +22,7 @@ SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
 CALLING = re.compile(r"(?<!\w)(@|\\#)(?=\w)")
 GRAVE = "✗!?"  # marks, the gravest first
 CUT = 300
+FILES_MOST = 6
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,20 @@ def _text(contents: Contents, detail: Detail) -> str:
             f"`edgegreen report {run.run_id} --format csv` has everything.*"
         )
     when = f"{run.started_at:%Y-%m-%d %H:%M} UTC"
-    blocks.append(f"<sub>run {run.run_id} · {when} · edgegreen {_plain(run.edgegreen)}</sub>")
+    made = f"<br>{_made(run.origin)}" if run.origin else ""
+    blocks.append(f"<sub>run {run.run_id} · {when} · edgegreen {_plain(run.edgegreen)}{made}</sub>")
     return "\n\n".join(blocks) + "\n"
+
+
+def _made(origin: Origin) -> str:
+    """Commit and digests in a line, by their beginnings: the HTML report has the whole of them."""
+    said = []
+    if origin.git:
+        said.append(f"commit {origin.git.sha[:12]}" + (" and changes besides" if origin.git.modified else ""))
+    said += [f"{key} {digest[:12]}" for key, digest in list(origin.files.items())[:FILES_MOST]]
+    left_out = len(origin.files) - FILES_MOST
+    said += [f"{left_out} more files"] * (left_out > 0)
+    return _plain("made from " + " · ".join(said or ["a recipe that names no file"]))
 
 
 def _verdict(run: Run, rows: Sequence[Row]) -> str:

@@ -1,12 +1,14 @@
 """How many times as much one reading is as another, with a 95 % interval; what change would be seen. Pure.
 
 The two come from different runs, and are taken to be independent of each other. What differs from one
-process to the next (where its memory lies, what the board did before) is in neither, and so not in here.
+process to the next (where its memory lies, what the board did before) is in neither of two runs: only
+several starts of either tell, `of_starts`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -98,6 +100,44 @@ def of_intervals(before: Reading, after: Reading) -> Ratio:
         (math.exp(centre - down), math.exp(centre + up)),
         _detectable((down + up) / 2 / T_975_19DF, BATCHES - 1),
     )
+
+
+def of_starts(before: Sequence[Reading], after: Sequence[Reading]) -> Ratio:
+    """The ratio of what was read in several starts of either; three or more in all, all readings above 0.
+
+    Each start counts as one reading, which is how what differs between starts enters (Kalibera & Jones
+    2013, Rigorous benchmarking in reasonable time, ISMM, 63–74). The interval is that of the difference of
+    two means of logarithms with unequal variances (Welch 1947, Biometrika 34:28–35), so the value is a
+    ratio of geometric means. A side that was started once is taken to differ from start to start as the
+    other does. No side's variance is taken to be less than what the readings' own intervals say: two
+    starts may agree by chance. Raises ValueError for a reading or a lower limit that is not above 0.
+    """
+    for one in (*before, *after):
+        if min(one.value, one.ci95[0]) <= 0:
+            raise ValueError("what may be nothing has no ratio")
+    from scipy.special import stdtrit
+
+    logs = [np.log([one.value for one in side]) for side in (before, after)]
+    repeated = [side for side in logs if len(side) > 1]
+    if not repeated:
+        raise ValueError("one start of either says nothing of others")
+    variances = []
+    for side, readings in zip(logs, (before, after), strict=True):
+        between = float((side if len(side) > 1 else repeated[0]).var(ddof=1))
+        within = float(np.mean([_error_of(one) ** 2 for one in readings]))
+        variances.append(max(between, within) / len(side))
+    dofs = [len(side) - 1 for side in repeated]
+    dof = _dof(variances, dofs) if len(repeated) > 1 else float(dofs[0])
+    centre, error = float(logs[1].mean() - logs[0].mean()), math.sqrt(sum(variances))
+    reach = float(stdtrit(dof, 0.975)) * error
+    return Ratio(
+        math.exp(centre), (math.exp(centre - reach), math.exp(centre + reach)), _detectable(error, dof)
+    )
+
+
+def _error_of(one: Reading) -> float:
+    """The standard error of its logarithm, by its interval."""
+    return math.log(one.ci95[1] / one.ci95[0]) / 2 / T_975_19DF
 
 
 def _detectable(error: float, dof: float) -> float:

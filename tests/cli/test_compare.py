@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from builders import measurement, run
@@ -13,13 +15,14 @@ from cli.harness import Shell
 from edgegreen import runs
 from edgegreen.cli import cli
 from edgegreen.measurement import Measurement
+from edgegreen.recipe import Regression
 
 BEFORE, AFTER = "20261121-040000-aaaaaa", "20261122-040000-bbbbbb"
 
 
-def keep(run_id: str, item: Measurement) -> None:
+def keep(run_id: str, item: Measurement, **wanted: Any) -> None:
     runs.folder().mkdir(parents=True, exist_ok=True)
-    of = run(item).model_copy(update={"run_id": run_id})
+    of = run(item).model_copy(update={"run_id": run_id, **wanted})
     (runs.folder() / f"{run_id}.json").write_text(of.to_json())
 
 
@@ -61,6 +64,35 @@ def test_what_differs_needs_force(*, as_json: bool) -> None:
     forced = compare(BEFORE, AFTER, "--force", *more)
     assert (forced.exit_code, forced.stderr) == (0, "")
     assert "faster" in forced.stdout
+
+
+def test_limits_are_those_of_the_later_run_and_options_go_before_them() -> None:
+    keep(BEFORE, measurement(p50=0.5), regression=Regression(slower_max=0.1, accuracy_drop_max=0.0))
+    assert compare(AFTER, BEFORE).exit_code == 0
+    keep(AFTER, measurement(p50=0.8), regression=Regression(slower_max=0.1))
+    done = compare(BEFORE, AFTER)
+    assert (done.exit_code, done.stderr) == (1, "")
+    assert "! int8-tflite: p50 +60 %, and the limit is +10 %" in done.stdout
+    assert compare(BEFORE, AFTER, "--slower-max", "0.7").exit_code == 0
+    energy = compare(BEFORE, AFTER, "--slower-max", "0.7", "--energy-more-max", "0.1")
+    assert energy.exit_code == 1
+    assert "energy was not compared" in energy.stdout
+    assert compare(BEFORE, AFTER, "--accuracy-drop-max", "-1").exit_code == 2
+
+
+def test_several_runs_a_side() -> None:
+    other = "20261120-040000-cccccc"
+    keep(other, measurement(p50=1.1), started_at=datetime(2026, 11, 20, tzinfo=UTC))
+    done = compare(f"{BEFORE},20261120", AFTER)
+    assert done.exit_code == 0
+    assert done.stdout.startswith(f"before {BEFORE} + 1 more  keyword-spotting")
+    assert "starts that are pooled: 2 before, 1 now" in done.stdout
+    assert "what differs from one start to the next, by the starts" in " ".join(done.stdout.split())
+    named = json.loads(compare(f"{BEFORE},{other}", AFTER, "--json").stdout)["before"]
+    assert (named["run_id"], named["more"]) == (BEFORE, [other])
+    twice = compare(f"{BEFORE},{BEFORE}", AFTER)
+    assert (twice.exit_code, f"run {BEFORE} is named twice" in twice.stderr) == (2, True)
+    assert compare(",".join([BEFORE] * 20), AFTER).exit_code == 2  # longer than a file's name may be
 
 
 def test_a_run_that_is_not_there() -> None:

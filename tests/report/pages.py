@@ -8,13 +8,23 @@ import numpy as np
 from builders import BOARD, accuracy, metered, run
 
 from edgegreen import comparison
-from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
 from edgegreen.recipe import Budgets
 from edgegreen.report.html import render
 from edgegreen.series import Levels, Series
 
 SECOND = 10**9
 HOSTILE = "</script><img src=http://127.0.0.1:9/x onerror=\"document.title='broken'\"><b>&'"
+
+RECIPE = f"name: keyword-spotting\nmodel: kws.keras  # {HOSTILE}\n{'long ' * 60}\n"
+MADE = Origin(
+    recipe_file="kws.yaml",
+    recipe_text=RECIPE,
+    files={"model": "5f" * 32, "data.evaluation": "ab" * 32},
+    tools={"edgegreen": "0.1.0", "openvino": "2026.3.0"},
+    host="Linux x86_64, Python 3.11.2",
+    git=Commit(sha="f0" * 20, modified=True),
+)
 
 
 def many(n: int, **changes: Any) -> Run:
@@ -36,7 +46,12 @@ def many(n: int, **changes: Any) -> Run:
         for index in range(n)
     ]
     failed = Failure(target="pi5", variant="int16x8", stage="measure", error=HOSTILE)
-    wanted = {"baseline": "variant-0", "budgets": Budgets(latency_p95_ms_max=25), "failures": (failed,)}
+    wanted = {
+        "baseline": "variant-0",
+        "budgets": Budgets(latency_p95_ms_max=25),
+        "failures": (failed,),
+        "origin": MADE,
+    }
     return run(*items, **(wanted | changes))
 
 

@@ -20,7 +20,7 @@ from edgegreen.recipe import Budgets
 from edgegreen.report import html
 from edgegreen.report.html import pareto, plots, summary
 from edgegreen.series import Levels, Series
-from report.pages import HOSTILE, SECOND, many, page, series_of
+from report.pages import HOSTILE, MADE, RECIPE, SECOND, many, page, series_of
 
 ECHARTS = Path(html.__file__).parent / "echarts" / "echarts.common.min.js"
 
@@ -81,6 +81,21 @@ def test_text_of_others_stays_text() -> None:
     assert "img" not in [tag for tag, _ in found.elements]
     assert HOSTILE in "".join(found.words)
     assert found.data("data")["rows"][0]["name"].startswith(HOSTILE)
+
+
+def test_how_it_was_made_stands_in_it_as_text(twelve: Parsed) -> None:
+    said = "".join(twelve.words)
+    for fact in (RECIPE, "5f" * 32, "ab" * 32, "f0" * 20, ", with changes besides", "openvino 2026.3.0"):
+        assert fact in said
+    assert "img" not in {tag for tag, _ in twelve.elements}
+    assert "#made" not in page(run(measurement()))
+
+
+def test_a_recipe_of_a_program_has_no_text() -> None:
+    made = MADE.model_copy(update={"recipe_text": None, "recipe_file": None, "git": None})
+    text = page(many(3, origin=made))
+    assert "made by a program" in text
+    assert "the recipe lay in no git repository" in text
 
 
 def test_every_row_its_figures_and_its_plots(twelve: Parsed) -> None:

@@ -10,11 +10,15 @@ from builders import measurement, metered, run
 from markdown_it import MarkdownIt
 
 from edgegreen import comparison
-from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
 from edgegreen.recipe import Budgets, Limits
 from edgegreen.report import formats, markdown
 from edgegreen.report.contents import Contents
 
+MADE = Origin(
+    recipe_file="kws.yaml", recipe_text="secret: no", files={"model": "5f" * 32, "data.y": "ab" * 32},
+    tools={}, host="Linux", git=Commit(sha="f0" * 20, modified=True),
+)  # fmt: skip
 FP32 = measurement("fp32-tflite", p50=2, precision="fp32", size_bytes=118_000)
 INT8 = measurement("int8-tflite", p50=1)
 
@@ -130,3 +134,13 @@ def test_however_many_rows_it_fits_and_those_over_budget_are_there(targets: int)
 
 def test_nothing_measured() -> None:
     assert text_of(run()).startswith("## ❌ keyword-spotting: nothing was measured\n")
+
+
+def test_what_it_was_made_from_is_a_line() -> None:
+    text = written(INT8, origin=MADE)
+    line = text.rstrip("\n").splitlines()[-1]
+    assert "made from commit f0f0f0f0f0f0 and changes besides · model 5f5f5f5f5f5f · data.y abab" in line
+    assert "secret" not in text
+    several = MADE.model_copy(update={"git": None, "files": {f"data.{n}": "ab" * 32 for n in range(9)}})
+    assert "data.5 abababababab · 3 more files" in written(INT8, origin=several)
+    assert "made from" not in written(INT8)

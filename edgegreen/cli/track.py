@@ -1,0 +1,55 @@
+"""`track`, and what `deploy` does of itself where the user has an MLflow server."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from edgegreen.errors import EdgegreenError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from edgegreen.measurement import Run
+
+
+@click.command(short_help="Send a run to MLflow.")
+@click.argument("run")
+@click.option(
+    "--timeout", "limit_s", type=click.FloatRange(min=1), default=300, show_default=True, metavar="SECONDS",
+    help="How long it may take.",
+)  # fmt: skip
+def track(run: str, limit_s: float) -> None:
+    """Send a kept RUN to the MLflow server that MLFLOW_TRACKING_URI names, as `deploy` does where it is set.
+
+    RUN is a run's id or the beginning of one, `latest`, or a JSON file. A run that was sent before is
+    completed. Takes the extra `mlflow`.
+    """
+    from edgegreen import comparison, runs, series
+    from edgegreen.report.contents import Contents
+    from edgegreen.tracking import sending
+
+    file = runs.find(run)
+    whole = runs.read(file)
+    sent = sending.send(Contents(whole, comparison.of(whole), series.folder_of(file)), limit_s)
+    click.echo(f"run {whole.run_id} is in experiment {sent.experiment} at {sent.server}")
+
+
+def after_deploy(run: Run, series: Path) -> None:
+    """Send a run where a server is set. Whatever happens is one line on stderr, and no exit code."""
+    from edgegreen import comparison
+    from edgegreen.report.contents import Contents
+    from edgegreen.tracking import sending
+
+    if not sending.wanted(os.environ):
+        return
+    try:
+        sent = sending.send(Contents(run, comparison.of(run), series), sending.AFTER_A_RUN_S)
+    except EdgegreenError as error:
+        click.echo(f"note: not sent to MLflow: {error.line}", err=True)
+    except KeyboardInterrupt:
+        click.echo("note: not sent to MLflow: interrupted", err=True)
+    else:
+        click.echo(f"note: sent to MLflow: experiment {sent.experiment} at {sent.server}", err=True)
