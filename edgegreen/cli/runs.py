@@ -47,8 +47,8 @@ def show(
     for the recipe's `footprint`; what is given here takes its place.
     """
     from edgegreen import comparison, green, runs, series
+    from edgegreen.report import choices, terminal
     from edgegreen.report import run as details
-    from edgegreen.report import terminal
 
     file = runs.find(run)
     whole = runs.read(file)
@@ -64,6 +64,7 @@ def show(
         return
     details.show_heading(chosen, terminal.console())
     show_tables(chosen, rows, profiled=profiled, full=True)
+    choices.show(rows, terminal.console(), higher_is_better=whole.higher_is_better)
     details.show_rows(rows, terminal.console(), series.folder_of(file))
 
 

@@ -65,7 +65,9 @@ def _lines(item: Measurement, folder: Path | None, width: int) -> list[Line]:
 def _alike(told: Sequence[Sequence[Line]]) -> list[Line]:
     """What several rows all say, but for their verdicts."""
     first, *others = told
-    return [line for line in first if others and line.about != "verdict" and all(line in one for one in others)]
+    return [
+        line for line in first if others and line.about != "verdict" and all(line in one for one in others)
+    ]
 
 
 def _show_lines(lines: Sequence[Line], out: Console) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 from edgegreen.front import Outcome, Tried
 from edgegreen.measurement import Measurement
 from edgegreen.objectives import Objective
-from edgegreen.report import scatter, words
+from edgegreen.report import choices, scatter, words
 from edgegreen.report.listings import table
 from edgegreen.report.terminal import note
 
@@ -54,7 +54,7 @@ def show(outcome: Outcome, out: Console, *, plot: bool = True) -> None:
     """Print it all: the plot, the front, then why others do not count."""
     scored = [one for one in outcome.tried if one.score]
     if len(scored) > 1 and plot:
-        out.print(Text(_plot(outcome, scored, out.width)))
+        out.print(_plot(outcome, scored, out.width))
         out.print()
     if scored:
         _show_front(outcome, out)
@@ -116,7 +116,7 @@ def _show_rest(outcome: Outcome, out: Console) -> None:
         )
 
 
-def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> str:
+def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> Text:
     """Accuracy over the objective. What lost far more than the limit would flatten it, and is counted."""
     front, best = outcome.front, outcome.best
     near = [one for one in scored if one.score and one.score.drop <= FAR * outcome.limit] or scored
@@ -141,9 +141,12 @@ def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> str:
     metric = next(
         one.measurement.accuracy.metric for one in scored if one.measurement and one.measurement.accuracy
     )
-    unit = " (bytes)" if outcome.objective.name in SIZES else ""
-    drawn = scatter.drawn(points, outcome.objective.heading + unit, metric, width)
-    return drawn + (f"   ({below} lie further below)" if below else "")
+    objective = outcome.objective
+    cost = scatter.Axis(
+        objective.heading, lambda value: shown(objective, value), choices.tenth, may_be_log=True
+    )
+    drawn = scatter.drawn(points, cost, choices.accuracy_axis(metric, metric), width)
+    return drawn.append(f"   ({below} lie further below)" if below else "")
 
 
 def _figures(outcome: Outcome, one: Tried) -> tuple[str, str]:

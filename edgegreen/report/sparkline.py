@@ -23,7 +23,9 @@ def line(values: Array) -> str:
         return " " * len(values)
     low, high = float(told.min()), float(told.max())
     span = max(high - low, NARROWEST * max(abs(low), abs(high)))
-    return "".join(" " if not np.isfinite(one) else _bar((one - low) / span if span else 0.0) for one in values)
+    return "".join(
+        " " if not np.isfinite(one) else _bar((one - low) / span if span else 0.0) for one in values
+    )
 
 
 def histogram(values: Array, width: int, low: float, high: float) -> str:

@@ -99,7 +99,8 @@ def _alike(found: Mapping[str, Array]) -> dict[str, Array]:
         if np.isfinite(values).any():
             groups.setdefault(tuple(f"{value:.4g}" for value in values), []).append(name)
     return {
-        names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}": found[names[0]] for names in groups.values()
+        names[0] if len(names) == 1 else f"{names[0]} … {names[-1]}": found[names[0]]
+        for names in groups.values()
     }
 
 
