@@ -1,4 +1,4 @@
-"""Output where the terminal or the pipe is not UTF-8: a plain character stands for each that cannot be written.
+"""Output where it is not UTF-8: a plain character stands for each that cannot be written.
 
 In one place for all that is printed, so that no report needs a second way of drawing. One character for one,
 so that columns stay in line.
@@ -16,7 +16,7 @@ PLAIN = str.maketrans(
     {
         **dict(zip("▁▂▃▄▅▆▇█", "_.-=+*%#", strict=True)),
         **dict(zip("┤├┬└─│╸╺━", "+++`-|---", strict=True)),
-        **dict(zip("…·→←−–×÷±≤≥≠°µ✗✓★●○◇↺", ". ><--x/~<>#'uxv*oo0r", strict=True)),
+        **dict(zip("…·→←‹›−–×÷±≤≥≠°µ✗✓★●○◇↺", "..><<>--x/~<>#'uxv*oO0r", strict=True)),
     }
 )
 
