@@ -15,7 +15,7 @@ HANDLER = "edgegreen.plain"
 PLAIN = str.maketrans(
     {
         **dict(zip("▁▂▃▄▅▆▇█", "_.-=+*%#", strict=True)),
-        **dict(zip("┤├┬└─│╸╺━", "+++`-|---", strict=True)),
+        **dict(zip("┤├┬└─│━", "+++`-|=", strict=True)),
         **dict(zip("…·→←‹›−–×÷±≤≥≠°µ✗✓★●○◇↺", "..><<>--x/~<>#'uxv*oO0r", strict=True)),
     }
 )
