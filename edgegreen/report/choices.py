@@ -40,10 +40,10 @@ def show(rows: Sequence[Row], out: Console, *, higher_is_better: bool = True) ->
             places = [at for at in places if rows[at].measurement.energy]
         metrics = {accuracy.metric for at in places if (accuracy := rows[at].measurement.accuracy)}
         if len(places) > 1 and len(metrics) == 1 and front.intersection(places):
-            out.print(Text(target, style="bold"))
             best = [rows[at] for at in places if at in front]
             others = [rows[at] for at in places if at not in front]
-            out.print(_plot(best, others, rows, out.width, metered=metered))
+            plot = _plot(best, others, rows, out.width, metered=metered)
+            out.print(Text.assemble((target, "bold"), "  ", plot))
             costs = "accuracy, p50 and energy" if metered else "accuracy and p50"
             names = ", ".join(words.trial(row.measurement, rows) for row in best)
             out.print(note("●", f"no other row here is as good in {costs} at once: {names}", "green"))

@@ -27,6 +27,7 @@ class LiveProgress:
     def __init__(self, console: Console) -> None:
         self._live = Live(console=console, transient=True, auto_refresh=False)
         self._doings: dict[str, Doing] = {}
+        self._frame = Text()
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
@@ -52,10 +53,11 @@ class LiveProgress:
         """Bring the screen up to date, if it is not."""
         with self._lock:
             doings = list(self._doings.values())
-        # One line less than there are, so that nothing scrolls.
+        # Two lines are left, one of them for the last newline: nothing scrolls.
         width, height = self._live.console.size
-        frame = Text("\n").join(liveview.lines(doings, time.monotonic(), width, height - 1))
-        if frame != self._live.renderable:
+        frame = Text("\n").join(liveview.lines(doings, time.monotonic(), width, height - 2))
+        if frame != self._frame:
+            self._frame = frame
             self._live.update(frame, refresh=True)
 
     def _tick(self) -> None:

@@ -76,18 +76,21 @@ def drawn(kinds: Sequence[Points], x: Axis, y: Axis, width: int) -> Text:
     lines = _with_names([line.rstrip().ljust(columns) for line in text.splitlines()], named)
     # The legend stands below: plotext's own would lie on the corner where the front is.
     legend = "   ".join(f"{kind.mark} {kind.label}" for kind in kinds if kind.x and kind.label)
-    return Text("\n").join([Text(f"{y.label} over {x.label}", style="dim"), *lines, Text(legend)])
+    return Text("\n").join(
+        [Text(f"{y.label} over {x.label}", style="dim"), *lines, *([Text(legend)] if legend else [])]
+    )
 
 
 def _set(ruler: Any, axis: Axis, values: Sequence[float]) -> None:
     """Where the axis ends, and round values along it."""
     low, high = min(values), max(values)
     if axis.may_be_log and low > 0 and high >= LOG_FROM * low:
-        ruler.scale("log")
         margin = (high / low) ** MARGIN
         ends = low / margin, high * margin
         decades = range(math.floor(math.log10(ends[0])), math.ceil(math.log10(ends[1])) + 1)
         ticks = [step * 10.0**decade for decade in decades for step in (1, 3)]
+        ruler.scale("log")
+        ruler.lim(*map(math.log10, ends))  # plotext takes logarithms here, but values for the ticks
     else:
         span = max(high - low, axis.narrowest(max(abs(low), abs(high))))
         reach = span * (0.5 + MARGIN)
@@ -95,7 +98,7 @@ def _set(ruler: Any, axis: Axis, values: Sequence[float]) -> None:
         step = _round_step(span / 3)
         places = range(math.ceil(ends[0] / step), math.floor(ends[1] / step) + 1)
         ticks = [round(place * step, 12) for place in places]
-    ruler.lim(*ends)
+        ruler.lim(*ends)
     inside = [tick for tick in ticks if ends[0] <= tick <= ends[1]]
     ruler.ticks(inside, [axis.shown(tick) for tick in inside])
 

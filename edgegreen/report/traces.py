@@ -14,7 +14,7 @@ from edgegreen.report import fitting, sparkline, words
 from edgegreen.series import Array, Levels, Series
 
 WIDTHS = 8, 40
-WORDS_WIDTH = 46  # what stands before and behind a line
+WORDS_WIDTH = 50  # what stands before and behind a line
 MOST = 3  # lines of one kind: those that changed most
 SPREAD = 99.0  # percentile at which a distribution ends, for the few beyond would flatten it
 NAMES_WIDTH = 16
