@@ -33,7 +33,9 @@ from rich.text import Text
 REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "docs" / "captures"
 RECIPE = "recipes/digits.yaml"
-NARROW, WIDE = 80, 120
+NARROW, MIDDLE, WIDE = 80, 100, 120
+RETRIES = "9"  # of what other programs disturbed
+DEPLOY = f"edgegreen deploy {RECIPE} --retry-invalid {RETRIES}"
 WIPED = re.compile(r"\r?\x1b\[2K(?:\x1b\[1A\x1b\[2K)*")  # what a live view is taken back by
 CONTROL = re.compile(r"\x1b\[\?\d+[hl]|\r")
 THEME = TerminalTheme(
@@ -137,16 +139,15 @@ class Captures:
 
     @cached_property
     def _deployed(self) -> str:
-        return self._terminal.run("deploy", RECIPE, "--retry-invalid", "5", columns=WIDE)
+        return self._terminal.run("deploy", RECIPE, "--retry-invalid", RETRIES, columns=WIDE)
 
     def deploy(self) -> str:
         """The table that a deploy ends with."""
-        return picture("deploy", f"edgegreen deploy {RECIPE} --retry-invalid 5", left(self._deployed), WIDE)
+        return picture("deploy", DEPLOY, left(self._deployed), WIDE)
 
     def live(self) -> str:
         """What the same deploy showed while it ran."""
-        command = f"edgegreen deploy {RECIPE} --retry-invalid 5"
-        return picture("live", command, at_work(self._deployed), NARROW)
+        return picture("live", DEPLOY, at_work(self._deployed), NARROW)
 
     def show(self) -> str:
         """The table, the plot, and what stands behind the first row; the other rows are cut off."""
@@ -157,15 +158,18 @@ class Captures:
 
     def compare(self) -> str:
         """The same recipe before and after int8-tflite lost half of its filters."""
-        self._deployed  # noqa: B018
-        (before,) = (path.stem for path in (self._home / "runs").glob("*.json"))
-        recipe = (REPO / RECIPE).read_text(encoding="utf-8")
+        variants = ("--variant", "fp32-tflite", "--variant", "int8-tflite", "--retry-invalid", RETRIES)
+        self._terminal.run("deploy", RECIPE, *variants)
+        before = max(path.stem for path in (self._home / "runs").glob("*.json"))
+        whole = "int8-tflite: {format: tflite, precision: int8}"
         passes = "{passes: [{prune_filters: {share: 0.5}}], format: tflite, precision: int8}"
-        changed = recipe.replace("int8-tflite: {format: tflite, precision: int8}", f"int8-tflite: {passes}")
+        recipe = (REPO / RECIPE).read_text(encoding="utf-8")
         (self._home / "digits").symlink_to(REPO / "recipes" / "digits")
-        (self._home / "digits.yaml").write_text(changed, encoding="utf-8")
-        self._terminal.run("deploy", str(self._home / "digits.yaml"), "--retry-invalid", "5")
-        return self._one("compare", before, "latest")
+        (self._home / "digits.yaml").write_text(
+            recipe.replace(whole, f"int8-tflite: {passes}"), encoding="utf-8"
+        )
+        self._terminal.run("deploy", str(self._home / "digits.yaml"), *variants)
+        return self._one("compare", before, "latest", columns=MIDDLE)
 
     def search(self) -> str:
         """What a short search found."""
@@ -177,9 +181,9 @@ class Captures:
         """A model's layers, and what they cost."""
         return self._one("inspect", "recipes/digits/model.keras")
 
-    def _one(self, name: str, *arguments: str) -> str:
-        written = self._terminal.run(name, *arguments, columns=NARROW)
-        return picture(name, shlex.join(("edgegreen", name, *arguments)), left(written), NARROW)
+    def _one(self, name: str, *arguments: str, columns: int = NARROW) -> str:
+        written = self._terminal.run(name, *arguments, columns=columns)
+        return picture(name, shlex.join(("edgegreen", name, *arguments)), left(written), columns)
 
 
 CAPTURES: dict[str, Callable[[Captures], str]] = {
