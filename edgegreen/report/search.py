@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement as Width
+from rich.table import Table
 from rich.text import Text
 
 from edgegreen.front import Outcome, Tried
@@ -82,21 +84,31 @@ def show_all(outcome: Outcome, out: Console) -> None:
 
 
 def _show_front(outcome: Outcome, out: Console) -> None:
+    """The front's table; what each is stands below it where the window is too narrow for a column of that."""
+    best = outcome.best
+    ones = [*outcome.front, *([best] if best and best not in outcome.front else [])]
+    whole = _front(outcome, ones, with_what=True)
+    fits = Width.get(out, out.options.update(width=1000), whole).maximum <= out.width
+    out.print(whole if fits else _front(outcome, ones, with_what=False))
+    for one in [] if fits else ones:
+        out.print(note("·", f"{one.name}: {one.what}", "dim"))
+
+
+def _front(outcome: Outcome, ones: Sequence[Tried], *, with_what: bool) -> Table:
     heading = outcome.objective.heading
     sizes = [name for name in ("Size", "Deflated") if name != heading]
-    made = table(
-        "Front", heading, "Accuracy", "Loss", *sizes, "What", right=(heading, "Accuracy", "Loss", *sizes)
-    )
-    best = outcome.best
-    for one in [*outcome.front, *([best] if best and best not in outcome.front else [])]:
+    figures = (heading, "Accuracy", "Loss", *sizes)
+    made = table("Front", *figures, *("What",) * with_what, right=figures)
+    for one in ones:
         item = one.measurement
         assert item is not None
         value, loss = _figures(outcome, one)
         file = item.artifact
         held = {"Size": words.size(file.size_bytes), "Deflated": words.size(file.compressed_bytes)}
-        name = Text.assemble(one.name, (" ★", "bold green") if one is best else "")
-        made.add_row(name, value, _accuracy(item), loss, *(held[size] for size in sizes), one.what)
-    out.print(made)
+        name = Text.assemble(one.name, (" ★", "bold green") if one is outcome.best else "")
+        cells = (value, _accuracy(item), loss, *(held[size] for size in sizes))
+        made.add_row(name, *cells, *(one.what,) * with_what)
+    return made
 
 
 def _show_rest(outcome: Outcome, out: Console) -> None:
