@@ -1,7 +1,7 @@
 """The pictures of the terminal in README and docs: real commands run in a pty, and what they print as SVG.
 
-    python docs/captures.py                      all of them, into docs/captures (minutes; needs the extras
-                                                 tensorflow and search)
+    python docs/captures.py                      all of them, into docs/captures (minutes; needs the extra
+                                                 tensorflow)
     python docs/captures.py show --output /tmp   one, elsewhere
 
 Run it from a checkout, on a machine that is otherwise idle. The pictures fetch nothing: they name no font of
@@ -34,7 +34,7 @@ REPO = Path(__file__).resolve().parent.parent
 FOLDER = REPO / "docs" / "captures"
 RECIPE = "recipes/digits.yaml"
 NARROW, MIDDLE, WIDE = 80, 100, 120
-RETRIES = "5"  # of what other programs disturbed
+RETRIES = "9"  # of what other programs disturbed
 DEPLOY = f"edgegreen deploy {RECIPE} --retry-invalid {RETRIES}"
 WIPED = re.compile(r"\r?\x1b\[2K(?:\x1b\[1A\x1b\[2K)*")  # what a live view is taken back by
 CONTROL = re.compile(r"\x1b\[\?\d+[hl]|\r")
@@ -171,11 +171,6 @@ class Captures:
         self._terminal.run("deploy", str(self._home / "digits.yaml"), *variants)
         return self._one("compare", before, "latest", columns=MIDDLE)
 
-    def search(self) -> str:
-        """What a short search found, for a small file: other programs at work do not matter there."""
-        limits = ("--accuracy-drop-max", "0.01", "--trials", "6")
-        return self._one("search", RECIPE, "--objective", "compressed", *limits)
-
     def inspect(self) -> str:
         """A model's layers, and what they cost."""
         return self._one("inspect", "recipes/digits/model.keras")
@@ -186,7 +181,7 @@ class Captures:
 
 
 CAPTURES: dict[str, Callable[[Captures], str]] = {
-    name: getattr(Captures, name) for name in ("deploy", "live", "show", "compare", "search", "inspect")
+    name: getattr(Captures, name) for name in ("deploy", "live", "show", "compare", "inspect")
 }
 
 

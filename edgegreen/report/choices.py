@@ -46,7 +46,7 @@ def show(rows: Sequence[Row], out: Console, *, higher_is_better: bool = True) ->
             out.print(Text.assemble((target, "bold"), "  ", plot))
             costs = "accuracy, p50 and energy" if metered else "accuracy and p50"
             names = ", ".join(words.trial(row.measurement, rows) for row in best)
-            out.print(note("●", f"no other row here is as good in {costs} at once: {names}", "green"))
+            out.print(note("●", f"beaten by no other row here, by {costs} together: {names}", "green"))
             out.print()
 
 
@@ -60,7 +60,7 @@ def _plot(
     trusted = [row for row in others if row.measurement.verdict == "valid"]
     doubted = [row for row in others if row.measurement.verdict != "valid"]
     kinds = [
-        _points(trusted, "another row is as good in all of it", "·", metered=metered),
+        _points(trusted, "beaten by another row", "·", metered=metered),
         _points(doubted, "not to be trusted", "?", "yellow", metered=metered),
         _points(best, "", "●", "green", metered=metered, names=rows),
     ]

@@ -15,7 +15,7 @@ from edgegreen.report import choices, scatter
 
 FAST = measurement("fast", p50=1.0, accuracy=accuracy(0.90))
 RIGHT = measurement("right", p50=4.0, accuracy=accuracy(0.95))
-BEATEN = measurement("beaten", p50=5.0, accuracy=accuracy(0.90))
+BEATEN = measurement("dear", p50=5.0, accuracy=accuracy(0.90))
 DOUBTFUL = measurement("doubtful", p50=2.0, accuracy=accuracy(0.93), verdict="invalid", reasons=("x",))
 
 
@@ -32,10 +32,10 @@ def test_the_front_is_named_in_the_plot_and_below_it() -> None:
     assert "● fast" in plot
     assert "right ●" in plot or "● right" in plot
     assert "doubtful" not in plot
-    assert "beaten" not in plot
+    assert "dear" not in plot
     assert "?" in plot
     assert "95 %" in plot
-    assert lines[-2] == "● no other row here is as good in accuracy and p50 at once: fast, right"
+    assert lines[-2] == "● beaten by no other row here, by accuracy and p50 together: fast, right"
 
 
 def test_energy_takes_the_place_of_latency_where_there_is_a_meter() -> None:
@@ -44,7 +44,7 @@ def test_energy_takes_the_place_of_latency_where_there_is_a_meter() -> None:
     lines = shown(frugal, quick)
     assert lines[0] == "pi5  Accuracy over mJ an inference above idle"
     told = " ".join(line.strip() for line in lines[-3:-1])
-    assert told.endswith("in accuracy, p50 and energy at once: frugal, quick")
+    assert told.endswith("by accuracy, p50 and energy together: frugal, quick")
 
 
 @pytest.mark.parametrize(
