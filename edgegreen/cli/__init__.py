@@ -5,12 +5,13 @@ stdout carries the result, stderr progress and messages. Heavy imports wait unti
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from edgegreen.cli import compare, deploy, init, models, reproduce, runs, search, targets, track
+from edgegreen.cli import compare, deploy, encoding, init, models, reproduce, runs, search, targets, track
 from edgegreen.cli.common import complain
 from edgegreen.errors import EdgegreenError, Interrupted
 
@@ -56,4 +57,5 @@ for command in COMMANDS:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console script."""
+    encoding.settle((sys.stdout, sys.stderr))
     cli.main(args=arguments, prog_name="edgegreen")

@@ -46,11 +46,12 @@ def show(
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. Battery life and emissions are shown
     for the recipe's `footprint`; what is given here takes its place.
     """
-    from edgegreen import comparison, green, runs
+    from edgegreen import comparison, green, runs, series
+    from edgegreen.report import choices, terminal
     from edgegreen.report import run as details
-    from edgegreen.report import terminal
 
-    whole = runs.load(run)
+    file = runs.find(run)
+    whole = runs.read(file)
     chosen = runs.only(whole, targets, only)
     chosen = chosen.model_copy(update={"footprint": green.footprint(whole.footprint, footprint)})
     if as_json:
@@ -63,7 +64,8 @@ def show(
         return
     details.show_heading(chosen, terminal.console())
     show_tables(chosen, rows, profiled=profiled, full=True)
-    details.show_rows(rows, terminal.console())
+    choices.show(rows, terminal.console(), higher_is_better=whole.higher_is_better)
+    details.show_rows(rows, terminal.console(), series.folder_of(file))
 
 
 @click.command(short_help="Write a run as HTML, Markdown, CSV, JSON or JUnit.")

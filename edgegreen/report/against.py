@@ -5,8 +5,7 @@ Marks are those of the other tables: `!` over a limit, `?` not to be trusted; an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 
 from rich.console import Console
 from rich.measure import Measurement as Width
@@ -15,7 +14,7 @@ from rich.text import Text
 
 from edgegreen.against import Against, Compared, Side
 from edgegreen.changes import Change
-from edgegreen.report import fitting, words
+from edgegreen.report import fitting, intervals, words
 from edgegreen.report.terminal import note
 
 STYLES = {
@@ -23,7 +22,12 @@ STYLES = {
     **dict.fromkeys(("slower", "more", "worse"), "red"),
     "not to be trusted": "yellow",
 }
-HEADINGS = ("Variant", "Reading", "Ratio", "", "Seen from")
+HEADINGS = ("Variant", "Reading", "Ratio", "Bar", "", "Seen from")
+BAR_WIDTHS = (31, 21, 15, 11)
+Cells = tuple[Text | str, Text | str, Text | str]
+"""Below Ratio, the word, and Seen from."""
+Line = tuple[Compared, str, Change | Cells | None]
+"""One of the table: a trial, what was read, and how it changed."""
 NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)
 EXPLAINED = "ratio: now over before, with its 95 % interval; seen from: the least change seen 8 times in 10"
 NOISE = "the interval knows the noise within each run, not what differs from one start to the next"
@@ -39,7 +43,7 @@ def show(found: Against, out: Console) -> None:
         mine = [one for one in found.trials if one.target == target]
         out.print()
         out.print(Text(target, style="bold"))
-        out.print(fitted(HEADINGS, partial(_table, mine), out))
+        out.print(fitted(_tables(mine), out))
         for mark, text, style in _notes(mine):
             out.print(note(mark, text, style))
     out.print()
@@ -60,26 +64,68 @@ def heading(which: str, side: Side) -> Text:
     return Text.assemble((f"{which:<7}", "dim"), (side.run_id, "bold"), f"{more}  {side.recipe} · {when}")
 
 
-def fitted(headings: Sequence[str], made: Callable[[Sequence[str], int], Table], out: Console) -> Table:
-    """The first of `made(headings, name_width)` that fits: names are cut, and then the last column goes."""
-    for left in (headings, headings[:-1]):
-        for name_width in NAME_WIDTHS:
-            table = made(left, name_width)
-            if Width.get(out, out.options.update(width=1000), table).maximum <= out.width:
-                return table
-    return table
-
-
-def _table(trials: Sequence[Compared], headings: Sequence[str], name_width: int) -> Table:
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    for heading in headings:
-        made.add_column(heading, no_wrap=True, justify="right" if heading == "Seen from" else "left")
-    for one in trials:
-        name: Text | str = _name(one, trials, name_width)
-        for cells in _readings(one):
-            made.add_row(name, *cells[: len(headings) - 1])
-            name = ""
+def fitted(tables: Iterable[Table], out: Console) -> Table:
+    """The first of these tables that fits; of none, the last."""
+    for made in tables:
+        if Width.get(out, out.options.update(width=1000), made).maximum <= out.width:
+            break
     return made
+
+
+def _tables(trials: Sequence[Compared]) -> Iterator[Table]:
+    """All layouts of one table, the best first."""
+    lines = [(one, reading, change) for one in trials for reading, change in _readings(one)]
+    for headings, name_width, bar_width in _layouts(lines):
+        yield _table(lines, trials, headings, name_width, bar_width)
+
+
+def _layouts(lines: Sequence[Line]) -> Iterator[tuple[list[str], int, int]]:
+    """Headings, room for a name, for a bar: bars get narrow and go, names are cut, the last column goes.
+
+    Where one kind of reading is all there is, its column becomes a heading before anything goes.
+    """
+    left = list(HEADINGS)
+    if any(isinstance(change, Change) for _, _, change in lines):
+        for bar_width in BAR_WIDTHS:
+            yield left, NAME_WIDTHS[0], bar_width
+        if len({reading for _, reading, _ in lines}) == 1:
+            left = [one for one in left if one != "Reading"]
+            yield left, NAME_WIDTHS[0], BAR_WIDTHS[-1]
+    for gone in (("Bar",), ("Bar", "Seen from")):
+        for name_width in NAME_WIDTHS:
+            yield [one for one in left if one not in gone], name_width, BAR_WIDTHS[-1]
+
+
+def _table(
+    lines: Sequence[Line],
+    trials: Sequence[Compared],
+    headings: Sequence[str],
+    name_width: int,
+    bar_width: int,
+) -> Table:
+    reach = intervals.reach(change.ci95 for _, _, change in lines if isinstance(change, Change))
+    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    shown = {"Bar": intervals.heading(bar_width, reach)}
+    if "Reading" not in headings:
+        shown["Ratio"] = f"Ratio of {lines[0][1]}"
+    for title in headings:
+        right = title == "Seen from"
+        made.add_column(shown.get(title, title), no_wrap=True, justify="right" if right else "left")
+    before = None
+    for one, reading, change in lines:
+        name = "" if one is before else _name(one, trials, name_width)
+        row = dict(zip(("Ratio", "", "Seen from"), cells(change), strict=True))
+        row |= {"Variant": name, "Reading": reading, "Bar": _bar(change, bar_width, reach)}
+        made.add_row(*(row[title] for title in headings))
+        before = one
+    return made
+
+
+def _bar(change: Change | Cells | None, width: int, reach: float) -> Text:
+    if not isinstance(change, Change):
+        return Text("")
+    bar = intervals.bar(change.ratio, change.ci95, width, reach)
+    return Text(bar, style=STYLES.get(change.word, "dim"))
 
 
 def _name(one: Compared, among: Sequence[Compared], width: int) -> Text:
@@ -95,19 +141,19 @@ def called(one: Compared, among: Sequence[Compared]) -> str:
     return ", ".join([one.variant, *words.setting((one.runtime, one.threads, one.tuning), twins)])
 
 
-def _readings(one: Compared) -> Iterator[tuple[Text | str, ...]]:
+def _readings(one: Compared) -> Iterator[tuple[str, Change | Cells | None]]:
     """A line each: latency always, energy where there is one, size and accuracy where they changed."""
-    yield "p50", *cells(one.latency)
+    yield "p50", one.latency
     if one.energy:
-        yield "energy", *cells(one.energy)
+        yield "energy", one.energy
     if one.size_change_bytes:
         sign = "+" if one.size_change_bytes > 0 else "−"
-        yield "size", f"{sign}{words.size(abs(one.size_change_bytes))}", "", ""
+        yield "size", (f"{sign}{words.size(abs(one.size_change_bytes))}", "", "")
     if one.accuracy_change:
-        yield one.metric or "accuracy", *_accuracy(one, one.accuracy_change)
+        yield one.metric or "accuracy", _accuracy(one, one.accuracy_change)
 
 
-def _accuracy(one: Compared, change: float) -> tuple[Text | str, ...]:
+def _accuracy(one: Compared, change: float) -> Cells:
     """The change, with its interval and the word for it where there is one."""
     if one.metric not in words.SHARES:
         return f"{change:+.3g}".replace("-", "−"), "", ""
@@ -119,8 +165,10 @@ def _accuracy(one: Compared, change: float) -> tuple[Text | str, ...]:
     return told, Text(seen.word, style=STYLES.get(seen.word, "")), f"{100 * seen.detectable:.2g} points"
 
 
-def cells(change: Change | None) -> tuple[Text | str, str | Text, str | Text]:
+def cells(change: Change | Cells | None) -> Cells:
     """The ratio with its interval, the word for it, and what would be seen."""
+    if isinstance(change, tuple):
+        return change
     if change is None:
         return Text(words.ABSENT, style="dim"), Text("not compared", style="dim"), ""
     low, high = change.ci95

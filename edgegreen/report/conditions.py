@@ -25,7 +25,7 @@ def table(conditions: Mapping[str, Any]) -> tuple[Table, list[str]]:
     """What is known, a line each; and the names of what the board does not tell."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in ("Conditions", *MOMENTS):
-        made.add_column(heading, overflow="fold")
+        made.add_column(heading, overflow="fold", no_wrap=heading not in MOMENTS)
     told, untold = known(conditions)
     for line in told:
         made.add_row(*line)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
@@ -15,7 +16,7 @@ from edgegreen.agent.wire import printable
 from edgegreen.artifact import Agreement, Artifact, TensorSpec
 from edgegreen.errors import EdgegreenError
 from edgegreen.plan import Plan
-from edgegreen.report import words
+from edgegreen.report import terminal, words
 from edgegreen.target import Target
 
 if TYPE_CHECKING:
@@ -58,16 +59,12 @@ def show_artifacts(
     built: Mapping[str, Artifact], failed: Mapping[str, EdgegreenError], out: Console, folder: Path | None
 ) -> None:
     """Built variants and how far each is from the source model; reasons for the others."""
-    shown = table(
-        "Variant", "Size", "Deflated", "SQNR", "Same top-1", "Built by", right=("Size", "Deflated", "SQNR")
-    )
-    for name, artifact in built.items():
-        sqnr, top1 = _agreement(artifact.agreement)
-        sizes = words.size(artifact.size_bytes), words.size(artifact.compressed_bytes)
-        shown.add_row(name, *sizes, sqnr, top1, artifact.built_by)
-    for name in failed:
-        shown.add_row(Text(f"{name} ✗", style="red"), *(Text(words.ABSENT, style="dim") for _ in range(5)))
-    out.print(shown)
+    shown = _artifacts(built, failed, with_makers=True)
+    fits = Width.get(out, out.options.update(width=1000), shown).maximum <= out.width
+    out.print(shown if fits else _artifacts(built, failed, with_makers=False))
+    for maker in [] if fits else dict.fromkeys(artifact.built_by for artifact in built.values()):
+        names = ", ".join(name for name, artifact in built.items() if artifact.built_by == maker)
+        out.print(terminal.note("·", f"{names}: built by {maker}", "dim"))
     for name, error in failed.items():
         out.print(Text.assemble(("✗", "red"), f" {name}: {error}"))
     for name, artifact in built.items():
@@ -84,6 +81,21 @@ def show_artifacts(
         )
     if folder:
         out.print(f"copied to {folder}", markup=False)
+
+
+def _artifacts(
+    built: Mapping[str, Artifact], failed: Mapping[str, EdgegreenError], *, with_makers: bool
+) -> Table:
+    headings = ("Variant", "Size", "Deflated", "SQNR", "Same top-1", *("Built by",) * with_makers)
+    made = table(*headings, right=("Size", "Deflated", "SQNR"))
+    for name, artifact in built.items():
+        sqnr, top1 = _agreement(artifact.agreement)
+        sizes = words.size(artifact.size_bytes), words.size(artifact.compressed_bytes)
+        made.add_row(name, *sizes, sqnr, top1, *(artifact.built_by,) * with_makers)
+    for name in failed:
+        empty = (Text(words.ABSENT, style="dim") for _ in headings[1:])
+        made.add_row(Text(f"{name} ✗", style="red"), *empty)
+    return made
 
 
 def _agreement(found: Agreement | None) -> tuple[str, str]:

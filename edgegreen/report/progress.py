@@ -3,59 +3,76 @@
 from __future__ import annotations
 
 import threading
+import time
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.live import Live
+from rich.text import Text
 
-NEARLY = 0.999  # a bar at 1 is over for rich, and its clock stops
+from edgegreen.report import liveview
+from edgegreen.report.liveview import Doing
+
+EVERY_S = 0.25
 
 
 class LiveProgress:
-    """A line a target, and one for the models being built; gone when it ends."""
+    """A line a target, and one for the models being built; gone when it ends.
+
+    It draws only when a line has changed: whatever it takes is taken from what runs on this machine.
+    """
 
     def __init__(self, console: Console) -> None:
-        self._progress = Progress(
-            SpinnerColumn(finished_text=" "),
-            TextColumn("{task.fields[who]}", style="bold", markup=False),
-            BarColumn(bar_width=16),
-            TextColumn("{task.description}", markup=False),
-            TimeElapsedColumn(),
-            console=console,
-            transient=True,
-            refresh_per_second=5,
-        )
-        self._tasks: dict[str, TaskID] = {}
+        self._live = Live(console=console, transient=True, auto_refresh=False)
+        self._doings: dict[str, Doing] = {}
+        self._frame = Text()
         self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._ticker = threading.Thread(target=self._tick, daemon=True)
 
     def step(self, who: str, doing: str, stage: str = "", done: float | None = None) -> None:
         """`who` (a target, or the models) is `doing` this; `done` is a share, None when not known."""
+        text = f"{doing}: {stage}" if stage else doing
         with self._lock:
-            if who not in self._tasks:
-                self._tasks[who] = self._progress.add_task("", total=None, who=who)
-            task = next(task for task in self._progress.tasks if task.id == self._tasks[who])
-            task.total = None if done is None else 1.0  # `update` takes None for "as it was"
-            text = f"{doing}: {stage}" if stage else doing
-            completed = 0.0 if done is None else min(done, NEARLY)
-            self._progress.update(task.id, description=text, completed=completed)
+            began_s = self._doings[who].began_s if who in self._doings else time.monotonic()
+            self._doings[who] = Doing(who, text, done, began_s)
 
     def note(self, who: str, text: str) -> None:
         """A line above the live ones, which stays."""
-        self._progress.console.print(f"{who}: {text}", markup=False)
+        self._live.console.print(f"{who}: {text}", markup=False)
 
     def finish(self, who: str, doing: str) -> None:
         """`who` is through, with this result; its line stays until all are."""
         self.step(who, doing)
         with self._lock:
-            self._progress.update(self._tasks[who], total=1.0, completed=1.0)
+            self._doings[who] = replace(self._doings[who], ended_s=time.monotonic())
+
+    def draw(self) -> None:
+        """Bring the screen up to date, if it is not."""
+        with self._lock:
+            doings = list(self._doings.values())
+        # Two lines are left, one of them for the last newline: nothing scrolls.
+        width, height = self._live.console.size
+        frame = Text("\n").join(liveview.lines(doings, time.monotonic(), width, height - 2))
+        if frame != self._frame:
+            self._frame = frame
+            self._live.update(frame, refresh=True)
+
+    def _tick(self) -> None:
+        while not self._ended.wait(EVERY_S):
+            self.draw()
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        self._live.start()
+        self._ticker.start()
         return self
 
     def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self._progress.stop()
+        self._ended.set()
+        self._ticker.join()
+        self._live.stop()
 
 
 class PlainProgress:
@@ -91,5 +108,6 @@ class PlainProgress:
 
 
 def progress(console: Console) -> LiveProgress | PlainProgress:
-    """The one that fits the console."""
-    return LiveProgress(console) if console.is_terminal else PlainProgress(console)
+    """The one that fits the console: a dumb terminal cannot take a line back."""
+    live = console.is_terminal and not console.is_dumb_terminal
+    return LiveProgress(console) if live else PlainProgress(console)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
 from edgegreen.comparison import Row
 from edgegreen.measurement import Measurement, Run
-from edgegreen.report import conditions, words
+from edgegreen.report import conditions, traces, words
 from edgegreen.report.terminal import note
 
 
@@ -23,28 +24,70 @@ def show_heading(run: Run, out: Console) -> None:
     out.print()
 
 
-def show_rows(rows: Sequence[Row], out: Console) -> None:
-    """Everything behind each row."""
-    for row in rows:
-        item = row.measurement
-        out.print(Text.assemble((words.trial(item, rows), "bold"), f" on {item.target}"))
-        for name, told in facts(item).items():
-            for number, text in enumerate(told):
-                out.print(note(f"{'' if number else name:<8}", text, ""))
-        _show_conditions(item, out)
-        out.print()
+def show_rows(rows: Sequence[Row], out: Console, folder: Path | None = None) -> None:
+    """Everything behind each row, by target; `folder` has the series, if any are kept.
+
+    What all rows of a target say is said once, before them.
+    """
+    for target in dict.fromkeys(row.measurement.target for row in rows):
+        items = [row.measurement for row in rows if row.measurement.target == target]
+        told = [_lines(item, folder, out.width) for item in items]
+        alike = _alike(told)
+        if alike:
+            out.print(Text.assemble(("every row", "bold"), f" on {target}"))
+            _show_lines(alike, out)
+            out.print()
+        for item, lines in zip(items, told, strict=True):
+            out.print(Text.assemble((words.trial(item, rows), "bold"), f" on {target}"))
+            own = [line for line in lines if line not in alike]
+            _show_lines([line for line in own if line.about], out)
+            _show_conditions(item, out)
+            _show_lines([line for line in own if not line.about], out)
+            out.print()
+    if folder and folder.is_dir():
+        out.print(note("·", traces.EXPLAINED, "dim"))
+
+
+class Line(NamedTuple):
+    """A line about a row; `about` is what stands before it, empty for what the board does not tell."""
+
+    about: str
+    text: str
+
+
+def _lines(item: Measurement, folder: Path | None, width: int) -> list[Line]:
+    found = facts(item) | traces.facts(folder, item, width)
+    lines = [Line(name, text) for name, told in found.items() for text in told]
+    untold = conditions.known(item.conditions)[1]
+    return [*lines, Line("", f"not told by this board: {', '.join(untold)}")]
+
+
+def _alike(told: Sequence[Sequence[Line]]) -> list[Line]:
+    """What several rows all say, but for their verdicts."""
+    first, *others = told
+    return [
+        line for line in first if others and line.about != "verdict" and all(line in one for one in others)
+    ]
+
+
+def _show_lines(lines: Sequence[Line], out: Console) -> None:
+    before = ""
+    for about, text in lines:
+        if about:
+            out.print(note(f"{'' if about == before else about:<8}", text, ""))
+        else:
+            out.print(note(words.ABSENT, text, "dim"))
+        before = about
 
 
 def _show_conditions(item: Measurement, out: Console) -> None:
-    made, untold = conditions.table(item.conditions)
+    made, _ = conditions.table(item.conditions)
     if not made.row_count:
         out.print(note(words.ABSENT, "conditions: the board told nothing of them", "dim"))
         return
     out.print(made)
     for text in conditions.notes(item.conditions):
         out.print(note("·", text, "dim"))
-    if untold:
-        out.print(note(words.ABSENT, f"not told by this board: {', '.join(untold)}", "dim"))
 
 
 def facts(item: Measurement) -> dict[str, Iterator[str]]:

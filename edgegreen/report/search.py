@@ -7,12 +7,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
+from rich.measure import Measurement as Width
+from rich.table import Table
 from rich.text import Text
 
 from edgegreen.front import Outcome, Tried
 from edgegreen.measurement import Measurement
 from edgegreen.objectives import Objective
-from edgegreen.report import scatter, words
+from edgegreen.report import choices, scatter, words
 from edgegreen.report.listings import table
 from edgegreen.report.terminal import note
 
@@ -54,7 +56,7 @@ def show(outcome: Outcome, out: Console, *, plot: bool = True) -> None:
     """Print it all: the plot, the front, then why others do not count."""
     scored = [one for one in outcome.tried if one.score]
     if len(scored) > 1 and plot:
-        out.print(Text(_plot(outcome, scored, out.width)))
+        out.print(_plot(outcome, scored, out.width))
         out.print()
     if scored:
         _show_front(outcome, out)
@@ -82,21 +84,31 @@ def show_all(outcome: Outcome, out: Console) -> None:
 
 
 def _show_front(outcome: Outcome, out: Console) -> None:
+    """The front's table; what each is stands below it where the window is too narrow for a column of that."""
+    best = outcome.best
+    ones = [*outcome.front, *([best] if best and best not in outcome.front else [])]
+    whole = _front(outcome, ones, with_what=True)
+    fits = Width.get(out, out.options.update(width=1000), whole).maximum <= out.width
+    out.print(whole if fits else _front(outcome, ones, with_what=False))
+    for one in [] if fits else ones:
+        out.print(note("·", f"{one.name}: {one.what}", "dim"))
+
+
+def _front(outcome: Outcome, ones: Sequence[Tried], *, with_what: bool) -> Table:
     heading = outcome.objective.heading
     sizes = [name for name in ("Size", "Deflated") if name != heading]
-    made = table(
-        "Front", heading, "Accuracy", "Loss", *sizes, "What", right=(heading, "Accuracy", "Loss", *sizes)
-    )
-    best = outcome.best
-    for one in [*outcome.front, *([best] if best and best not in outcome.front else [])]:
+    figures = (heading, "Accuracy", "Loss", *sizes)
+    made = table("Front", *figures, *("What",) * with_what, right=figures)
+    for one in ones:
         item = one.measurement
         assert item is not None
         value, loss = _figures(outcome, one)
         file = item.artifact
         held = {"Size": words.size(file.size_bytes), "Deflated": words.size(file.compressed_bytes)}
-        name = Text.assemble(one.name, (" ★", "bold green") if one is best else "")
-        made.add_row(name, value, _accuracy(item), loss, *(held[size] for size in sizes), one.what)
-    out.print(made)
+        name = Text.assemble(one.name, (" ★", "bold green") if one is outcome.best else "")
+        cells = (value, _accuracy(item), loss, *(held[size] for size in sizes))
+        made.add_row(name, *cells, *(one.what,) * with_what)
+    return made
 
 
 def _show_rest(outcome: Outcome, out: Console) -> None:
@@ -116,7 +128,7 @@ def _show_rest(outcome: Outcome, out: Console) -> None:
         )
 
 
-def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> str:
+def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> Text:
     """Accuracy over the objective. What lost far more than the limit would flatten it, and is counted."""
     front, best = outcome.front, outcome.best
     near = [one for one in scored if one.score and one.score.drop <= FAR * outcome.limit] or scored
@@ -141,9 +153,12 @@ def _plot(outcome: Outcome, scored: Sequence[Tried], width: int) -> str:
     metric = next(
         one.measurement.accuracy.metric for one in scored if one.measurement and one.measurement.accuracy
     )
-    unit = " (bytes)" if outcome.objective.name in SIZES else ""
-    drawn = scatter.drawn(points, outcome.objective.heading + unit, metric, width)
-    return drawn + (f"   ({below} lie further below)" if below else "")
+    objective = outcome.objective
+    cost = scatter.Axis(
+        objective.heading, lambda value: shown(objective, value), choices.tenth, may_be_log=True
+    )
+    drawn = scatter.drawn(points, cost, choices.accuracy_axis(metric, metric), width)
+    return drawn.append(f"   ({below} lie further below)" if below else "")
 
 
 def _figures(outcome: Outcome, one: Tried) -> tuple[str, str]:

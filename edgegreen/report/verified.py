@@ -6,14 +6,13 @@ Marks are those of the other tables: `!` does not reproduce, `?` cannot be told.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import partial
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from edgegreen.report import fitting, words
-from edgegreen.report.against import NOISE, called, cells, fitted, heading
+from edgegreen.report.against import NAME_WIDTHS, NOISE, called, cells, fitted, heading
 from edgegreen.report.terminal import note
 from edgegreen.verified import Check, Repeated, Verified
 
@@ -31,7 +30,7 @@ def show(found: Verified, out: Console) -> None:
         mine = [one for one in found.trials if one.compared.target == target]
         out.print()
         out.print(Text(target, style="bold"))
-        out.print(fitted(HEADINGS, partial(_table, mine), out))
+        out.print(fitted(_tables(mine), out))
         for mark, text, style in _notes(mine, found.within):
             out.print(note(mark, text, style))
     out.print()
@@ -44,6 +43,13 @@ def show(found: Verified, out: Console) -> None:
     good = sum(one.reproduces is True for one in found.trials)
     count = f"{good} of {words.count([*found.trials, *found.absent], 'trial')}"
     out.print(Text(f"{VERDICTS[found.reproduces]}: {count}", style=f"bold {STYLES[found.reproduces]}"))
+
+
+def _tables(trials: Sequence[Repeated]) -> Iterator[Table]:
+    """Names are cut, and then the last column goes."""
+    for headings in (HEADINGS, HEADINGS[:-1]):
+        for name_width in NAME_WIDTHS:
+            yield _table(trials, headings, name_width)
 
 
 def _table(trials: Sequence[Repeated], headings: Sequence[str], name_width: int) -> Table:

@@ -34,8 +34,8 @@ def shown(
 
 
 def lines(text: str) -> dict[str, list[str]]:
-    """The cells of each reading's line."""
-    found = (re.split(r"\s{2,}", line.strip()) for line in text.splitlines())
+    """The cells of each reading's line, without the bars."""
+    found = (re.split(r"\s{2,}", re.sub(r"[━●│‹›]", " ", line).strip()) for line in text.splitlines())
     return {cells[-4] if len(cells) > 3 else cells[0]: cells for cells in found if len(cells) > 1}
 
 
@@ -61,7 +61,7 @@ def test_what_did_not_change_has_no_line() -> None:
 def test_marks_and_remarks() -> None:
     hot = measurement(p50=1.5, verdict="invalid", reasons=("throttled while the model ran",))
     text = shown(measurement(), hot, measurement("fp32"), limits=Regression(slower_max=0.05))
-    assert "int8-tflite ! ?  p50" in text
+    assert "int8-tflite ! ?  1.500 (" in text
     assert "not to be trusted" in text
     assert "slower" not in text
     assert "? int8-tflite: now, throttled while the model ran" in text

@@ -17,8 +17,8 @@ from edgegreen import comparison
 from edgegreen.errors import InputError
 from edgegreen.measurement import Failure
 from edgegreen.recipe import Budgets
-from edgegreen.report import html
-from edgegreen.report.html import pareto, plots, summary
+from edgegreen.report import html, pareto
+from edgegreen.report.html import plots, summary
 from edgegreen.series import Levels, Series
 from report.pages import HOSTILE, MADE, RECIPE, SECOND, many, page, series_of
 

@@ -72,7 +72,7 @@ class TestLive:
             shown.step("pi5", "sending", done=0.5)
             shown.step("ssh://[fe80::1]", "2/3 int8", "[red]latency[/red]")
             shown.finish("jetson", "[b]done[/b]")
-            shown._progress.refresh()
+            shown.draw()
             seen = out.getvalue()
         for text in ("pi5", "sending", "ssh://[fe80::1]", "2/3 int8: [red]latency[/red]", "[b]done[/b]"):
             assert text in seen

@@ -73,3 +73,10 @@ def test_nothing_within_the_limit_and_nothing_at_all(capsys: pytest.CaptureFixtu
     assert "nothing keeps to a loss" in text(Outcome((), OBJECTIVES["size"], 0.01), capsys)
     assert search.headline(bad, 9) == "2 of 9 candidates; none within the limit yet"
     assert "best trial-001: p50 ms 1.00, loss 0.5 points" in search.headline(WHOLE, 9)
+
+
+def test_equal_accuracies_have_a_narrow_axis(capsys: pytest.CaptureFixture[str]) -> None:
+    plot = text(outcome(tried("trial-001", 0.0, 1.0)), capsys).split("Front", 1)[0]
+    ticks = [float(line.split("%")[0]) for line in plot.splitlines() if "%┤" in line]
+    assert ticks
+    assert all(94 < tick < 96 for tick in ticks)

@@ -17,9 +17,9 @@ from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
 from edgegreen.errors import InputError
 from edgegreen.measurement import Measurement, Run
-from edgegreen.report import conditions, words
+from edgegreen.report import conditions, pareto, words
 from edgegreen.report import run as full
-from edgegreen.report.html import pareto, plots, summary
+from edgegreen.report.html import plots, summary
 from edgegreen.report.html.columns import columns
 from edgegreen.report.html.plots import Plots
 from edgegreen.report.html.summary import Word
