@@ -6,16 +6,15 @@ Compared is the run after with the run before: a ratio of 0.9 is a tenth less th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from edgegreen import changes, pairing, runs, series
+from edgegreen import changes, pairing
 from edgegreen.changes import Change
 from edgegreen.errors import InputError
+from edgegreen.kept import Kept
 from edgegreen.measurement import Measurement, Record, Run, Tuning
 from edgegreen.pairing import Difference, Pair
 from edgegreen.recipe import Regression
@@ -96,26 +95,7 @@ class Against(Record):
         return self.model_dump_json(indent=2, by_alias=True)
 
 
-@dataclass(frozen=True)
-class Source:
-    """A run, and the folder of its series."""
-
-    run: Run
-    series: Path
-
-    @classmethod
-    def of(cls, ref: str, *, recipe: str | None = None, before: str | None = None) -> Source:
-        """The run that `ref` means, as `runs.load` has it; `latest` of this recipe, begun before that run.
-
-        Raises InputError.
-        """
-        path = runs.latest_of(recipe, before) if ref == runs.LATEST and recipe is not None else runs.find(ref)
-        return cls(runs.read(path), series.folder_of(path))
-
-
-def compare(
-    before: Source, after: Source, limits: Regression | None = None, *, force: bool = False
-) -> Against:
+def compare(before: Kept, after: Kept, limits: Regression | None = None, *, force: bool = False) -> Against:
     """Every trial that both runs have. With `force` also those that differ in more than the model.
 
     Raises InputError when they have none in common.
@@ -149,7 +129,7 @@ def _absent(item: Measurement) -> Absent:
     return Absent(variant=item.variant, target=item.target, threads=item.threads)
 
 
-def _compared(pair: Pair, before: Source, after: Source, limits: Regression, *, force: bool) -> Compared:
+def _compared(pair: Pair, before: Kept, after: Kept, limits: Regression, *, force: bool) -> Compared:
     differences = pair.differences
     notes: list[str] = []
     latency = energy = None

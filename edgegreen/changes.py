@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import series
 from edgegreen.errors import InputError
 from edgegreen.measurement import Measurement, Record
 from edgegreen.pairing import Pair
+from edgegreen.series import SeriesOf
 from edgegreen.statistics import ratio
 
 Word = Literal["faster", "slower", "less", "more", "no difference seen", "not to be trusted"]
@@ -36,7 +35,7 @@ class Change(Record):
     by: Literal["calls", "intervals"]
 
 
-def latency(pair: Pair, before: Path, after: Path, note: Callable[[str], None]) -> Change | None:
+def latency(pair: Pair, before: SeriesOf, after: SeriesOf, note: Callable[[str], None]) -> Change | None:
     """By the calls of both runs, or else by the intervals of both medians."""
     then, now = _calls(before, pair.before), _calls(after, pair.after)
     if then is not None and now is not None:
@@ -82,10 +81,10 @@ def _change(
     return Change(ratio=found.value, ci95=found.ci95, detectable=found.detectable, word=word, by=by)
 
 
-def _calls(folder: Path, item: Measurement) -> NDArray[Any] | None:
+def _calls(series: SeriesOf, item: Measurement) -> NDArray[Any] | None:
     """The times of a measurement's calls; None where they are not kept, or are those of another one."""
     try:
-        kept = series.load(folder, item)
+        kept = series(item)
     except InputError:
         return None
     if kept is None or len(kept.invoke_ns) < ratio.FEWEST or not (kept.invoke_ns > 0).all():

@@ -2,7 +2,7 @@
 
 Targets run side by side, one thread each; this machine itself, when it is a target, is measured only
 after all models are built, so that building does not disturb it. Each result is written to the run's
-file as soon as it is there.
+file in the spool as soon as it is there; `keep` moves the run into the history at the end.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import math
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -25,14 +25,17 @@ from edgegreen.cache import Cache
 from edgegreen.convert import Build, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
+from edgegreen.history import spool
 from edgegreen.home import home
 from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Origin, Run
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
-from edgegreen.series import Series
+from edgegreen.series import Series, SeriesOf
 from edgegreen.stopping import stop_on_signals
 from edgegreen.trials import TargetRun
+
+CLAIM_S = 10.0  # longer than another process takes to put an earlier part of the run into the history
 
 
 def deploy(
@@ -52,7 +55,11 @@ def deploy(
     the recipe, model, data or names.
     """
     the_plan = prepare(Path(recipe), targets, variants, record_to=record_to)
-    return Session(replace(the_plan, profile=profile), progress or Silence()).run()
+    one = Session(replace(the_plan, profile=profile), progress or Silence())
+    run = one.run()
+    if why := one.keep():
+        one.note("history", why.line)
+    return run
 
 
 class Session:
@@ -65,10 +72,15 @@ class Session:
             )
         self.plan, self.progress = the_plan, progress
         self.interrupted = False
-        self.not_kept: InputError | None = None
-        """Why this run's file could not be written, if so."""
+        self._stored = False
+        self._unwritten: InputError | None = None
+        self._series_lost: InputError | None = None
         self.started_at = earlier.started_at if earlier else datetime.now(UTC)
         self.run_id = earlier.run_id if earlier else f"{self.started_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self.kept_in: str | None = None
+        """Where the run is, once `keep` was called: a database, or its file in the spool."""
+        self.series: SeriesOf = series.in_folder(series.folder_of(self.file))
+        """Where its series come from."""
         self._results = list(earlier.results) if earlier else []
         self._earlier = tuple(self._results)
         self._failures: list[Failure] = []
@@ -77,17 +89,60 @@ class Session:
 
     @property
     def file(self) -> Path:
-        """Where this run's JSON is kept."""
-        return home() / "runs" / f"{self.run_id}.json"
+        """Where this run's JSON is, until it is in the history."""
+        return spool.file_of(self.run_id)
 
     def run(self) -> Run:
-        """Build, deploy, measure. Returns whatever was measured, also when interrupted.
+        """Build, deploy, measure. Returns whatever was measured, also when interrupted; `keep` it then.
 
-        Raises InputError when the model or the data are wrong, before anything is connected to.
+        Raises InputError when the model or the data are wrong, before anything is connected to, or when
+        another process is at this run.
         """
         evaluation = self._evaluation_set()
         self._origin = origin.of(self.plan.recipe)
         packed = _pack_agent()
+        with self._claimed():
+            self._measure(evaluation, packed)
+        return self.outcome()
+
+    def keep(self) -> InputError | None:
+        """Move the run from the spool into the history; why it is still in the spool, if it is."""
+        run = self.outcome()
+        if not run.results and not run.failures:
+            return None
+        from edgegreen.history import intake
+
+        try:
+            place = intake.keep(run)
+        except InputError as error:
+            if not self.file.exists():
+                return InputError(f"run {self.run_id} is not kept: {error.message}", hint=error.hint)
+            self.kept_in = str(self.file)
+            waits = f"run {self.run_id} is not in the history yet, and waits in {self.file}: {error.message}"
+            return InputError(waits, hint=error.hint)
+        self.kept_in, self.series, self._stored = place.name, place.series, True
+        return None
+
+    @property
+    def not_kept(self) -> InputError | None:
+        """Why this run, or a part of it, is kept nowhere, if so."""
+        return self._series_lost or (None if self._stored else self._unwritten)
+
+    @contextmanager
+    def _claimed(self) -> Iterator[None]:
+        """Nobody else takes the run's file, or writes it, in the block."""
+        with ExitStack() as held:
+            try:
+                mine = held.enter_context(spool.claimed(self.run_id, CLAIM_S))
+            except OSError:  # nothing can be written there, as `_save` is going to find
+                mine = True
+            if not mine:
+                raise InputError(
+                    f"run {self.run_id} is being measured by another process", hint="wait for its end"
+                )
+            yield
+
+    def _measure(self, evaluation: EvaluationSet | None, packed: File) -> None:
         with stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
             told = BuildProgress(len(self.plan.variants), self.progress)
             with (
@@ -115,7 +170,6 @@ class Session:
             self._note_baseline(baseline)
             for future in futures:
                 future.result()
-        return self.outcome()
 
     def outcome(self) -> Run:
         """The run as it stands, results in the plan's order."""
@@ -149,7 +203,7 @@ class Session:
         try:
             series.save(series.folder_of(self.file), measurement, behind)
         except OSError as error:
-            self.not_kept = InputError(f"cannot keep the series of {self.run_id}: {error.strerror}")
+            self._series_lost = InputError(f"cannot keep the series of {self.run_id}: {error.strerror}")
         self._save()
 
     def failure(self, failure: Failure) -> None:
@@ -187,7 +241,7 @@ class Session:
                 part.write_text(text, encoding="utf-8")
                 part.replace(self.file)
             except OSError as error:  # no reason to lose the readings, which are still shown
-                self.not_kept = InputError(f"cannot keep the run in {self.file}: {error.strerror}")
+                self._unwritten = InputError(f"cannot keep the run in {self.file}: {error.strerror}")
 
     def _evaluation_set(self) -> EvaluationSet | None:
         wanted = self.plan.recipe.data.evaluation

@@ -25,11 +25,11 @@ def compare(before: str, after: str, *, force: bool, as_json: bool) -> None:
     Each is a run's id or the beginning of one, `latest`, or a JSON file. Trials that ran on another board,
     with another runtime or under other settings are named, and not compared (exit code 2) without --force.
     """
-    from edgegreen import against
+    from edgegreen import against, runs
     from edgegreen.report import against as table
     from edgegreen.report import terminal
 
-    found = against.compare(against.Source.of(before), against.Source.of(after), force=force)
+    found = against.compare(runs.find(before), runs.find(after), force=force)
     if as_json:
         click.echo(found.to_json())
     else:

@@ -23,9 +23,10 @@ from edgegreen.cli.compare import exit_code
 from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
-    from edgegreen.against import Source
+    from edgegreen.kept import Kept
     from edgegreen.measurement import Run
     from edgegreen.recipe import Regression
+    from edgegreen.series import SeriesOf
     from edgegreen.session import Session
 
 
@@ -89,23 +90,24 @@ def deploy(
         return
     if json_to not in (None, "-"):
         check_place("--json", Path(json_to))
-    from edgegreen import runs, series, session
-    from edgegreen.against import Source
+    from edgegreen import runs, session
+    from edgegreen.kept import Kept
     from edgegreen.report import github
     from edgegreen.report.progress import progress
 
     earlier = runs.load(resume) if resume else None
     other = None
     if against:  # before any work, as everything that may be wrong with the arguments
-        other = Source.of(against, recipe=plan.recipe.name, before=earlier.run_id if earlier else None)
+        other = runs.find(against, recipe=plan.recipe.name, before=earlier.run_id if earlier else None)
     with progress(terminal.console(stderr=True)) as shown:
         one = session.Session(plan, shown, earlier)
         run = one.run()
-    code = _present(run, json_to, profiled=profile)
+    code = _present(run, json_to, profiled=profile)  # before it is kept: a database may be long in answering
+    _keep(one)
     if github.is_here(os.environ):
-        _tell_github(run, series.folder_of(one.file))
+        _tell_github(run, one.series)
     if other and run.results:
-        mine = Source(run, series.folder_of(one.file))
+        mine = Kept(run, one.series)
         code = max(
             code, _show_against(other, mine, plan.recipe.regression, stderr=json_to == "-", force=force)
         )
@@ -135,13 +137,18 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     sys.exit(max((error.exit_code for error in failed.values()), default=OK))
 
 
+def _keep(one: Session) -> None:
+    """Into the history; where that cannot be, say so, and that nothing is lost."""
+    if waits := one.keep():
+        click.echo(f"note: {waits.line}", err=True)
+
+
 def _interrupted(one: Session, run: Run) -> Interrupted:
     """What was measured until then, and how to go on."""
     done = f"{len(run.results)} of {len(one.plan.trials)} trials measured"
-    kept = one.file.exists()
     return Interrupted(
-        f"interrupted; {done}" + (f", kept in {one.file}" if kept else ""),
-        hint=f"the same command with `--resume {one.run_id}` measures the rest" if kept else None,
+        f"interrupted; {done}" + (f", kept in {one.kept_in}" if one.kept_in else ""),
+        hint=f"the same command with `--resume {one.run_id}` measures the rest" if one.kept_in else None,
     )
 
 
@@ -162,7 +169,7 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
 
 
-def _show_against(before: Source, after: Source, limits: Regression, *, stderr: bool, force: bool) -> int:
+def _show_against(before: Kept, after: Kept, limits: Regression, *, stderr: bool, force: bool) -> int:
     """Print how the run compares with the other one; the exit code that this deserves."""
     from edgegreen import against
     from edgegreen.report import against as table
@@ -177,7 +184,7 @@ def _show_against(before: Source, after: Source, limits: Regression, *, stderr: 
     return exit_code(found)
 
 
-def _tell_github(run: Run, series: Path) -> None:
+def _tell_github(run: Run, series: SeriesOf) -> None:
     """Annotations go to stderr, where the runner takes them as well: stdout may be JSON."""
     from edgegreen import comparison
     from edgegreen.report import formats, github

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 from builders import accuracy, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgegreen import against
-from edgegreen.against import Source
+from edgegreen import against, series
+from edgegreen.kept import Kept
 from edgegreen.measurement import Measurement
 from edgegreen.recipe import Regression
 from edgegreen.report import against as table
@@ -26,8 +25,7 @@ def shown(
     force: bool = False,
 ) -> str:
     out = io.StringIO()
-    nowhere = Path("/nowhere")
-    sides = Source(run(before), nowhere), Source(run(after, *more), nowhere)
+    sides = Kept(run(before), series.nowhere), Kept(run(after, *more), series.nowhere)
     found = against.compare(*sides, limits, force=force)
     table.show(found, Console(file=out, width=width, highlight=False))
     return out.getvalue()
