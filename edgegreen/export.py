@@ -80,10 +80,10 @@ def parquet(rows: Iterable[Entry], to: Path) -> tuple[int, int]:
         elif any(to.iterdir()):
             raise InputError(f"{to}: not empty", hint="name an empty folder, or a file")
         else:
-            by_recipe = dataset.partitioning(flavor="hive", field_names=["recipe"])
             dataset.write_dataset(
-                _batches(counted, columns), to, schema=columns, format="parquet", partitioning=by_recipe
-            )
+                _batches(counted, columns), to, schema=columns, format="parquet",
+                partitioning=["recipe"], partitioning_flavor="hive",
+            )  # fmt: skip
     except (OSError, ArrowException) as error:
         raise InputError(f"cannot write {to}: {error}") from None
     return counted.rows, len(counted.runs)
@@ -133,12 +133,15 @@ class _Counted:
 
 @contextmanager
 def _replacing(to: Path) -> Iterator[Path]:
-    """A file beside `to` that takes its place when the block ends well. Raises InputError."""
-    part = to.with_name(f".{to.name}.{os.getpid()}.part")
+    """A file that takes the place of `to` when the block ends well; a device is itself. InputError."""
+    special = to.exists() and not to.is_file()
+    part = to if special else to.with_name(f".{to.name}.{os.getpid()}.part")
     try:
         yield part
-        part.replace(to)
+        if not special:
+            part.replace(to)
     except OSError as error:
         raise InputError(f"cannot write {to}: {error.strerror or error}") from None
     finally:
-        part.unlink(missing_ok=True)
+        if not special:
+            part.unlink(missing_ok=True)

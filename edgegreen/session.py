@@ -35,7 +35,7 @@ from edgegreen.series import Series, SeriesOf
 from edgegreen.stopping import stop_on_signals
 from edgegreen.trials import TargetRun
 
-CLAIM_S = 10.0  # longer than another process takes to put an earlier part of the run into the history
+CLAIM_S = 5.0  # longer than another process takes to put an earlier part of the run into the history
 
 
 def deploy(

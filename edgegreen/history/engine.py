@@ -9,7 +9,6 @@ import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
@@ -62,14 +61,13 @@ def shown(of: sa.URL) -> str:
 
 
 def connect(of: sa.URL) -> sa.Engine:
-    """An engine whose connections are closed after use. Records travel as the JSON text that they are."""
+    """An engine whose connections are closed after use."""
     with told(of):
-        common: dict[str, Any] = {"json_serializer": str, "json_deserializer": _text}
         if of.drivername != "sqlite":
             given = {key: value for key, value in POSTGRES.items() if key not in of.query}
-            return sa.create_engine(of, poolclass=sa.NullPool, connect_args=given, **common)
+            return sa.create_engine(of, poolclass=sa.NullPool, connect_args=given)
         pool: type[sa.Pool] = sa.NullPool if of.database else sa.StaticPool
-        made = sa.create_engine(of, poolclass=pool, connect_args={"timeout": SQLITE_TIMEOUT_S}, **common)
+        made = sa.create_engine(of, poolclass=pool, connect_args={"timeout": SQLITE_TIMEOUT_S})
         sa.event.listen(made, "connect", _prepare_sqlite)
         sa.event.listen(made, "begin", _begin_sqlite)
         return made
@@ -106,10 +104,6 @@ def _hint(said: str) -> str:
         if words in said:
             return hint
     return f"{VARIABLE} names another database; runs wait in the spool until this one is there"
-
-
-def _text(value: str | bytes | bytearray | memoryview) -> str:
-    return value if isinstance(value, str) else bytes(value).decode()
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:

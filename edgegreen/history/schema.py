@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 
 REVISION = "0001"
 """The last migration; a history that is at another one is migrated, or refused."""
@@ -19,8 +18,23 @@ METADATA = sa.MetaData()
 
 # Names are compared byte by byte on every database: runs are sorted, and found, by the beginning of their id.
 Name = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-# Not JSONB, which forgets the order of keys, and takes neither all numbers nor all texts.
-Record = sa.JSON(none_as_null=True).with_variant(postgresql.JSON(none_as_null=True), "postgresql")
+
+
+class Record(sa.types.UserDefinedType[str]):
+    """JSON, as the text that it is: pydantic writes and reads it.
+
+    Not JSONB, which forgets the order of keys, and takes neither all numbers nor all texts.
+    """
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        """What the column's type is called."""
+        return "JSON"
+
+    def column_expression(self, column: sa.ColumnElement[str]) -> sa.ColumnElement[str]:
+        """Read as text, or drivers would parse it."""
+        return sa.cast(column, sa.Text)
 
 
 class Utc(sa.types.TypeDecorator[datetime]):
@@ -111,7 +125,9 @@ result = sa.Table(
     sa.Column("energy_mj", sa.Double),
     sa.Column("verdict", sa.Text, nullable=False),
     sa.Column("record", Record, nullable=False),  # with the conditions
-    sa.Index("result_by_variant", "variant", "target"),
+    # With the run's id, or asking each run for such a result would go through all of them.
+    sa.Index("result_by_variant", "variant", "run_id"),
+    sa.Index("result_by_target", "target", "run_id"),
     sa.Index("result_by_verdict", "verdict", "run_id"),
 )
 

@@ -1,7 +1,7 @@
 """A process that keeps runs, as `deploy` does: it spools each and then moves it into the history.
 
-    python putting.py keep NUMBER COUNT     so many runs, named by the number
-    python putting.py hold RUN_ID           one result written, and then it goes on and on
+python putting.py keep NUMBER COUNT     so many runs, named by the number
+python putting.py hold RUN_ID           one result written, and then it goes on and on
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def main(what: str, *arguments: str) -> None:
     else:
         with spool.claimed(arguments[0]) as mine:
             spooled(arguments[0], "a")
-            print("holds" if mine else "does not hold", flush=True)
+            sys.stdout.write("holds\n" if mine else "does not hold\n")
+            sys.stdout.flush()
             time.sleep(60)
 
 

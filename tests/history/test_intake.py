@@ -1,4 +1,4 @@
-"""Nothing that was spooled is lost, whatever befalls the process or the database; nobody's run is taken away."""
+"""Nothing that was spooled is lost, whatever befalls process or database; nobody's run is taken away."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ import pytest
 from places import REPO
 from postgres import Server
 
-from edgegreen import runs, series
+from edgegreen import building, runs, series, session
 from edgegreen.errors import InputError
 from edgegreen.history import engine, intake, shelf, spool
 from edgegreen.history.filters import Filter
+from edgegreen.prepare import prepare
 from history.putting import spooled
 
 ONE, TWO = "20261122-040000-000001", "20261122-050000-000002"
@@ -173,7 +174,7 @@ class TestAddresses:
             ("nonsense", "is no address of a database", "postgresql"),
             ("mysql://me:hidden@host/x", "no history is kept in `mysql`", "postgresql"),
             ("postgresql+asyncpg://me:hidden@host/x", r"kept in `postgresql\+asyncpg`", "postgresql"),
-            ("postgresql://me:hid@den@host/x", "the host has an @|", "%40"),
+            ("postgresql://me:hid@den@host/x", "the host has an @", "%40"),
             ("postgresql+psycopg://me:hidden@no.such.host.invalid/x", "no.such.host.invalid", "EDGEGREEN_DB"),
             ("sqlite:////nowhere/x.db", "unable to open database file", "EDGEGREEN_DB"),
         ],
@@ -205,6 +206,14 @@ class TestAddresses:
         with pytest.raises(InputError, match="needs the package psycopg") as caught:
             listed()
         assert "edgegreen[postgres]" in str(caught.value.hint)
+
+
+def test_a_run_that_another_process_is_at_is_not_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "CLAIM_S", 0)
+    earlier = spooled(ONE, "a").model_copy(update={"recipe": "digits"})
+    one = session.Session(prepare(REPO / "recipes" / "digits.yaml"), building.Silence(), earlier)
+    with spool.claimed(ONE), pytest.raises(InputError, match="is being measured by another process"):
+        one.run()
 
 
 @pytest.mark.slow

@@ -30,16 +30,18 @@ from edgegreen.recipe import Budgets, Footprint
 from edgegreen.series import Series
 
 ORIGIN = Origin(
-    recipe_file="kws.yaml", recipe_text="name: kws\n# µ\n", files={"model": "ab" * 32}, tools={"numpy": "2.4"},
-    host="Linux", git=Commit(sha="c0ffee" + "0" * 34, modified=True),
+    recipe_file="kws.yaml", recipe_text="name: kws\n# µ\n", files={"model": "ab" * 32},
+    tools={"numpy": "2.4"}, host="Linux", git=Commit(sha="c0ffee" + "0" * 34, modified=True),
 )  # fmt: skip
 PROFILE = Profile(
-    runs=20, call_ms=1.5, operators_ms=1.2, operators=(OperatorTime(name="a", type="CONV_2D", precision=None, ms=1.2, share=0.8),)
+    runs=20, call_ms=1.5, operators_ms=1.2,
+    operators=(OperatorTime(name="a", type="CONV_2D", precision=None, ms=1.2, share=0.8),),
 )  # fmt: skip
+EMULATED = BOARD | {"emulated": True}
 WHOLE = run(
     metered("a", tuning=Tuning(governor="powersave", power_mode=1), profile=PROFILE),
     measurement("b", target="orin", execution=executed(("CONV_2D", "i8", True, 3)), passes=("prune 50 %",)),
-    measurement("b", conditions={"z": 1, "a": [1e16, -0.0, 1e308, {"n": None}], "board": BOARD | {"emulated": True}}),
+    measurement("b", conditions={"z": 1, "a": [1e16, -0.0, 1e308, {"n": None}], "board": EMULATED}),
     measurement("c", accuracy=None, peak_rss_bytes=2**70, verdict="invalid", reasons=("noisy", "hot \0")),
     failures=(
         Failure(target="pi5", variant="d", stage="measure", error="it said \0 and ended", exit_code=5),
@@ -56,7 +58,9 @@ def ids(store: Store, **wanted: Any) -> list[str]:
 def named(n: int, *items: Measurement, **changes: Any) -> Run:
     """A run of day `n` of November."""
     at = datetime(2026, 11, n, 4, tzinfo=UTC)
-    return run(*items).model_copy(update={"run_id": f"202611{n:02}-040000-aaaaaa", "started_at": at} | changes)
+    return run(*items).model_copy(
+        update={"run_id": f"202611{n:02}-040000-aaaaaa", "started_at": at} | changes
+    )
 
 
 def test_a_whole_run_comes_back(store: Store) -> None:
@@ -79,7 +83,7 @@ anything = st.recursive(
 items = st.builds(
     measurement, texts, target=texts, threads=st.integers(), load_ms=values, p50=st.floats(1e-9, 1e9),
     size_bytes=st.integers(0, 2**80), conditions=st.dictionaries(texts, anything, max_size=3),
-    tuning=st.none() | st.builds(Tuning, governor=st.none() | texts, power_mode=st.none() | st.integers() | texts),
+    tuning=st.none() | st.builds(Tuning, governor=st.none() | texts, power_mode=st.integers() | texts),
     accuracy=st.none() | st.builds(accuracy, values, st.none() | values),
 )  # fmt: skip
 failures = st.builds(
@@ -174,7 +178,9 @@ def test_a_record_of_a_later_edgegreen_is_named(store: Store) -> None:
     store.put(WHOLE, ())
     with store._connected(writes=True) as connection:
         connection.exec_driver_sql("""UPDATE result SET record = '{"novel": 1}' WHERE position = 0""")
-    with pytest.raises(InputError, match="run 2026.* of the history: not a run that this edgegreen can read"):
+    with pytest.raises(
+        InputError, match=r"run 2026.* of the history: not a run that this edgegreen can read"
+    ):
         store.get(WHOLE.run_id)
 
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects import postgresql
 
 revision = "0001"
 down_revision = None
 
 NAME = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
-RECORD = sa.JSON(none_as_null=True).with_variant(postgresql.JSON(none_as_null=True), "postgresql")
+RECORD = sa.JSON()
 
 
 def of_run() -> sa.Column[str]:
@@ -81,7 +80,8 @@ def upgrade() -> None:
         sa.Column("verdict", sa.Text, nullable=False),
         sa.Column("record", RECORD, nullable=False),
     )
-    op.create_index("result_by_variant", "result", ["variant", "target"])
+    op.create_index("result_by_variant", "result", ["variant", "run_id"])
+    op.create_index("result_by_target", "result", ["target", "run_id"])
     op.create_index("result_by_verdict", "result", ["verdict", "run_id"])
     op.create_table(
         "failure",
