@@ -78,11 +78,17 @@ def median(work: Callable[[], object]) -> float:
     return statistics.median([timed(work) for _ in range(ROUNDS + 1)][1:])
 
 
-def listing(home: Path) -> float:
-    """Seconds of a whole process."""
-    env = os.environ | {"EDGEGREEN_HOME": str(home), "PYTHONPATH": str(REPO)}
+def listing(*homes: Path) -> list[float]:
+    """Seconds of whole processes, by turns."""
     command = [sys.executable, "-m", "edgegreen", "runs"]
-    return median(lambda: subprocess.run(command, env=env, check=True, stdout=subprocess.DEVNULL))
+    taken: list[list[float]] = [[] for _ in homes]
+    for _ in range(ROUNDS):
+        for home, mine in zip(homes, taken, strict=True):
+            env = os.environ | {"EDGEGREEN_HOME": str(home), "PYTHONPATH": str(REPO)}
+            mine.append(
+                timed(lambda env=env: subprocess.run(command, env=env, check=True, capture_output=True))
+            )
+    return [statistics.median(one) for one in taken]
 
 
 def told(what: str, ours: float, theirs: float) -> None:
@@ -108,7 +114,7 @@ def main(count: int) -> None:
         told(f"list {PAGE} of {count}", found, same)
         filtered = median(lambda: store.find(Filter(variant="variant-1", recipe="keyword-spotting"), PAGE))
         print(f"with filters        {1000 * filtered:7.2f} ms")
-        many, none = listing(full), listing(empty)
+        many, none = listing(full, empty)
         print(f"`edgegreen runs` {many:.3f} s, of an empty history {none:.3f} s: {many / none:.2f} ×")
         size = (full / "history.db").stat().st_size
         print(f"{size / count / 1024:.1f} KiB a run of four results, without series")

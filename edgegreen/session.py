@@ -10,32 +10,30 @@ from __future__ import annotations
 import math
 import threading
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, convert, data, metrics, origin, series
+from edgegreen import bundle, convert, data, metrics, origin
 from edgegreen.artifact import File
 from edgegreen.building import BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
 from edgegreen.convert import Build, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
-from edgegreen.history import spool
 from edgegreen.home import home
+from edgegreen.keeping import Keeping
 from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Origin, Run
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
-from edgegreen.series import Series, SeriesOf
+from edgegreen.series import Series
 from edgegreen.stopping import stop_on_signals
 from edgegreen.trials import TargetRun
-
-CLAIM_S = 5.0  # longer than another process takes to put an earlier part of the run into the history
 
 
 def deploy(
@@ -72,25 +70,14 @@ class Session:
             )
         self.plan, self.progress = the_plan, progress
         self.interrupted = False
-        self._stored = False
-        self._unwritten: InputError | None = None
-        self._series_lost: InputError | None = None
         self.started_at = earlier.started_at if earlier else datetime.now(UTC)
         self.run_id = earlier.run_id if earlier else f"{self.started_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
-        self.kept_in: str | None = None
-        """Where the run is, once `keep` was called: a database, or its file in the spool."""
-        self.series: SeriesOf = series.in_folder(series.folder_of(self.file))
-        """Where its series come from."""
+        self.keeping = Keeping(self.run_id)
         self._results = list(earlier.results) if earlier else []
         self._earlier = tuple(self._results)
         self._failures: list[Failure] = []
         self._origin: Origin | None = None
-        self._lock, self._saving = threading.Lock(), threading.Lock()
-
-    @property
-    def file(self) -> Path:
-        """Where this run's JSON is, until it is in the history."""
-        return spool.file_of(self.run_id)
+        self._lock = threading.Lock()
 
     def run(self) -> Run:
         """Build, deploy, measure. Returns whatever was measured, also when interrupted; `keep` it then.
@@ -101,46 +88,14 @@ class Session:
         evaluation = self._evaluation_set()
         self._origin = origin.of(self.plan.recipe)
         packed = _pack_agent()
-        with self._claimed():
+        with self.keeping.claimed():
             self._measure(evaluation, packed)
         return self.outcome()
 
     def keep(self) -> InputError | None:
         """Move the run from the spool into the history; why it is still in the spool, if it is."""
         run = self.outcome()
-        if not run.results and not run.failures:
-            return None
-        from edgegreen.history import intake
-
-        try:
-            place = intake.keep(run)
-        except InputError as error:
-            if not self.file.exists():
-                return InputError(f"run {self.run_id} is not kept: {error.message}", hint=error.hint)
-            self.kept_in = str(self.file)
-            waits = f"run {self.run_id} is not in the history yet, and waits in {self.file}: {error.message}"
-            return InputError(waits, hint=error.hint)
-        self.kept_in, self.series, self._stored = place.name, place.series, True
-        return None
-
-    @property
-    def not_kept(self) -> InputError | None:
-        """Why this run, or a part of it, is kept nowhere, if so."""
-        return self._series_lost or (None if self._stored else self._unwritten)
-
-    @contextmanager
-    def _claimed(self) -> Iterator[None]:
-        """Nobody else takes the run's file, or writes it, in the block."""
-        with ExitStack() as held:
-            try:
-                mine = held.enter_context(spool.claimed(self.run_id, CLAIM_S))
-            except OSError:  # nothing can be written there, as `_save` is going to find
-                mine = True
-            if not mine:
-                raise InputError(
-                    f"run {self.run_id} is being measured by another process", hint="wait for its end"
-                )
-            yield
+        return self.keeping.move(run) if run.results or run.failures else None
 
     def _measure(self, evaluation: EvaluationSet | None, packed: File) -> None:
         with stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
@@ -200,17 +155,14 @@ class Session:
         """Keep a measurement and the series behind it (called by the targets' threads)."""
         with self._lock:
             self._results.append(measurement)
-        try:
-            series.save(series.folder_of(self.file), measurement, behind)
-        except OSError as error:
-            self._series_lost = InputError(f"cannot keep the series of {self.run_id}: {error.strerror}")
-        self._save()
+        self.keeping.save_series(measurement, behind)
+        self.keeping.save(self.outcome)
 
     def failure(self, failure: Failure) -> None:
         """Keep a failure (called by the targets' threads)."""
         with self._lock:
             self._failures.append(failure)
-        self._save()
+        self.keeping.save(self.outcome)
 
     def outdated(self, measurement: Measurement) -> None:
         """Drop a result of the run that was taken up again (called by the targets' threads)."""
@@ -231,17 +183,6 @@ class Session:
     def finish(self, who: str, doing: str) -> None:
         """Pass word of who is through."""
         self.progress.finish(who, doing)
-
-    def _save(self) -> None:
-        with self._saving:  # outcome and file in one, or a slower thread would put an older outcome back
-            text = self.outcome().to_json()
-            part = self.file.with_suffix(".part")
-            try:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                part.write_text(text, encoding="utf-8")
-                part.replace(self.file)
-            except OSError as error:  # no reason to lose the readings, which are still shown
-                self._unwritten = InputError(f"cannot keep the run in {self.file}: {error.strerror}")
 
     def _evaluation_set(self) -> EvaluationSet | None:
         wanted = self.plan.recipe.data.evaluation

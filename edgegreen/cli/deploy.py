@@ -105,15 +105,15 @@ def deploy(
     code = _present(run, json_to, profiled=profile)  # before it is kept: a database may be long in answering
     _keep(one)
     if github.is_here(os.environ):
-        _tell_github(run, one.series)
+        _tell_github(run, one.keeping.series)
     if other and run.results:
-        mine = Kept(run, one.series)
+        mine = Kept(run, one.keeping.series)
         code = max(
             code, _show_against(other, mine, plan.recipe.regression, stderr=json_to == "-", force=force)
         )
-    if one.not_kept:
-        complain(one.not_kept)
-        code = max(code, one.not_kept.exit_code)
+    if lost := one.keeping.lost:
+        complain(lost)
+        code = max(code, lost.exit_code)
     if one.interrupted:
         raise _interrupted(one, run)
     sys.exit(code)
@@ -147,8 +147,10 @@ def _interrupted(one: Session, run: Run) -> Interrupted:
     """What was measured until then, and how to go on."""
     done = f"{len(run.results)} of {len(one.plan.trials)} trials measured"
     return Interrupted(
-        f"interrupted; {done}" + (f", kept in {one.kept_in}" if one.kept_in else ""),
-        hint=f"the same command with `--resume {one.run_id}` measures the rest" if one.kept_in else None,
+        f"interrupted; {done}" + (f", kept in {one.keeping.place}" if one.keeping.place else ""),
+        hint=f"the same command with `--resume {one.run_id}` measures the rest"
+        if one.keeping.place
+        else None,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, SQLAlchemyError
 
 from edgegreen.errors import InputError
 from edgegreen.home import home
@@ -90,7 +90,11 @@ def told(of: sa.URL) -> Iterator[None]:
     except SQLAlchemyError as error:
         cause = getattr(error, "orig", None) or error
         said = " ".join(str(cause).split())[:LONGEST] or type(cause).__name__
-        raise InputError(f"the history in {shown(of)}: {said}", hint=_hint(said)) from None
+        raise InputError(
+            f"the history in {shown(of)}: {said}",
+            hint=_hint(said),
+            transient=isinstance(error, OperationalError),
+        ) from None
 
 
 def _hint(said: str) -> str:

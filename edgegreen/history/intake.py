@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -54,13 +55,15 @@ def keep(run: Run) -> Place:
 def take_in(store: Store) -> Left:
     """Put every run of the spool into the database that no process writes any more."""
     left = Left()
-    try:
-        spool.sweep()
-        for path in spool.files():
+    for path in spool.files():
+        try:
             with spool.claimed(path.stem) as mine:
                 _take(path, store, left, mine=mine)
-    except OSError as error:
-        left.why = InputError(f"the spool in {spool.folder()}: {error.strerror}")
+        except OSError as error:
+            _take(path, store, left, mine=False)
+            left.why = InputError(f"the spool in {spool.folder()}: {error.strerror}")
+    with suppress(OSError):
+        spool.sweep()
     return left
 
 
@@ -75,7 +78,8 @@ def _take(path: Path, store: Store, left: Left, *, mine: bool) -> None:
             left.broken[path.stem] = error
         return
     try:
-        if mine and left.why is None and found.run.run_id == path.stem:
+        away = left.why is not None and left.why.transient  # and would let us wait once more for each run
+        if mine and not away and found.run.run_id == path.stem:
             _put(store, found.run)
             return
     except InputError as error:

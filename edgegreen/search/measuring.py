@@ -78,8 +78,8 @@ class Measuring:
         session = Session(plan, self._progress, self.run)
         self.run = session.run()
         self.waits = session.keep()
-        if session.not_kept:
-            raise session.not_kept
+        if session.keeping.lost:
+            raise session.keeping.lost
         return Round(self.run.results, self.run.failures, session.interrupted)
 
     def __enter__(self) -> Self:

@@ -15,7 +15,7 @@ import pytest
 from places import REPO
 from postgres import Server
 
-from edgegreen import building, runs, series, session
+from edgegreen import building, keeping, runs, series, session
 from edgegreen.errors import InputError
 from edgegreen.history import engine, intake, shelf, spool
 from edgegreen.history.filters import Filter
@@ -209,7 +209,7 @@ class TestAddresses:
 
 
 def test_a_run_that_another_process_is_at_is_not_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(session, "CLAIM_S", 0)
+    monkeypatch.setattr(keeping, "CLAIM_S", 0)
     earlier = spooled(ONE, "a").model_copy(update={"recipe": "digits"})
     one = session.Session(prepare(REPO / "recipes" / "digits.yaml"), building.Silence(), earlier)
     with spool.claimed(ONE), pytest.raises(InputError, match="is being measured by another process"):
