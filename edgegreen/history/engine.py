@@ -107,7 +107,7 @@ def _hint(said: str) -> str:
     ):
         if words in said:
             return hint
-    return f"{VARIABLE} names another database; runs wait in the spool until this one is there"
+    return f"see that it is there, or have {VARIABLE} name another; runs wait in the spool until then"
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: object) -> None:

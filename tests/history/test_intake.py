@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from places import REPO
-from postgres import Server
+from postgres import PASSWORD, USER, Server
 
 from edgegreen import building, keeping, runs, series, session
 from edgegreen.errors import InputError
@@ -151,6 +151,17 @@ class TestAway:
         monkeypatch.delenv("EDGEGREEN_DB")
         assert listed() == [TWO, ONE]
         assert in_spool() == []
+
+    def test_a_user_who_may_only_read(self, monkeypatch: pytest.MonkeyPatch, postgres: Server) -> None:
+        address = postgres.new()
+        monkeypatch.setenv("EDGEGREEN_DB", address)
+        intake.keep(spooled(TWO, "b"))
+        name = address.rpartition("/")[2]
+        postgres.run(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_read_all_data", name)
+        monkeypatch.setenv("EDGEGREEN_DB", address.replace(f"//{USER}:", "//reader:"))
+        self.refused("permission denied for table run")
+        assert listed() == [TWO, ONE]
+        assert runs.find(TWO).series(runs.load(TWO).results[0]) is not None
 
     def test_a_file_that_is_no_database(self, home: Path) -> None:
         (home / "history.db").write_text("something else, and more than a hundred bytes of it. " * 40)
