@@ -6,8 +6,10 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +158,7 @@ class TestAway:
         address = postgres.new()
         monkeypatch.setenv("EDGEGREEN_DB", address)
         intake.keep(spooled(TWO, "b"))
-        name = address.rpartition("/")[2]
-        postgres.run(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_read_all_data", name)
+        postgres.run(f"CREATE ROLE reader LOGIN PASSWORD '{PASSWORD}' IN ROLE pg_read_all_data")
         monkeypatch.setenv("EDGEGREEN_DB", address.replace(f"//{USER}:", "//reader:"))
         self.refused("permission denied for table run")
         assert listed() == [TWO, ONE]
@@ -217,6 +218,19 @@ class TestAddresses:
         with pytest.raises(InputError, match="needs the package psycopg") as caught:
             listed()
         assert "edgegreen[postgres]" in str(caught.value.hint)
+
+
+def test_who_waits_for_a_run_has_it_alone_afterwards() -> None:
+    """The lock's file goes when it is let go of; a lock on the file that is gone would be none."""
+    with ThreadPoolExecutor(1) as pool, ExitStack() as waiting:
+        with spool.claimed(ONE):
+            second = pool.submit(waiting.enter_context, spool.claimed(ONE, 10))
+            time.sleep(0.2)
+            assert not second.done()
+        assert second.result()
+        with spool.claimed(ONE) as third:
+            assert not third
+    assert in_spool() == []
 
 
 def test_a_run_that_another_process_is_at_is_not_taken_up(monkeypatch: pytest.MonkeyPatch) -> None:
