@@ -88,8 +88,7 @@ class Desk:
     @property
     def last_run(self) -> dict[str, Any]:
         """What was kept of the last run."""
-        newest = max((self.kept / "runs").glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-        return json.loads(newest.read_text())
+        return json.loads(self.run("show", "latest", "--json").out)
 
 
 @pytest.fixture(scope="module")

@@ -14,9 +14,10 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from edgegreen import changes, pairing, runs, series
+from edgegreen import changes, pairing, runs
 from edgegreen.changes import AccuracySeen, Change, Starts
 from edgegreen.errors import InputError
+from edgegreen.kept import Kept
 from edgegreen.measurement import Measurement, Record, Run, Tuning
 from edgegreen.pairing import Difference, Pair
 from edgegreen.recipe import Regression
@@ -100,11 +101,9 @@ class Against(Record):
 
 
 @dataclass(frozen=True)
-class Source:
-    """A run, and the folder of its series; `again` are earlier runs of the same, to be pooled with it."""
+class Source(Kept):
+    """One side of a comparison: a run; `again` are earlier runs of the same, to be pooled with it."""
 
-    run: Run
-    series: Path
     again: tuple[Run, ...] = ()
 
     @property
@@ -114,17 +113,13 @@ class Source:
 
     @classmethod
     def of(cls, refs: str, *, recipe: str | None = None, before: str | None = None) -> Source:
-        """The run that `refs` means, as `runs.load` has it; `latest` of this recipe, begun before that run.
+        """The run that `refs` means, as `runs.find` has it.
 
         Several have commas between them; the newest is the run, the others are `again`. Raises InputError.
         """
-        paths = [
-            runs.latest_of(recipe, before) if ref == runs.LATEST and recipe is not None else runs.find(ref)
-            for ref in _each(refs)
-        ]
-        found = sorted(((runs.read(path), path) for path in paths), key=lambda one: one[0].started_at)
-        *again, (run, path) = found
-        return cls(run, series.folder_of(path), tuple(one for one, _ in reversed(again)))
+        kept = (runs.find(ref, recipe=recipe, before=before) for ref in _each(refs))
+        *again, newest = sorted(kept, key=lambda one: one.run.started_at)
+        return cls(newest.run, newest.series, tuple(one.run for one in reversed(again)))
 
 
 def _each(refs: str) -> list[str]:

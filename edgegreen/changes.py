@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import series
 from edgegreen.errors import InputError
 from edgegreen.limits import LIMITED
 from edgegreen.measurement import Measurement, Record
 from edgegreen.pairing import Pair
+from edgegreen.series import SeriesOf
 from edgegreen.statistics import ratio, shares
 
 Word = Literal["faster", "slower", "less", "more", "no difference seen", "not to be trusted"]
@@ -51,7 +50,7 @@ class AccuracySeen(Record):
 
 
 def latency(
-    then: Starts, now: Starts, before: Path, after: Path, note: Callable[[str], None]
+    then: Starts, now: Starts, before: SeriesOf, after: SeriesOf, note: Callable[[str], None]
 ) -> Change | None:
     """By the calls of both runs, or by the intervals of both medians; of several starts, by these."""
     if len(then) == len(now) == 1:
@@ -108,10 +107,10 @@ def _change(found: ratio.Ratio, items: Starts, names: tuple[Word, Word], by: By)
     return Change(ratio=found.value, ci95=found.ci95, detectable=found.detectable, word=word, by=by)
 
 
-def _calls(folder: Path, item: Measurement) -> NDArray[Any] | None:
+def _calls(series: SeriesOf, item: Measurement) -> NDArray[Any] | None:
     """The times of a measurement's calls; None where they are not kept, or are those of another one."""
     try:
-        kept = series.load(folder, item)
+        kept = series(item)
     except InputError:
         return None
     if kept is None or len(kept.invoke_ns) < ratio.FEWEST or not (kept.invoke_ns > 0).all():

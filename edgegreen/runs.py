@@ -1,101 +1,77 @@
-"""The runs that are kept: found by name, and read back. Nothing is written here; `session` does that.
+"""The runs that are kept: found by name, wherever they are, and narrowed down. Nothing is written here.
 
-Everything that shows or compares a run reads it by `load`.
+Everything that shows or compares a run reads it by `find` or `load`. A name is an id, the beginning of one,
+`latest`, or a JSON file. SQLAlchemy is imported only where the history is asked.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
+from edgegreen import kept
 from edgegreen.errors import InputError
-from edgegreen.home import home
+from edgegreen.history import spool
+from edgegreen.kept import Kept
 from edgegreen.measurement import Failure, Measurement, Run
 
+if TYPE_CHECKING:
+    from edgegreen.history.shelf import Shelf
+
 LATEST = "latest"
-MAX_BYTES = 1_000_000_000  # of a file that might be a run
-RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # when it began (UTC), and a few random digits
 NAMED = 5  # of many that a message could name
-
-
-@dataclass(frozen=True)
-class Kept:
-    """A run's file: what is in it, or what is wrong with it."""
-
-    path: Path
-    content: Run | InputError
-
-
-def folder() -> Path:
-    """Where runs are kept, a file each, named by its run's id; ids begin with the time."""
-    return home() / "runs"
 
 
 def load(ref: str) -> Run:
     """The run that `ref` means: its id, a beginning of that which no other has, `latest`, or a JSON file.
 
-    Raises InputError: there is no such run, or several; the file cannot be read or is no run.
+    Raises InputError: there is no such run, or several; it cannot be read or is no run; the history is away.
     """
-    return read(find(ref))
+    return find(ref).run
 
 
-def find(ref: str) -> Path:
-    """The file of the run that `ref` means. Raises InputError when there is none, or several."""
+def find(ref: str, *, recipe: str | None = None, before: str | None = None) -> Kept:
+    """The run that `ref` means, and its series; with `recipe`, `latest` is that of `latest_of`.
+
+    Raises InputError as `load` does.
+    """
+    if ref == LATEST and recipe is not None:
+        return latest_of(recipe, before)
     if "/" in ref or ref.endswith(".json"):
-        return Path(ref)
-    known = _files()
-    if not known:
-        raise InputError(f"no run is kept in {folder()} yet", hint="`edgegreen deploy` makes one")
-    if ref == LATEST:
-        return known[0]
-    fitting = [path for path in known if path.stem == ref] or [
-        path for path in known if ref and path.stem.startswith(ref)
-    ]
-    if len(fitting) > 1:
-        raise InputError(f"{len(fitting)} runs begin with `{ref}`: {_named(fitting)}")
-    if not fitting:
-        raise InputError(f"no run is called `{ref}`", hint=f"there are {_named(known)}; or give a JSON file")
-    return fitting[0]
+        path = Path(ref)
+        if path.exists() or path.absolute().parent != spool.folder().absolute():
+            return kept.of_file(path)
+        ref = path.stem  # of the spool, and taken into the history since it was named
+    from edgegreen.history import shelf
+
+    try:
+        with shelf.opened() as known:
+            return known.get(_meant(ref, known))
+    except InputError:
+        if spool.RUN_ID.fullmatch(ref) and (file := spool.file_of(ref)).exists():  # the database is away
+            return kept.of_file(file)
+        raise
 
 
-def latest_of(recipe: str, before: str | None = None) -> Path:
-    """The file of the newest run of a recipe that measured something; of those begun before run `before`.
+def latest_of(recipe: str, before: str | None = None) -> Kept:
+    """The newest run of a recipe that measured something; of those begun before run `before`.
 
     Runs that cannot be read are passed over. Raises InputError when there is none.
     """
-    for path in _files():
-        if before is None or path.stem < before:
+    from edgegreen.history import shelf
+    from edgegreen.history.filters import Filter
+
+    with shelf.opened() as known:
+        for one in known.find(Filter(recipe=recipe, before=before)):
             try:
-                run = read(path)
+                if one.results:
+                    return known.get(one.run_id)
             except InputError:
                 continue
-            if run.recipe == recipe and run.results:
-                return path
     raise InputError(
-        f"no earlier run of recipe `{recipe}` is kept in {folder()}", hint="the first one has none before it"
+        f"no earlier run of recipe `{recipe}` is in the history", hint="the first one has none before it"
     )
-
-
-def read(path: Path) -> Run:
-    """The run in a file. Raises InputError when it cannot be read or is none."""
-    try:
-        if path.is_dir():
-            raise InputError(f"{path}: a folder, not a file")
-        if path.stat().st_size > MAX_BYTES:
-            raise InputError(f"{path}: larger than {MAX_BYTES} bytes; this is no run")
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    try:
-        return Run.model_validate_json(content)
-    except ValidationError as error:
-        raise InputError(f"{path}: not a run that this edgegreen can read: {_first(error)}") from None
 
 
 def only(run: Run, targets: Collection[str], variants: Collection[str]) -> Run:
@@ -126,33 +102,24 @@ def only(run: Run, targets: Collection[str], variants: Collection[str]) -> Run:
     )
 
 
-def kept(limit: int | None = None) -> list[Kept]:
-    """The runs, the newest first; those that cannot be read are among them, with the reason."""
-    found = []
-    for path in _files()[:limit]:
-        try:
-            found.append(Kept(path, read(path)))
-        except InputError as error:
-            found.append(Kept(path, error))
-    return found
+def _meant(ref: str, known: Shelf) -> str:
+    """The id that `ref` means. Raises InputError when there is none, or several."""
+    if ref == LATEST:
+        if found := known.ids():
+            return found[0]
+        raise InputError("no run is in the history yet", hint="`edgegreen deploy` makes one")
+    fitting = known.ids(ref) if ref else []
+    if ref in fitting:
+        return ref
+    if len(fitting) > 1:
+        raise InputError(f"{len(fitting)} runs begin with `{ref}`: {_named(fitting)}")
+    if not fitting:
+        there = known.ids()
+        hint = f"there are {_named(there)}; or give a JSON file" if there else "there are none yet"
+        raise InputError(f"no run is called `{ref}`", hint=hint)
+    return fitting[0]
 
 
-def _files() -> list[Path]:
-    """The newest first: their names begin with the time."""
-    try:
-        found = [path for path in folder().glob("*.json") if RUN_ID.fullmatch(path.stem)]
-    except OSError as error:
-        raise InputError(f"{folder()}: {error.strerror}") from None
-    return sorted(found, reverse=True)
-
-
-def _named(paths: list[Path]) -> str:
-    more = len(paths) - NAMED
-    return ", ".join(path.stem for path in paths[:NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _first(error: ValidationError) -> str:
-    """The first thing that is wrong, and where."""
-    item = error.errors(include_url=False, include_input=False)[0]
-    where = ".".join(map(str, item["loc"]))
-    return " ".join(f"{where}: {item['msg']}".removeprefix(": ").split())
+def _named(ids: list[str]) -> str:
+    more = len(ids) - NAMED
+    return ", ".join(ids[:NAMED]) + (f" and {more} more" if more > 0 else "")

@@ -7,10 +7,12 @@ another run, a plot.
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -50,20 +52,29 @@ class Series:
     temperature_c: Levels = Levels()
 
 
+SeriesOf = Callable[[Measurement], Series | None]
+"""The series of a measurement, None where none are kept; raises InputError for some that cannot be read."""
+
+
 def folder_of(run: Path) -> Path:
     """Where the series of a run are kept whose JSON is this file."""
     return run.with_suffix("")
 
 
-def name_of(item: Measurement) -> str:
-    """What the file of its series is called: the same for the same trial of a run."""
+def trial_of(item: Measurement) -> str:
+    """What its series are kept by: the same for the same trial of a run."""
     tuning = item.tuning.model_dump(mode="json") if item.tuning else None
     key = json.dumps([item.target, item.variant, item.runtime.name, item.threads, tuning])
-    return hashlib.sha256(key.encode()).hexdigest()[:16] + ".npz"
+    return hashlib.sha256(key.encode()).hexdigest()[:16]
 
 
-def save(folder: Path, item: Measurement, of: Series) -> None:
-    """Keep the series in `folder`, whole or not at all. Raises OSError."""
+def name_of(item: Measurement) -> str:
+    """What the file of its series is called."""
+    return f"{trial_of(item)}.npz"
+
+
+def pack(of: Series) -> bytes:
+    """As a compressed npz file, which `unpack` reads back."""
     arrays: dict[str, Array] = {
         "invoke_ns": of.invoke_ns,
         "end_to_end_ns": of.end_to_end_ns,
@@ -78,11 +89,26 @@ def save(folder: Path, item: Measurement, of: Series) -> None:
         arrays[f"{what}.values"] = np.array(list(levels.values.values()), float).reshape(
             len(levels.values), len(levels.t_ns)
         )
+    packed = io.BytesIO()
+    np.savez_compressed(packed, allow_pickle=False, **arrays)
+    return packed.getvalue()
+
+
+def unpack(packed: bytes, where: str) -> Series:
+    """The series that `pack` made. Raises InputError, which names `where` they are from."""
+    try:
+        with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
+            return _series(arrays)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise InputError(f"{where}: no series that this edgegreen can read: {error}") from None
+
+
+def save(folder: Path, item: Measurement, of: Series) -> None:
+    """Keep the series in `folder`, whole or not at all. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name_of(item)
     part = path.with_suffix(".part")
-    with part.open("wb") as stream:
-        np.savez_compressed(stream, allow_pickle=False, **arrays)
+    part.write_bytes(pack(of))
     part.replace(path)
 
 
@@ -90,12 +116,21 @@ def load(folder: Path, item: Measurement) -> Series | None:
     """The series of a measurement; None where none are kept. Raises InputError for a file that is none."""
     path = folder / name_of(item)
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-            return _series(arrays)
+        packed = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: no series that this edgegreen can read: {error}") from None
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    return unpack(packed, str(path))
+
+
+def in_folder(folder: Path) -> SeriesOf:
+    """Those kept in a folder."""
+    return partial(load, folder)
+
+
+def nowhere(_: Measurement) -> None:
+    """Of a run without series."""
 
 
 def _series(arrays: Mapping[str, Array]) -> Series:

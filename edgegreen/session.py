@@ -2,7 +2,7 @@
 
 Targets run side by side, one thread each; this machine itself, when it is a target, is measured only
 after all models are built, so that building does not disturb it. Each result is written to the run's
-file as soon as it is there.
+file in the spool as soon as it is there; `keep` moves the run into the history at the end.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, convert, data, metrics, origin, series
+from edgegreen import bundle, convert, data, metrics, origin
 from edgegreen.artifact import File
 from edgegreen.building import BUILDING, BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
@@ -26,6 +26,7 @@ from edgegreen.convert import Build, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
+from edgegreen.keeping import Keeping
 from edgegreen.locked import host
 from edgegreen.locked.lock import Lock
 from edgegreen.materials import Materials
@@ -56,7 +57,11 @@ def deploy(
     """
     the_plan = prepare(Path(recipe), targets, variants, record_to=record_to)
     lock = host.required(the_plan) if locked else None
-    return Session(replace(the_plan, profile=profile), progress or Silence(), lock=lock).run()
+    one = Session(replace(the_plan, profile=profile), progress or Silence(), lock=lock)
+    run = one.run()
+    if why := one.keep():
+        one.note("history", why.line)
+    return run
 
 
 class Session:
@@ -82,29 +87,34 @@ class Session:
         self.plan, self.progress, self.lock = the_plan, progress, lock
         self._cache = cache
         self.interrupted = False
-        self.not_kept: InputError | None = None
-        """Why this run's file could not be written, if so."""
         self.started_at = earlier.started_at if earlier else datetime.now(UTC)
         self.run_id = earlier.run_id if earlier else f"{self.started_at:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+        self.keeping = Keeping(self.run_id)
         self._results = list(earlier.results) if earlier else []
         self._earlier = tuple(self._results)
         self._failures: list[Failure] = []
         self._origin: Origin | None = None
-        self._lock, self._saving = threading.Lock(), threading.Lock()
-
-    @property
-    def file(self) -> Path:
-        """Where this run's JSON is kept."""
-        return home() / "runs" / f"{self.run_id}.json"
+        self._lock = threading.Lock()
 
     def run(self) -> Run:
-        """Build, deploy, measure. Returns whatever was measured, also when interrupted.
+        """Build, deploy, measure. Returns whatever was measured, also when interrupted; `keep` it then.
 
-        Raises InputError when the model or the data are wrong, before anything is connected to.
+        Raises InputError when the model or the data are wrong, before anything is connected to, or when
+        another process is at this run.
         """
         evaluation = self._evaluation_set()
         self._origin = origin.of(self.plan.recipe)
         packed = _pack_agent()
+        with self.keeping.claimed():
+            self._measure(evaluation, packed)
+        return self.outcome()
+
+    def keep(self) -> InputError | None:
+        """Move the run from the spool into the history; why it is still in the spool, if it is."""
+        run = self.outcome()
+        return self.keeping.move(run) if run.results or run.failures else None
+
+    def _measure(self, evaluation: EvaluationSet | None, packed: File) -> None:
         with stop_on_signals() as stop, ThreadPoolExecutor(len(self.plan.targets) + 1) as pool:
             told = BuildProgress(len(self.plan.variants), self.progress)
             with (
@@ -136,7 +146,6 @@ class Session:
             self._note_baseline(baseline)
             for future in futures:
                 future.result()
-        return self.outcome()
 
     def outcome(self) -> Run:
         """The run as it stands, results in the plan's order."""
@@ -167,17 +176,14 @@ class Session:
         """Keep a measurement and the series behind it (called by the targets' threads)."""
         with self._lock:
             self._results.append(measurement)
-        try:
-            series.save(series.folder_of(self.file), measurement, behind)
-        except OSError as error:
-            self.not_kept = InputError(f"cannot keep the series of {self.run_id}: {error.strerror}")
-        self._save()
+        self.keeping.save_series(measurement, behind)
+        self.keeping.save(self.outcome)
 
     def failure(self, failure: Failure) -> None:
         """Keep a failure (called by the targets' threads)."""
         with self._lock:
             self._failures.append(failure)
-        self._save()
+        self.keeping.save(self.outcome)
 
     def outdated(self, measurement: Measurement) -> None:
         """Drop a result of the run that was taken up again (called by the targets' threads)."""
@@ -198,17 +204,6 @@ class Session:
     def finish(self, who: str, doing: str) -> None:
         """Pass word of who is through."""
         self.progress.finish(who, doing)
-
-    def _save(self) -> None:
-        with self._saving:  # outcome and file in one, or a slower thread would put an older outcome back
-            text = self.outcome().to_json()
-            part = self.file.with_suffix(".part")
-            try:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                part.write_text(text, encoding="utf-8")
-                part.replace(self.file)
-            except OSError as error:  # no reason to lose the readings, which are still shown
-                self.not_kept = InputError(f"cannot keep the run in {self.file}: {error.strerror}")
 
     def _evaluation_set(self) -> EvaluationSet | None:
         wanted = self.plan.recipe.data.evaluation

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from places import REPO
 
-pytest_plugins = ["sshd", "browser"]  # an OpenSSH server, a Chromium
+pytest_plugins = ["sshd", "browser", "postgres"]  # an OpenSSH server, a Chromium, a PostgreSQL server
 # A shell starts what is in its background with Ctrl-C ignored, and what that starts ignores it as well.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -25,6 +25,7 @@ def home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPat
     """A fresh EDGEGREEN_HOME, so that no test sees the user's cache or another test's."""
     folder = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("EDGEGREEN_HOME", str(folder))
+    monkeypatch.delenv("EDGEGREEN_DB", raising=False)
     # Tests run side by side; boards of one test wait for one another as they should.
     monkeypatch.setenv("EDGEGREEN_LOCK", str(folder / "board.lock"))
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)  # runs of tests are nobody's

@@ -24,12 +24,12 @@ def source(folder: Path, *items: Measurement, calls: dict[str, Any] | None = Non
         if calls and item.variant in calls:
             times = calls[item.variant]
             series.save(folder, item, Series(times, times, {}))
-    return Source(run(*items), folder)
+    return Source(run(*items), series.in_folder(folder))
 
 
 def compared(before: Measurement, after: Measurement, **limits: float) -> Compared:
-    nowhere = Path("/nowhere")
-    found = against.compare(Source(run(before), nowhere), Source(run(after), nowhere), Regression(**limits))
+    sides = (Source(run(one), series.nowhere) for one in (before, after))
+    found = against.compare(*sides, Regression(**limits))
     (one,) = found.trials
     return one
 
@@ -77,7 +77,7 @@ def test_by_the_intervals_where_they_are_not(tmp_path: Path, happened: Any) -> N
     item, times = timed(1)
     whole = source(tmp_path / "a", item, calls={item.variant: times})
     other = source(tmp_path / "b", item, calls={item.variant: times})
-    happened(other.series, item)
+    happened(tmp_path / "b", item)
     (one,) = against.compare(whole, other).trials
     assert one.latency is not None
     assert (one.latency.word, one.latency.by) == ("no difference seen", "intervals")
@@ -123,7 +123,7 @@ def test_an_emulated_board_has_no_speed() -> None:
 
 
 def test_what_differs_is_not_compared_without_force() -> None:
-    sides = [Source(run(measurement(threads=n)), Path("/nowhere")) for n in (1, 4)]
+    sides = [Source(run(measurement(threads=n)), series.nowhere) for n in (1, 4)]
     found = against.compare(*sides, Regression(slower_max=0.0, accuracy_drop_max=0.0))
     assert found.withheld
     assert (found.trials[0].latency, found.trials[0].missed) == (None, ())
@@ -187,7 +187,7 @@ def test_a_limit_finer_than_what_can_be_seen_is_told() -> None:
 
 def test_lower_is_better_for_some_metrics() -> None:
     worse = [measurement(accuracy=accuracy(value, metric="mse")) for value in (0.1, 0.3)]
-    sides = [Source(run(one, higher_is_better=False), Path("/nowhere")) for one in worse]
+    sides = [Source(run(one, higher_is_better=False), series.nowhere) for one in worse]
     assert against.compare(*sides, Regression(accuracy_drop_max=0.1)).missed
     assert not against.compare(*sides[::-1], Regression(accuracy_drop_max=0.1)).missed
 
@@ -198,7 +198,6 @@ def test_runs_with_nothing_in_common() -> None:
 
 
 def test_json_comes_back() -> None:
-    nowhere = Path("/nowhere")
-    found = against.compare(Source(run(metered()), nowhere), Source(run(metered(mj=3.0)), nowhere))
+    found = against.compare(*(Source(run(metered(mj=mj)), series.nowhere) for mj in (4.0, 3.0)))
     assert json.loads(found.to_json())["schema"] == 1
     assert Against.model_validate_json(found.to_json()) == found

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from builders import accuracy, measurement, metered, run
 
@@ -12,8 +10,9 @@ from edgegreen.against import Against, Source
 from edgegreen.errors import InputError
 from edgegreen.measurement import ArtifactUsed, Measurement, Run
 from edgegreen.recipe import Regression
+from edgegreen.series import nowhere
 
-NOWHERE = Path("/nowhere")
+NOWHERE = nowhere
 
 
 def kept(number: int, *items: Measurement) -> Run:

@@ -33,6 +33,7 @@ HEAVY = {
 }
 # What `--help` has no use for either: 0.2 s are not many.
 NOT_FOR_HELP = HEAVY | {"paramiko", "numpy", "pydantic", "rich", "ruamel", "psutil", "pebble"}
+OF_THE_HISTORY = {"sqlalchemy", "alembic", "psycopg", "pyarrow"}
 
 
 def imported_by(*arguments: str) -> set[str]:
@@ -56,12 +57,19 @@ def imported_by(*arguments: str) -> set[str]:
 
 @pytest.mark.parametrize("arguments", [("--help",), ("deploy", "--help"), ("--version",)])
 def test_help_imports_nothing_heavy(arguments: tuple[str, ...]) -> None:
-    assert imported_by(*arguments) & NOT_FOR_HELP == set()
+    assert imported_by(*arguments) & (NOT_FOR_HELP | OF_THE_HISTORY) == set()
 
 
 def test_a_dry_run_imports_no_converter_no_runtime_and_no_ssh() -> None:
     used = imported_by("deploy", "recipes/digits.yaml", "--target", "local", "--dry-run")
-    assert used & (HEAVY | {"paramiko"}) == set()
+    assert used & (HEAVY | OF_THE_HISTORY | {"paramiko"}) == set()
+
+
+def test_the_history_is_imported_by_what_asks_it_alone() -> None:
+    assert imported_by("validate", "recipes/digits.yaml") & OF_THE_HISTORY == set()
+    used = imported_by("runs")
+    assert "sqlalchemy" in used
+    assert used & (HEAVY | {"paramiko", "psycopg", "pyarrow"}) == set()
 
 
 def test_importing_the_package_costs_nothing() -> None:

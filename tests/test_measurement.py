@@ -160,7 +160,9 @@ class TestJson:
             "baseline",
             "higher_is_better",
             "budgets",
+            "regression",
             "footprint",
+            "origin",
         }
         assert document["schema"] == 1
         result = document["results"][0]

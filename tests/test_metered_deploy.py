@@ -21,7 +21,7 @@ from meters.plugs import gen2, serving
 from numpy.typing import NDArray
 from places import REPO
 
-from edgegreen import runs, series
+from edgegreen import runs
 from edgegreen.cli import cli
 
 IDLE_W, ADDED_W = 3.0, 2.0
@@ -119,9 +119,9 @@ def test_the_energy_that_was_played_comes_back(tmp_path: Path, played: Path) -> 
 
     meter = result["conditions"]["meter"]
     assert (meter["about"]["kind"], meter["why"].split(",")[0]) == ("hwmon", "hwmon")
-    path = runs.find("latest")
-    (item,) = runs.read(path).results
-    behind = series.load(series.folder_of(path), item)
+    kept = runs.find("latest")
+    (item,) = kept.run.results
+    behind = kept.series(item)
     assert behind is not None
     start_ns, end_ns = behind.windows["active"]
     active = behind.power_w[(behind.power_t_ns > start_ns) & (behind.power_t_ns < end_ns)]

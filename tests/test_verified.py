@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +11,10 @@ from builders import BOARD, accuracy, latency, measurement, metered, run
 from edgegreen import verified
 from edgegreen.against import Source
 from edgegreen.measurement import ArtifactUsed, Latency, Measurement
+from edgegreen.series import nowhere
 from edgegreen.verified import Check, Verified
 
-NOWHERE = Path("/nowhere")
+NOWHERE = nowhere
 OTHER_FILE = ArtifactUsed(sha256="ab" * 32, size_bytes=53_168, compressed_bytes=26_584, built_by="test 1.0")
 EMULATED = {"conditions": {"board": BOARD | {"emulated": True}}}
 

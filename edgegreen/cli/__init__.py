@@ -11,14 +11,26 @@ from typing import Any
 
 import click
 
-from edgegreen.cli import compare, deploy, encoding, init, models, reproduce, runs, search, targets, track
+from edgegreen.cli import (
+    compare,
+    deploy,
+    encoding,
+    history,
+    init,
+    models,
+    reproduce,
+    runs,
+    search,
+    targets,
+    track,
+)
 from edgegreen.cli.common import complain
 from edgegreen.errors import EdgegreenError, Interrupted
 
 COMMANDS = (
     init.init, deploy.deploy, deploy.convert, models.inspect, models.validate, targets.targets,
-    runs.list_runs, runs.show, runs.report, compare.compare, track.track, models.cache, search.search,
-    reproduce.lock, reproduce.verify,
+    history.runs, runs.show, runs.report, history.export, compare.compare, track.track, models.cache,
+    search.search, reproduce.lock, reproduce.verify,
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from edgegreen.locked.lock import Lock
     from edgegreen.measurement import Run
     from edgegreen.plan import Plan
+    from edgegreen.series import SeriesOf
     from edgegreen.session import Session
 
 
@@ -101,7 +102,7 @@ def deploy(
         return
     if json_to not in (None, "-"):
         check_place("--json", Path(json_to))
-    from edgegreen import runs, series, session
+    from edgegreen import runs, session
     from edgegreen.against import Source
     from edgegreen.report import github
     from edgegreen.report.progress import progress
@@ -113,18 +114,19 @@ def deploy(
     with progress(terminal.console(stderr=True)) as shown:
         one = session.Session(plan, shown, earlier, lock=lock)
         run = one.run()
-    code = _present(run, json_to, profiled=profile)
+    code = _present(run, json_to, profiled=profile)  # before it is kept: a database may be long in answering
+    _keep(one)
     if github.is_here(os.environ):
-        _tell_github(run, series.folder_of(one.file))
+        _tell_github(run, one.keeping.series)
     if other and run.results:
-        mine = Source(run, series.folder_of(one.file))
+        mine = Source(run, one.keeping.series)
         code = max(code, _show_against(other, mine, stderr=json_to == "-", force=force))
-    if one.not_kept:
-        complain(one.not_kept)
-        code = max(code, one.not_kept.exit_code)
+    if lost := one.keeping.lost:
+        complain(lost)
+        code = max(code, lost.exit_code)
     if one.interrupted:
         raise _interrupted(one, run)
-    track.after_deploy(run, series.folder_of(one.file))
+    track.after_deploy(run, one.keeping.series)
     sys.exit(code)
 
 
@@ -154,13 +156,20 @@ def _lock(plan: Plan) -> Lock:
     return host.required(plan)
 
 
+def _keep(one: Session) -> None:
+    """Into the history; where that cannot be, say so, and that nothing is lost."""
+    if waits := one.keep():
+        click.echo(f"note: {waits.line}", err=True)
+
+
 def _interrupted(one: Session, run: Run) -> Interrupted:
     """What was measured until then, and how to go on."""
     done = f"{len(run.results)} of {len(one.plan.trials)} trials measured"
-    kept = one.file.exists()
     return Interrupted(
-        f"interrupted; {done}" + (f", kept in {one.file}" if kept else ""),
-        hint=f"the same command with `--resume {one.run_id}` measures the rest" if kept else None,
+        f"interrupted; {done}" + (f", kept in {one.keeping.place}" if one.keeping.place else ""),
+        hint=f"the same command with `--resume {one.run_id}` measures the rest"
+        if one.keeping.place
+        else None,
     )
 
 
@@ -196,7 +205,7 @@ def _show_against(before: Source, after: Source, *, stderr: bool, force: bool) -
     return exit_code(found)
 
 
-def _tell_github(run: Run, series: Path) -> None:
+def _tell_github(run: Run, series: SeriesOf) -> None:
     """Annotations go to stderr, where the runner takes them as well: stdout may be JSON."""
     from edgegreen import comparison
     from edgegreen.report import formats, github

@@ -95,7 +95,7 @@ def verify(
     before, within their interval or the share of --within. Exit code 1 when one does not, 2 when one cannot
     be compared. RUN is a run's id or the beginning of one, `latest`, or a JSON file.
     """
-    from edgegreen import repeating, series, verified
+    from edgegreen import repeating, verified
     from edgegreen.against import Source
     from edgegreen.report import terminal
     from edgegreen.report import verified as table
@@ -111,20 +111,22 @@ def verify(
         repeating.session(repetition, shown, cached=cached) as one,
     ):
         again = one.run()
+    if waits := one.keep():
+        click.echo(f"note: {waits.line}", err=True)
     terminal.show_failures(again.failures, terminal.console(stderr=True))
     if one.interrupted:
         raise Interrupted(
             f"interrupted; {len(again.results)} of {len(repetition.plan.trials)} trials repeated"
         )
     codes = [failure.exit_code for failure in again.failures]
-    if one.not_kept:
-        complain(one.not_kept)
-        codes.append(one.not_kept.exit_code)
+    if lost := one.keeping.lost:
+        complain(lost)
+        codes.append(lost.exit_code)
     if not again.results:
         sys.exit(max(codes))
     found = verified.of(
         Source(repetition.run, source.series),
-        Source(again, series.folder_of(one.file)),
+        Source(again, one.keeping.series),
         (*repetition.made_otherwise, *repetition.beside),
         within=within,
         force=force,

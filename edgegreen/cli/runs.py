@@ -1,4 +1,4 @@
-"""`runs`, `show` and `report`: what is kept."""
+"""`show` and `report`: one run of those that are kept."""
 
 from __future__ import annotations
 
@@ -11,16 +11,6 @@ from edgegreen.cli.common import VARIANT, check_place, show_tables, write
 from edgegreen.report.formats import FORMATS
 
 TARGET = click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
-
-
-@click.command("runs", short_help="List the runs that are kept.")
-@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="As many at most.")
-def list_runs(limit: int) -> None:
-    """List the runs that are kept, the newest first."""
-    from edgegreen import runs
-    from edgegreen.report import listings, terminal
-
-    listings.show_runs(runs.kept(limit), terminal.console())
 
 
 @click.command(short_help="Show a run again, and what stands behind it.")
@@ -46,12 +36,12 @@ def show(
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. Battery life and emissions are shown
     for the recipe's `footprint`; what is given here takes its place.
     """
-    from edgegreen import comparison, green, runs, series
+    from edgegreen import comparison, green, runs
     from edgegreen.report import choices, terminal
     from edgegreen.report import run as details
 
-    file = runs.find(run)
-    whole = runs.read(file)
+    kept = runs.find(run)
+    whole = kept.run
     chosen = runs.only(whole, targets, only)
     chosen = chosen.model_copy(update={"footprint": green.footprint(whole.footprint, footprint)})
     if as_json:
@@ -65,7 +55,7 @@ def show(
     details.show_heading(chosen, terminal.console())
     show_tables(chosen, rows, profiled=profiled, full=True)
     choices.show(rows, terminal.console(), higher_is_better=whole.higher_is_better)
-    details.show_rows(rows, terminal.console(), series.folder_of(file))
+    details.show_rows(rows, terminal.console(), kept.series)
 
 
 @click.command(short_help="Write a run as HTML, Markdown, CSV, JSON or JUnit.")
@@ -82,17 +72,16 @@ def report(run: str, name: str, output: Path | None, targets: tuple[str, ...], o
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. md is made for a comment on GitHub,
     csv has a line for each row, json is what `deploy --json` writes, junit is for what shows test results.
     """
-    from edgegreen import comparison, runs, series
+    from edgegreen import comparison, runs
     from edgegreen.report import formats
     from edgegreen.report.contents import Contents
 
     if output is not None:
         check_place("--output", output)
-    file = runs.find(run)
-    whole = runs.read(file)
-    chosen = runs.only(whole, targets, only)
-    rows = [row for row in comparison.of(whole) if row.measurement in chosen.results]
-    text = formats.report(name, Contents(chosen, rows, series.folder_of(file)))
+    kept = runs.find(run)
+    chosen = runs.only(kept.run, targets, only)
+    rows = [row for row in comparison.of(kept.run) if row.measurement in chosen.results]
+    text = formats.report(name, Contents(chosen, rows, kept.series))
     if output is None:
         click.echo(text, nl=False)
     else:

@@ -94,6 +94,8 @@ def search(
     report.show(found.outcome, out)
     if all_:
         report.show_all(found.outcome, out)
+    if found.waits:
+        click.echo(f"note: {found.waits.line}", err=True)
     sys.exit(_ended(found, output))
 
 

@@ -10,9 +10,8 @@ import click
 from edgegreen.errors import EdgegreenError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from edgegreen.measurement import Run
+    from edgegreen.series import SeriesOf
 
 
 @click.command(short_help="Send a run to MLflow.")
@@ -27,17 +26,16 @@ def track(run: str, limit_s: float) -> None:
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. A run that was sent before is
     completed. Takes the extra `mlflow`.
     """
-    from edgegreen import comparison, runs, series
+    from edgegreen import comparison, runs
     from edgegreen.report.contents import Contents
     from edgegreen.tracking import sending
 
-    file = runs.find(run)
-    whole = runs.read(file)
-    sent = sending.send(Contents(whole, comparison.of(whole), series.folder_of(file)), limit_s)
-    click.echo(f"run {whole.run_id} is in experiment {sent.experiment} at {sent.server}")
+    kept = runs.find(run)
+    sent = sending.send(Contents(kept.run, comparison.of(kept.run), kept.series), limit_s)
+    click.echo(f"run {kept.run.run_id} is in experiment {sent.experiment} at {sent.server}")
 
 
-def after_deploy(run: Run, series: Path) -> None:
+def after_deploy(run: Run, series: SeriesOf) -> None:
     """Send a run where a server is set. Whatever happens is one line on stderr, and no exit code."""
     from edgegreen import comparison
     from edgegreen.report.contents import Contents

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from edgegreen.comparison import Row
 from edgegreen.measurement import Run
+from edgegreen.series import SeriesOf
 
 
 @dataclass(frozen=True)
 class Contents:
-    """A run, its rows compared and judged, and the folder in which the series behind them are, if any are."""
+    """A run, its rows compared and judged, and where the series behind them come from."""
 
     run: Run
     rows: Sequence[Row]
-    series: Path
+    series: SeriesOf

@@ -21,7 +21,8 @@ from edgegreen.target import Target
 
 if TYPE_CHECKING:
     from edgegreen.cache import Cache, Entry
-    from edgegreen.runs import Kept
+    from edgegreen.history.shelf import Broken
+    from edgegreen.history.store import Summary
     from edgegreen.sources import ModelSummary
 
 
@@ -144,28 +145,34 @@ def show_targets(targets: Mapping[Path, Target | EdgegreenError], out: Console) 
             out.print(Text.assemble(("✗", "red"), f" {target}"))
 
 
-def show_runs(found: Sequence[Kept], out: Console) -> None:
-    """Kept runs, and what is wrong with those that cannot be read."""
-    shown = table("Run", "When (UTC)", "Recipe", "Targets", "Rows", "Failed", right=("Rows", "Failed"))
-    for one in found:
-        run = one.content
-        if isinstance(run, EdgegreenError):
-            shown.add_row(Text(f"{one.path.stem} ✗", style="red"))
-            continue
-        named = [item.target for item in run.results]
-        named += [failure.target for failure in run.failures if failure.target]
-        shown.add_row(
-            one.path.stem,
-            f"{run.started_at:%Y-%m-%d %H:%M}",
-            run.recipe,
-            ", ".join(dict.fromkeys(named)),
-            str(len(run.results)),
-            str(len(run.failures)),
+def show_runs(found: Sequence[Summary], broken: Sequence[Broken], out: Console) -> None:
+    """Kept runs, the newest first, and what is wrong with those that cannot be read."""
+    shown = table(
+        "Run",
+        "When (UTC)",
+        "Recipe",
+        "Targets",
+        "Rows",
+        "Invalid",
+        "Failed",
+        right=("Rows", "Invalid", "Failed"),
+    )
+    lines: dict[str, tuple[str | Text, ...]] = {
+        one.run_id: (
+            one.run_id,
+            f"{one.started_at:%Y-%m-%d %H:%M}",
+            Text(printable(one.recipe)),
+            Text(", ".join(map(printable, one.targets))),
+            *(str(count) for count in (one.results, one.invalid, one.failures)),
         )
+        for one in found
+    }
+    lines |= {one.run_id: (Text(f"{one.run_id} ✗", style="red"),) for one in broken}
+    for _, line in sorted(lines.items(), reverse=True):
+        shown.add_row(*line)
     out.print(shown)
-    for one in found:
-        if isinstance(one.content, EdgegreenError):
-            out.print(Text.assemble(("✗", "red"), f" {one.content}"))
+    for each in broken:
+        out.print(Text.assemble(("✗", "red"), f" {each.why}"))
 
 
 def show_cache(cache: Cache, out: Console) -> None:

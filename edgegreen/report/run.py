@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from rich.console import Console
@@ -13,6 +12,7 @@ from edgegreen.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import conditions, traces, words
 from edgegreen.report.terminal import note
+from edgegreen.series import SeriesOf, nowhere
 
 
 def show_heading(run: Run, out: Console) -> None:
@@ -24,14 +24,16 @@ def show_heading(run: Run, out: Console) -> None:
     out.print()
 
 
-def show_rows(rows: Sequence[Row], out: Console, folder: Path | None = None) -> None:
-    """Everything behind each row, by target; `folder` has the series, if any are kept.
+def show_rows(rows: Sequence[Row], out: Console, series: SeriesOf = nowhere) -> None:
+    """Everything behind each row, by target, and what is seen of the series.
 
     What all rows of a target say is said once, before them.
     """
+    drawn = False
     for target in dict.fromkeys(row.measurement.target for row in rows):
         items = [row.measurement for row in rows if row.measurement.target == target]
-        told = [_lines(item, folder, out.width) for item in items]
+        told = [_lines(item, series, out.width) for item in items]
+        drawn = drawn or any(line.about == "calls" for lines in told for line in lines)
         alike = _alike(told)
         if alike:
             out.print(Text.assemble(("every row", "bold"), f" on {target}"))
@@ -44,7 +46,7 @@ def show_rows(rows: Sequence[Row], out: Console, folder: Path | None = None) -> 
             _show_conditions(item, out)
             _show_lines([line for line in own if not line.about], out)
             out.print()
-    if folder and folder.is_dir():
+    if drawn:
         out.print(note("·", traces.EXPLAINED, "dim"))
 
 
@@ -55,8 +57,8 @@ class Line(NamedTuple):
     text: str
 
 
-def _lines(item: Measurement, folder: Path | None, width: int) -> list[Line]:
-    found = facts(item) | traces.facts(folder, item, width)
+def _lines(item: Measurement, series: SeriesOf, width: int) -> list[Line]:
+    found = facts(item) | traces.facts(series, item, width)
     lines = [Line(name, text) for name, told in found.items() for text in told]
     untold = conditions.known(item.conditions)[1]
     return [*lines, Line("", f"not told by this board: {', '.join(untold)}")]

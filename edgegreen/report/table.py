@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TextIO
 
 from edgegreen.agent.wire import printable
 from edgegreen.comparison import Row
@@ -24,14 +25,22 @@ OF_A_LATENCY = ("p50", "p90", "p95", "p99", "mean", "stdev", "min", "max")
 
 def report(contents: Contents) -> str:
     """The heading and the lines, ended by a single newline each."""
-    of_run = _of_run(contents.run)
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*of_run, *COLUMNS])
-    for row in contents.rows:
-        values = (*of_run.values(), *(show(row) for show in COLUMNS.values()))
-        writer.writerow(map(_cell, values))
+    write((entry(contents.run, row) for row in contents.rows), out)
     return out.getvalue()
+
+
+def entry(run: Run, row: Row) -> dict[str, Value]:
+    """A row by its columns, `NAMES`."""
+    return _of_run(run) | {name: show(row) for name, show in COLUMNS.items()}
+
+
+def write(entries: Iterable[dict[str, Value]], out: TextIO) -> None:
+    """The heading, and a line for each of the rows."""
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(NAMES)
+    for one in entries:
+        writer.writerow(map(_cell, one.values()))
 
 
 def _cell(value: Value) -> str | float:
@@ -148,3 +157,4 @@ COLUMNS: Columns = {
     "missed_budgets": lambda row: _said(row.missed),
     "remarks": lambda row: _said(row.warnings),
 }
+NAMES = ("run_id", "recipe", "started_at", "edgegreen", *COLUMNS)

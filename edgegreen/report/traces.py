@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 
-from edgegreen import series
 from edgegreen.errors import InputError
 from edgegreen.measurement import Measurement
 from edgegreen.report import fitting, sparkline, words
-from edgegreen.series import Array, Levels, Series
+from edgegreen.series import Array, Levels, Series, SeriesOf
 
 WIDTHS = 8, 40
 WORDS_WIDTH = 50  # what stands before and behind a line
@@ -24,13 +22,13 @@ EXPLAINED = (
 )
 
 
-def facts(folder: Path | None, item: Measurement, room: int) -> dict[str, Iterator[str]]:
-    """Lines to draw for a measurement whose series are in `folder`, at most about `room` columns wide each.
+def facts(series: SeriesOf, item: Measurement, room: int) -> dict[str, Iterator[str]]:
+    """Lines to draw for a measurement, at most about `room` columns wide each.
 
-    Empty when no series are kept. A file that cannot be read is told, and costs its own lines only.
+    Empty when no series are kept. One that cannot be read is told, and costs its own lines only.
     """
     try:
-        kept = series.load(folder, item) if folder else None
+        kept = series(item)
     except InputError as error:
         return {"series": iter([f"{words.ABSENT} {error}"])}
     return drawn(kept, max(WIDTHS[0], min(room - WORDS_WIDTH, WIDTHS[1]))) if kept else {}

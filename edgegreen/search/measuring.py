@@ -16,7 +16,7 @@ from typing import Any, Self
 from edgegreen import convert
 from edgegreen.building import Progress
 from edgegreen.cache import Cache
-from edgegreen.errors import EdgegreenError
+from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan, Trial
 from edgegreen.recipe import Recipe, Variant
@@ -62,6 +62,8 @@ class Measuring:
     def __init__(self, choosing: Recipe, target: Target, progress: Progress, earlier: Run | None) -> None:
         self._recipe, self._target, self._progress = choosing, target, progress
         self.run = earlier
+        self.waits: InputError | None = None
+        """Why the run is not in the history yet, if so."""
         self._ahead = _Ahead(choosing)
 
     def measure(self, trials: Sequence[Trial], following: Sequence[Trial] = ()) -> Round:
@@ -75,8 +77,9 @@ class Measuring:
         plan = Plan(self._recipe, (self._target,), variants, next(iter(variants)), tuple(trials))
         session = Session(plan, self._progress, self.run)
         self.run = session.run()
-        if session.not_kept:
-            raise session.not_kept
+        self.waits = session.keep()
+        if session.keeping.lost:
+            raise session.keeping.lost
         return Round(self.run.results, self.run.failures, session.interrupted)
 
     def __enter__(self) -> Self:

@@ -62,6 +62,8 @@ class Result:
     judged: Run | None
     reproduced: bool | None
     """Whether the file that `best.yaml` builds is the one that was chosen; None where there is none."""
+    waits: InputError | None
+    """Why a run of it is not in the history yet, if so."""
 
 
 class Search:
@@ -71,6 +73,7 @@ class Search:
         study.require()
         best.check_place(wanted.output)
         self._wanted = wanted
+        self._waits: InputError | None = None
         self._plan = _plan(wanted)
         self._target = self._plan.targets[0]
         timed = OBJECTIVES[wanted.objective].of_speed
@@ -119,6 +122,7 @@ class Search:
                 calm.headline(headline(outcome, wanted), conductor.count / wanted)
 
             conductor.run(self._plan.trials, self._wanted.budget, self._refused, told)
+            self._waits = measuring.waits
         return self._ended(conductor, calm)
 
     def _refused(self, candidate: Candidate) -> str | None:
@@ -130,7 +134,8 @@ class Search:
         judged, reproduced = None, None
         if outcome.best and not conductor.interrupted and not broken:
             judged, reproduced = self._judge(outcome, calm)
-        return Result(self.settings.search_id, outcome, conductor.interrupted, broken, judged, reproduced)
+        search_id, interrupted = self.settings.search_id, conductor.interrupted
+        return Result(search_id, outcome, interrupted, broken, judged, reproduced, self._waits)
 
     def _judge(self, outcome: Outcome, calm: Calm) -> tuple[Run, bool | None]:
         """Write `best.yaml`, deploy it as it is written, and write down how it did. The choice stays made."""
@@ -139,7 +144,9 @@ class Search:
         rebuilt = self._rebuilt(found.name, calm)
         again = prepare.prepare(self._wanted.output, [self._wanted.target])
         calm.headline(f"measuring {found.name} on the evaluation data", 1.0)
-        run = Session(again, calm).run()
+        session = Session(again, calm)
+        run = session.run()
+        self._waits = session.keep() or self._waits
         mine = next((one for one in run.results if one.variant == found.name), None)
         chosen = found.winner.measurement
         if mine is None or chosen is None:

@@ -92,6 +92,8 @@ class Deployments:
             run = session.run()
         except EdgegreenError as error:
             pytest.fail(str(error), pytrace=False)
+        if waits := session.keep():
+            log.note("history", waits.line)
         outcome = _outcome(run, plan, tuple(log.lines))
         if self._artifacts:
             self._keep(outcome)

@@ -21,6 +21,9 @@ from pathlib import Path
 from typing import Any, Self
 
 import psutil
+import sqlalchemy as sa
+
+from edgegreen.history.store import Store
 
 REPO = Path(__file__).parent.parent.parent
 DIGITS = REPO / "recipes" / "digits"
@@ -28,8 +31,8 @@ LIMIT_S = 60.0
 # What would make a run here differ from one elsewhere.
 FOREIGN = (
     "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "SSH_AUTH_SOCK",
-    "EDGEGREEN_ASSETS", "EDGEGREEN_CACHE_LIMIT", "EDGEGREEN_HOME", "EDGEGREEN_PASSWORD", "EDGEGREEN_TARGETS",
-    "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY",
+    "EDGEGREEN_ASSETS", "EDGEGREEN_CACHE_LIMIT", "EDGEGREEN_DB", "EDGEGREEN_HOME", "EDGEGREEN_PASSWORD",
+    "EDGEGREEN_TARGETS", "GITHUB_ACTIONS", "GITHUB_STEP_SUMMARY",
     "XDG_CONFIG_HOME", "XDG_DATA_HOME",
 )  # fmt: skip
 
@@ -114,11 +117,19 @@ class Shell:
     @property
     def runs(self) -> list[dict[str, Any]]:
         """What was kept of every run, the oldest first."""
-        return [json.loads(path.read_text()) for path in sorted((self.kept / "runs").glob("*.json"))]
+        return runs_in(self.kept)
 
     def take_models(self, built: Path) -> None:
         """Have what another home's cache has."""
         shutil.copytree(built / "cache", self.kept / "cache", dirs_exist_ok=True)
+
+
+def runs_in(kept: Path) -> list[dict[str, Any]]:
+    """The runs in the history of this EDGEGREEN_HOME, as JSON documents, the oldest first."""
+    if not (kept / "history.db").exists():
+        return []
+    store = Store(sa.URL.create("sqlite", database=str(kept / "history.db")))
+    return [json.loads(store.get(run_id).run.to_json()) for run_id in reversed(store.ids())]
 
 
 class Going:

@@ -12,8 +12,8 @@ from builders import measurement, run
 from click.testing import CliRunner, Result
 
 from cli.harness import Shell
-from edgegreen import runs
 from edgegreen.cli import cli
+from edgegreen.history import spool
 from edgegreen.measurement import Measurement
 from edgegreen.recipe import Regression
 
@@ -21,9 +21,9 @@ BEFORE, AFTER = "20261121-040000-aaaaaa", "20261122-040000-bbbbbb"
 
 
 def keep(run_id: str, item: Measurement, **wanted: Any) -> None:
-    runs.folder().mkdir(parents=True, exist_ok=True)
+    spool.folder().mkdir(parents=True, exist_ok=True)
     of = run(item).model_copy(update={"run_id": run_id, **wanted})
-    (runs.folder() / f"{run_id}.json").write_text(of.to_json())
+    spool.file_of(run_id).write_text(of.to_json())
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,8 @@ def test_by_names_as_other_commands_take_them() -> None:
     assert (done.exit_code, done.stderr) == (0, "")
     assert done.stdout.startswith(f"before {BEFORE}  keyword-spotting · 2026-11-22 04:00 UTC\nnow    {AFTER}")
     assert "faster" in done.stdout
-    assert "slower" in compare(AFTER, str(runs.folder() / f"{BEFORE}.json")).stdout
+    assert not spool.file_of(BEFORE).exists()  # the database has it, and knows it by its file still
+    assert "slower" in compare(AFTER, str(spool.file_of(BEFORE))).stdout
 
 
 def test_json() -> None:
@@ -110,7 +111,7 @@ def test_deploy_against_the_run_before(shell: Shell) -> None:
     recipe = shell.recipe(variants="{fp32: {format: tflite, precision: fp32}}")
     first = shell.run("deploy", recipe, "--against", "latest")
     assert first.code == 2
-    assert "no earlier run of recipe `digits` is kept" in first.err
+    assert "no earlier run of recipe `digits` is in the history" in first.err
     assert shell.runs == []
     shell.run("deploy", recipe)
     strict = shell.recipe(

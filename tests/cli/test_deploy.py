@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cli.harness import DIGITS, Done, Shell, but_for_noise
+from cli.harness import DIGITS, Done, Shell, but_for_noise, runs_in
 from edgegreen.measurement import Run
 
 MODELS = Path(__file__).parent.parent / "fixtures" / "models"
@@ -70,7 +70,8 @@ def test_the_first_deploy_builds_deploys_and_measures(cold: tuple[Path, Done]) -
     assert but_for_noise(note.partition(": ")[2] for note in against) == []
     assert "models: 2 built\n" in done.err
     assert done.err.endswith("local: done\n")
-    assert len(list((home / "runs").glob("*.json"))) == len(list((home / "runs").glob("*/"))) == 1
+    assert len(runs_in(home)) == 1
+    assert not list((home / "runs").iterdir())
 
 
 def test_progress_and_results_keep_apart_and_plain(shell: Shell) -> None:
@@ -269,4 +270,4 @@ def test_a_run_that_cannot_be_kept_is_shown_all_the_same(shell: Shell) -> None:
     done = shell.run("deploy", shell.recipe(), "--variant", "fp32")
     assert done.code == 2
     assert "1.00×" in done.rows["fp32"]
-    assert "error: cannot keep the run in " in done.err
+    assert "error: cannot keep the series of " in done.err

@@ -13,8 +13,8 @@ from sshd import Sshd
 
 from cli.conftest import add_board
 from cli.harness import Shell
-from edgegreen import runs
 from edgegreen.cli import cli
+from edgegreen.history import spool
 from edgegreen.provision.kit import PROOF
 
 FP32 = "{fp32: {format: tflite, precision: fp32}}"
@@ -23,7 +23,7 @@ FP32 = "{fp32: {format: tflite, precision: fp32}}"
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["verify", "20990101"], "no run is kept"),
+        (["verify", "20990101"], "no run is called `20990101`"),
         (["verify", "latest", "--within", "five"], "`five` is no share such as 5% or 0.05"),
         (["verify", "latest", "--within", "500%"], "is no share"),
         (["lock", "nowhere.yaml"], "nowhere.yaml: no such file"),
@@ -36,8 +36,8 @@ def test_what_cannot_be_begun(arguments: list[str], said: str) -> None:
 
 
 def test_a_run_of_before_there_was_an_origin() -> None:
-    runs.folder().mkdir(parents=True)
-    (runs.folder() / "20261122-040000-abc123.json").write_text(run(measurement()).to_json())
+    spool.folder().mkdir(parents=True)
+    (spool.folder() / "20261122-040000-abc123.json").write_text(run(measurement()).to_json())
     done = CliRunner().invoke(cli, ["verify", "latest"])
     assert (done.exit_code, "does not say what it was made from" in done.stderr) == (2, True)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli.harness import Done, Shell
+from cli.harness import Done, Shell, runs_in
 from edgegreen.cli import cli
 
 
@@ -17,8 +17,8 @@ def kept(cold: tuple[Path, Done], monkeypatch: pytest.MonkeyPatch) -> tuple[str,
     """The id of the run of the first deploy, and what that printed."""
     home, done = cold
     monkeypatch.setenv("EDGEGREEN_HOME", str(home))
-    (path,) = (home / "runs").glob("*.json")
-    return path.stem, done
+    (one,) = runs_in(home)
+    return one["run_id"], done
 
 
 def run(*arguments: str) -> Result:
@@ -51,8 +51,7 @@ def test_what_deploy_printed_is_shown_again(
 
 def test_json_is_what_was_kept(kept: tuple[str, Done], cold: tuple[Path, Done]) -> None:
     run_id, _ = kept
-    stored = (cold[0] / "runs" / f"{run_id}.json").read_text()
-    assert run("show", run_id, "--json").output == stored + "\n"
+    assert [json.loads(run("show", run_id, "--json").output)] == runs_in(cold[0])
     one = json.loads(run("show", run_id, "--json", "--variant", "int8").output)
     assert [result["variant"] for result in one["results"]] == ["int8"]
 
@@ -69,7 +68,7 @@ def test_one_variant_keeps_its_marks(kept: tuple[str, Done]) -> None:
 def test_runs_are_listed(kept: tuple[str, Done]) -> None:
     heading, line = run("runs").output.splitlines()
     assert heading.split("  ")[0] == "Run"
-    assert [line.split()[0], *line.split()[-4:]] == [kept[0], "digits", "local", "2", "0"]
+    assert [line.split()[0], *line.split()[-5:-2], line.split()[-1]] == [kept[0], "digits", "local", "2", "0"]
 
 
 def test_a_broken_file_is_named_and_the_others_are_listed(empty: Shell) -> None:

@@ -9,9 +9,9 @@ from builders import measurement, run
 from click.testing import CliRunner
 
 from cli.harness import Shell
-from edgegreen import runs
 from edgegreen.cli import cli, track
 from edgegreen.errors import UnreachableError
+from edgegreen.history import spool
 from edgegreen.report.contents import Contents
 from edgegreen.tracking import sending
 from edgegreen.tracking.sending import Sent
@@ -64,9 +64,9 @@ def test_what_goes_wrong_is_a_line(
 
 
 def test_a_kept_run_later(heard: list[tuple[str, float]]) -> None:
-    runs.folder().mkdir(parents=True)
+    spool.folder().mkdir(parents=True)
     of = run(measurement())
-    (runs.folder() / f"{of.run_id}.json").write_text(of.to_json())
+    (spool.folder() / f"{of.run_id}.json").write_text(of.to_json())
     done = CliRunner().invoke(cli, ["track", "latest", "--timeout", "60"])
     assert (done.exit_code, done.stdout) == (
         0,
@@ -76,9 +76,9 @@ def test_a_kept_run_later(heard: list[tuple[str, float]]) -> None:
 
 
 def test_later_it_fails_where_it_cannot_be_sent() -> None:
-    runs.folder().mkdir(parents=True)
+    spool.folder().mkdir(parents=True)
     of = run(measurement())
-    (runs.folder() / f"{of.run_id}.json").write_text(of.to_json())
+    (spool.folder() / f"{of.run_id}.json").write_text(of.to_json())
     done = CliRunner().invoke(cli, ["track", "latest"])
     assert (done.exit_code, "MLFLOW_TRACKING_URI is not set" in done.stderr) == (2, True)
 

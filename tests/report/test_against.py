@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import io
 import re
-from pathlib import Path
 
 from builders import accuracy, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgegreen import against
+from edgegreen import against, series
 from edgegreen.against import Source
 from edgegreen.measurement import Measurement
 from edgegreen.recipe import Regression
@@ -26,8 +25,7 @@ def shown(
     force: bool = False,
 ) -> str:
     out = io.StringIO()
-    nowhere = Path("/nowhere")
-    sides = Source(run(before), nowhere), Source(run(after, *more), nowhere)
+    sides = Source(run(before), series.nowhere), Source(run(after, *more), series.nowhere)
     found = against.compare(*sides, limits, force=force)
     table.show(found, Console(file=out, width=width, highlight=False))
     return out.getvalue()

@@ -6,14 +6,13 @@ import csv
 import importlib
 import io
 import re
-from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
 from builders import measurement, metered, run
 
-from edgegreen import comparison
+from edgegreen import comparison, series
 from edgegreen.measurement import Failure, Run, Tuning
 from edgegreen.recipe import Budgets
 from edgegreen.report import formats
@@ -21,7 +20,7 @@ from edgegreen.report.contents import Contents
 
 
 def written(name: str, of: Run) -> str:
-    return formats.report(name, Contents(of, comparison.of(of), Path("none")))
+    return formats.report(name, Contents(of, comparison.of(of), series.nowhere))
 
 
 def lines(*items: Any, **wanted: Any) -> list[dict[str, str]]:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 from builders import measurement, metered, run
 from markdown_it import MarkdownIt
 
-from edgegreen import comparison
+from edgegreen import comparison, series
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
 from edgegreen.recipe import Budgets, Limits
 from edgegreen.report import formats, markdown
@@ -24,7 +23,7 @@ INT8 = measurement("int8-tflite", p50=1)
 
 
 def text_of(of: Run) -> str:
-    return formats.report("md", Contents(of, comparison.of(of), Path("none")))
+    return formats.report("md", Contents(of, comparison.of(of), series.nowhere))
 
 
 def written(*items: Measurement, failures: tuple[Failure, ...] = (), **wanted: Any) -> str:

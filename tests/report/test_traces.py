@@ -73,15 +73,15 @@ def test_at_80_columns_every_line_fits(tmp_path: Path) -> None:
         invoke_ns=busy, power_t_ns=t, power_w=np.linspace(1.234, 20, 200),
         frequency_mhz=Levels(t, names), temperature_c=Levels(t, names),
     ))  # fmt: skip
-    lines = [line for told in traces.facts(tmp_path, item, 80).values() for line in told]
+    lines = [line for told in traces.facts(series.in_folder(tmp_path), item, 80).values() for line in told]
     assert len(lines) == 6
     assert max(map(cell_len, lines)) <= 80 - 9
-    assert traces.facts(tmp_path, measurement("other"), 80) == {}
-    assert traces.facts(None, item, 80) == {}
+    assert traces.facts(series.in_folder(tmp_path), measurement("other"), 80) == {}
+    assert traces.facts(series.nowhere, item, 80) == {}
 
 
 def test_a_broken_file_is_told(tmp_path: Path) -> None:
     item = measurement()
     (tmp_path / series.name_of(item)).write_bytes(b"no zip")
-    (line,) = traces.facts(tmp_path, item, 80)["series"]
+    (line,) = traces.facts(series.in_folder(tmp_path), item, 80)["series"]
     assert "no series that this edgegreen can read" in line

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 
 import pytest
 from builders import accuracy, measurement, metered, run
@@ -15,13 +14,13 @@ from edgegreen.against import Source
 from edgegreen.measurement import Measurement
 from edgegreen.pairing import Difference
 from edgegreen.report import verified as table
+from edgegreen.series import nowhere
 
 TOOLS = (Difference(what="tools.numpy", before="1.26.4", after="2.4.6"),)
 
 
 def shown(before: list[Measurement], after: list[Measurement], width: int = 80) -> str:
     out = io.StringIO()
-    nowhere = Path("/nowhere")
     found = verified.of(Source(run(*before), nowhere), Source(run(*after), nowhere), TOOLS)
     table.show(found, Console(file=out, width=width, highlight=False))
     return out.getvalue()

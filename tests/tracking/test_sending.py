@@ -27,6 +27,7 @@ from edgegreen import comparison
 from edgegreen.errors import InputError, UnreachableError
 from edgegreen.measurement import Origin, Run
 from edgegreen.report.contents import Contents
+from edgegreen.series import nowhere
 from edgegreen.tracking import sending
 
 VARIABLE = "EDGEGREEN_MLFLOW_PYTHON"
@@ -39,7 +40,7 @@ needs_client = pytest.mark.skipif(
 
 def contents(*items: Any, **wanted: Any) -> Contents:
     of = run(*items, **wanted)
-    return Contents(of, comparison.of(of), Path("none"))
+    return Contents(of, comparison.of(of), nowhere)
 
 
 def origin(model: str) -> Origin:

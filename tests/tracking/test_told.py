@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from builders import measurement, metered, run
@@ -12,6 +11,7 @@ from edgegreen.measurement import Commit, Failure, Measurement, Origin, Tuning
 from edgegreen.recipe import Budgets
 from edgegreen.report.contents import Contents
 from edgegreen.report.table import COLUMNS
+from edgegreen.series import nowhere
 from edgegreen.tracking import told
 
 MADE = Origin(
@@ -22,7 +22,7 @@ MADE = Origin(
 
 def of(*items: Measurement, **wanted: Any) -> told.Told:
     made = run(*items, **wanted)
-    return told.of(Contents(made, comparison.of(made), Path("none")))
+    return told.of(Contents(made, comparison.of(made), nowhere))
 
 
 def test_what_was_chosen_measured_and_said() -> None:

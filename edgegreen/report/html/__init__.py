@@ -3,7 +3,6 @@
 `page` puts it together, `columns` and `summary` say what stands in it, `plots` makes small what is drawn.
 """
 
-from edgegreen import series
 from edgegreen.report.contents import Contents
 from edgegreen.report.html.page import render
 
@@ -12,4 +11,4 @@ __all__ = ["render", "report"]
 
 def report(contents: Contents) -> str:
     """The page, with the series that are kept of the run."""
-    return render(contents.run, contents.rows, lambda item: series.load(contents.series, item))
+    return render(contents.run, contents.rows, contents.series)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from edgegreen.report.html import plots, summary
 from edgegreen.report.html.columns import columns
 from edgegreen.report.html.plots import Plots
 from edgegreen.report.html.summary import Word
-from edgegreen.series import Series
+from edgegreen.series import SeriesOf
 
 HERE = Path(__file__).parent
 SCRIPTS = ("charts.js", "overview.js", "trial.js", "table.js", "start.js")  # in this order, as one
@@ -65,7 +65,7 @@ class Entry:
         return conditions.notes(self.item.conditions)
 
 
-def render(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Series | None]) -> str:
+def render(run: Run, rows: Sequence[Row], series: SeriesOf) -> str:
     """The whole file. `series` gives what is behind a row; its InputError is told in that row's place."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -114,7 +114,7 @@ def _scripts() -> list[str]:
     return [library, f'(() => {{\n"use strict";\n{ours}}})();']
 
 
-def _entries(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Series | None]) -> list[Entry]:
+def _entries(run: Run, rows: Sequence[Row], series: SeriesOf) -> list[Entry]:
     front = pareto.front(rows, higher_is_better=run.higher_is_better)
     bins = max(BINS_LEAST, min(BINS_MOST, BINS_IN_ALL // max(1, len(rows))))
     entries = []
@@ -125,9 +125,7 @@ def _entries(run: Run, rows: Sequence[Row], series: Callable[[Measurement], Seri
     return entries
 
 
-def _plots(
-    item: Measurement, series: Callable[[Measurement], Series | None], bins: int
-) -> tuple[Plots | None, str | None]:
+def _plots(item: Measurement, series: SeriesOf, bins: int) -> tuple[Plots | None, str | None]:
     try:
         found = series(item)
     except InputError as error:

@@ -1,0 +1,1 @@
+"""The steps, a file each. A step that was released is never changed again."""

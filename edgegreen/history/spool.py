@@ -1,0 +1,77 @@
+"""Where a run is until the database has it: a file for each, and a folder with its series.
+
+A run is written here after every result, so that nothing measured is lost however the process ends. The file
+`<run id>.lock` is locked while a process writes it: such a run is taken from nobody.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from edgegreen import series
+from edgegreen.home import home
+
+RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # when it began (UTC), and a few random digits
+
+
+def folder() -> Path:
+    """Where they are."""
+    return home() / "runs"
+
+
+def file_of(run_id: str) -> Path:
+    """The JSON of a run."""
+    return folder() / f"{run_id}.json"
+
+
+def files() -> list[Path]:
+    """The runs that are here, the newest first: their names begin with the time. Raises OSError."""
+    return sorted((path for path in folder().glob("*.json") if RUN_ID.fullmatch(path.stem)), reverse=True)
+
+
+def series_of(run_id: str) -> Iterator[tuple[str, bytes]]:
+    """The packed series that are here, by their trials. Raises OSError."""
+    for path in sorted(series.folder_of(file_of(run_id)).glob("*.npz")):
+        yield path.stem, path.read_bytes()
+
+
+@contextmanager
+def claimed(run_id: str, wait_s: float = 0) -> Iterator[bool]:
+    """Have a run to oneself in the block; False when another process has it and does not let go in time.
+
+    Raises OSError where nothing can be written.
+    """
+    folder().mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder() / f"{run_id}.lock", thread_local=False)
+    try:
+        lock.acquire(timeout=wait_s)
+    except Timeout:
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: who waits for it takes another
+        lock.release()
+
+
+def remove(run_id: str) -> None:
+    """Forget a run that the database has. Raises OSError; what is left then is taken in once more."""
+    file = file_of(run_id)
+    shutil.rmtree(series.folder_of(file), ignore_errors=True)
+    for path in (file.with_suffix(".part"), file):
+        path.unlink(missing_ok=True)
+
+
+def sweep() -> None:
+    """Remove the lock files of processes that were killed before they had a result. Raises OSError."""
+    for lock in folder().glob("*.lock"):
+        if not lock.with_suffix(".json").exists():
+            with claimed(lock.stem):
+                pass
