@@ -53,12 +53,13 @@ def profile(
         start = time.monotonic_ns()
         runs = bench.warm_up(runtime.invoke, seconds=PROFILE_S, min_runs=PROFILE_RUNS, tick=tick)
         call_ms = (time.monotonic_ns() - start) / 1e6 / runs
-        return _profiled(runtime.operators() or (), runs, call_ms)
+        return profiled(runtime.operators() or (), runs, call_ms)
     except Exception:
         return None
 
 
-def _profiled(operators: Iterable[Operator], runs: int, call_ms: float) -> dict[str, Any] | None:
+def profiled(operators: Iterable[Operator], runs: int, call_ms: float) -> dict[str, Any] | None:
+    """The fields of a profile: the mean call, its operators together, the longest ones; None without any."""
     timed = [(one.ms, one) for one in operators if one.ms is not None]
     if not timed:
         return None

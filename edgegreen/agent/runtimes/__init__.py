@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from numpy.typing import NDArray
+
+    from ..timing import Timing
 else:
     Protocol = object  # typing.Protocol came with Python 3.8
 
@@ -26,19 +28,22 @@ else:
 class Entry(NamedTuple):
     """Where a runtime is found: the package it is imported as, what it is installed as, our adapter.
 
-    `times_operators` says whether it can tell how long single operators take.
+    `times_operators` says whether it can tell how long single operators take. `is_program`: it is no package,
+    but a program of the board's that the adapter finds.
     """
 
     package: str
     distribution: str
     adapter: str
     times_operators: bool = False
+    is_program: bool = False
 
 
 RUNTIMES = {
     "litert": Entry("ai_edge_litert", "ai-edge-litert", "tflite"),
     "tflite-runtime": Entry("tflite_runtime", "tflite-runtime", "tflite"),
     "openvino": Entry("openvino", "openvino", "openvino", times_operators=True),
+    "tensorrt": Entry("", "", "tensorrt", is_program=True),
 }
 
 
@@ -58,6 +63,9 @@ class Runtime(Protocol):
     own_ns: Callable[[], int] | None
     """The runtime's own measure of the last `invoke`, where that is what its vendor calls latency."""
 
+    timing: Timing | None
+    """Makes and times the calls where another process runs the model; None: they are made and timed here."""
+
     def set(self, index: int, value: NDArray[Any]) -> None:
         """Copy `value` (of the tensor's own shape and type) into an input."""
 
@@ -68,14 +76,16 @@ class Runtime(Protocol):
         """What runs at each invoke, in order. Raises whatever the runtime does when it does not tell."""
 
 
-def load(name: str, files: Sequence[str], threads: int, *, profile: bool = False) -> Runtime:
+def load(name: str, files: Sequence[str], threads: int, *, profile: bool = False, **options: Any) -> Runtime:
     """Load a model: `files` has the model first. Raises whatever the runtime does, and Unsupported.
 
-    With `profile`, a runtime that can do so times its operators, which makes every call slower.
+    With `profile`, a runtime that can do so times its operators, which makes every call slower. `options` are
+    those of the one adapter that knows them.
     """
     entry = RUNTIMES[name]
     adapter = importlib.import_module("." + entry.adapter, __name__)
-    options = {"profile": True} if profile and entry.times_operators else {}
+    if profile and entry.times_operators:
+        options["profile"] = True
     runtime: Runtime = adapter.load(
         name, entry.package, version(name) or "unknown", list(files), threads, **options
     )
@@ -97,6 +107,9 @@ def found() -> dict[str, str]:
 def version(name: str) -> str | None:
     """The installed version of a runtime, "unknown" when it has no metadata, None when there is none."""
     entry = RUNTIMES[name]
+    if entry.is_program:
+        found: str | None = importlib.import_module("." + entry.adapter, __name__).version()
+        return found
     return installed(entry.package, entry.distribution)
 
 
