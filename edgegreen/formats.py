@@ -9,13 +9,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["tflite", "openvino"]
+Format = Literal["tflite", "openvino", "onnx"]
 Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
-Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf"]
-RuntimeName = Literal["litert", "tflite-runtime", "openvino"]
+Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf", "onnxruntime", "onnxruntime-symmetric"]
+Device = Literal["AUTO", "CPU", "CUDA", "TENSORRT"]
+RuntimeName = Literal["litert", "tflite-runtime", "openvino", "onnxruntime"]
 
 # Precisions whose activations are quantised: they need real data to calibrate on.
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
+# Quantizers that can leave some operators in float, for variants with an `accuracy_drop_max`.
+MIXING: tuple[Quantizer, ...] = ("ai-edge-quantizer", "nncf")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,8 @@ class Traits:
     """What can quantise it; the first is the default."""
     runtimes: tuple[RuntimeName, ...]
     """What runs it, best first."""
+    devices: tuple[Device, ...] = ()
+    """What its runtimes can be asked to run it on."""
 
 
 FORMATS: dict[Format, Traits] = {
@@ -40,5 +45,12 @@ FORMATS: dict[Format, Traits] = {
         precisions=("fp32", "fp16", "int8", "weight_int8"),
         quantizers=("nncf",),
         runtimes=("openvino",),
+    ),
+    "onnx": Traits(
+        precisions=("fp32", "int8"),
+        # The second makes what TensorRT takes; see convert/qdq.py.
+        quantizers=("onnxruntime", "onnxruntime-symmetric"),
+        runtimes=("onnxruntime",),
+        devices=("AUTO", "CPU", "CUDA", "TENSORRT"),
     ),
 }

@@ -53,6 +53,7 @@ def _job(
         runtime=runtime,
         files=tuple(paths[file.sha256] for file in artifact.files),
         threads=trial.threads,
+        device=trial.variant.device,
         input_order=artifact.input_order,
         output_order=artifact.output_order,
         warmup_s=benchmark.warmup_s,

@@ -26,6 +26,7 @@ TOOLS = (
     "nncf",
     "numpy",
     "onnx",
+    "onnxruntime",
     "openvino",
     "tensorflow",
     "tf-keras",

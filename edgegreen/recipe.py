@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field
 
 from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
-from edgegreen.formats import CALIBRATED, FORMATS, Format, Precision, Quantizer
+from edgegreen.formats import CALIBRATED, FORMATS, MIXING, Device, Format, Precision, Quantizer
 from edgegreen.passes import Pass
 from edgegreen.references import Beside, Download, beside_the_recipe
 from edgegreen.searchkeys import PassSpaces
@@ -123,6 +123,8 @@ class Variant(Frozen):
     """Type of the model's inputs and outputs; `int8` for full-integer variants only."""
     accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
     """As many operators stay in float as it takes for the metric to drop by no more."""
+    device: Device | None = None
+    """What of the board runs it; left out: the runtime chooses."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -136,12 +138,20 @@ class Variant(Frozen):
                 f"{self.format} is not quantised by `{self.quantizer}`, but by "
                 + ", ".join(FORMATS[self.format].quantizers)
             )
+        if self.device and self.device not in FORMATS[self.format].devices:
+            known = ", ".join(FORMATS[self.format].devices)
+            raise ValueError(
+                f"{self.format} is not run on `{self.device}`, but on {known}"
+                if known
+                else f"`device` does not go with `format: {self.format}`, which runs on the CPU"
+            )
         if self.io == "int8" and (self.format, self.precision) != ("tflite", "int8"):
             raise ValueError("`io: int8` goes with `format: tflite, precision: int8` only")
         if self.accuracy_drop_max is not None and not self.calibrated:
             raise ValueError(f"`accuracy_drop_max` goes with `precision: {'` or `'.join(CALIBRATED)}` only")
-        if self.accuracy_drop_max is not None and self.quantizer == "tensorflow":
-            raise ValueError("`quantizer: tensorflow` knows no `accuracy_drop_max`; leave one of them out")
+        quantizer = self.quantizer or FORMATS[self.format].quantizers[0]
+        if self.accuracy_drop_max is not None and quantizer not in MIXING:
+            raise ValueError(f"`quantizer: {quantizer}` knows no `accuracy_drop_max`; leave one of them out")
         return self
 
     @property

@@ -49,6 +49,7 @@ DISTRIBUTIONS: dict[RuntimeName, str] = {
     "litert": "ai-edge-litert",
     "tflite-runtime": "tflite-runtime",
     "openvino": "openvino",
+    "onnxruntime": "onnxruntime",
 }
 
 # The newest first. A release stands here when the newer ones lack a Python or need a newer glibc.
@@ -78,6 +79,16 @@ RELEASES: dict[RuntimeName, tuple[Release, ...]] = {
         # The last for aarch64 with glibc 2.27 … 2.29 (JetPack 4 with its Python 3.8).
         Release("2024.0.0", 8, 11, {"aarch64": 27, "x86_64": 17}),
         # None for Python 3.7: 2023.1 (x86-64 only) cannot be imported there, for want of a backport.
+    ),
+    # An InferenceSession needs numpy and nothing else of what the wheel asks for. These run on the CPU alone.
+    "onnxruntime": (
+        Release("1.31.1", 11, 14, {"aarch64": 28, "x86_64": 28}),
+        # The last for Python 3.10, and for glibc 2.27.
+        Release("1.23.2", 10, 13, {"aarch64": 27, "x86_64": 27}),
+        # The last for Python 3.8 and 3.9.
+        Release("1.19.2", 8, 12, {"aarch64": 27, "x86_64": 27}),
+        # The last for Python 3.7, and for glibc before 2.27. ONNX opset 18 at most.
+        Release("1.14.1", 7, 11, {"aarch64": 17, "x86_64": 16}),
     ),
 }
 

@@ -68,7 +68,10 @@ def measurement(
         format=artifact.format,
         precision=artifact.precision,
         runtime=RuntimeUsed(
-            name=raw.runtime_name, version=raw.runtime_version, delegate=raw.runtime_delegate
+            name=raw.runtime_name,
+            version=raw.runtime_version,
+            delegate=raw.runtime_delegate,
+            fell_back=raw.runtime_fell_back,
         ),
         threads=trial.threads,
         tuning=trial.tuning,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 
-from . import bench, execution, system
+from . import bench, system
 from .model import Model
 
 if TYPE_CHECKING:

@@ -20,6 +20,7 @@ from . import bench, execution, kits, runtimes, subset, system, wire
 from .model import Model
 from .npz import DataError, Samples
 from .outputs import OutputChunks
+from .runtimes import onnxruntime
 from .runtimes.tensors import Mismatch, Tensor, Unsupported
 from .timing import InProcess, Timing
 from .wire import Failed, Job
@@ -55,7 +56,8 @@ def main(parent: int, program: str) -> None:
 
 
 def _leave_nothing() -> None:
-    """Remove what OpenVINO writes for profilers on Arm, beside everything else that is ours."""
+    """Remove what ONNX Runtime leaves, and OpenVINO writes for profilers on Arm, beside all that is ours."""
+    onnxruntime.leave_nothing()
     try:
         os.remove("/tmp/perf-{}.map".format(os.getpid()))  # noqa: S108
     except OSError:
@@ -130,6 +132,7 @@ class Trial:
                 "name": model.runtime.name,
                 "version": model.runtime.version,
                 "delegate": model.runtime.delegate,
+                "fell_back": _said(model.runtime.fell_back),
             },
             "inputs": [_spec(tensor) for tensor in model.inputs],
             "outputs": [_spec(tensor) for tensor in model.outputs],
@@ -147,7 +150,7 @@ class Trial:
                 open(path, "rb").close()  # some runtimes name neither the file nor the reason
             runtimes.import_library(job.runtime)
             start = time.monotonic_ns()
-            runtime = runtimes.load(job.runtime, files, job.threads, **self._engine())
+            runtime = runtimes.load(job.runtime, files, job.threads, device=job.device, **self._engine())
             load_ms = (time.monotonic_ns() - start) / 1e6
         with _failing_as("data"):
             model = Model(runtime, job.input_order, job.output_order, job.normalize)
@@ -176,6 +179,7 @@ class Trial:
             job.runtime,
             self._files(),
             job.threads,
+            device=job.device,
             feed=lambda runtime: Model(runtime, job.input_order, job.output_order, job.normalize).feed(row),
             tick=tick,
         )
@@ -294,6 +298,10 @@ def _describe(error: BaseException) -> str:
 
 def _traceback() -> str:
     return traceback.format_exc()[-wire.MAX_DETAIL :]
+
+
+def _said(text: str | None) -> str | None:
+    return text and wire.one_line(text)
 
 
 def _spec(tensor: Tensor) -> dict[str, Any]:

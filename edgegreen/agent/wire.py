@@ -57,6 +57,7 @@ class Job:
     meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board. `profile` asks
     for the times of single operators, from a run of their own after everything else. `normalize` is what the
     samples go through before the model takes them; on the wire, a list of its means and one of its scales.
+    `device` is what the runtime is to run on; None leaves that to it.
     `engine` is there for a runtime that builds an engine of the model on the board. Of the samples,
     `evaluate_max` are evaluated at most (see subset.py); None: all.
     """
@@ -78,6 +79,7 @@ class Job:
     cool_timeout_s: float = 0.0
     profile: bool = False
     normalize: Normalize | None = None
+    device: str | None = None
     engine: Order | None = None
     evaluate_max: int | None = None
 
@@ -105,6 +107,7 @@ class Job:
             "meter": raw["meter"] is None or _is(raw["meter"], dict),
             "profile": _is(raw["profile"], bool),
             "normalize": raw["normalize"] is None or _is_normalize(raw["normalize"]),
+            "device": raw["device"] is None or _is(raw["device"], str),
             "engine": raw["engine"] is None or _is_engine(raw["engine"]),
             "evaluate_max": raw["evaluate_max"] is None or _is_count(raw["evaluate_max"]),
         }

@@ -10,6 +10,7 @@ PACKAGES = {
     "litert": "ai-edge-litert",
     "tflite-runtime": "tflite-runtime with numpy<2",
     "openvino": "openvino",
+    "onnxruntime": "onnxruntime",
 }
 
 # What runtimes say when they do not fit a board, and the way out. The first that matches.

@@ -201,6 +201,7 @@ class RuntimeInfo:
     name: Line
     version: Line
     delegate: Line | None
+    fell_back: Line | None
 
 
 @dataclass(frozen=True)

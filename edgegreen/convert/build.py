@@ -28,7 +28,7 @@ from edgegreen.convert import apart, compressing, job, keys, refusals, yardstick
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
-from edgegreen.formats import Quantizer
+from edgegreen.formats import Format, Quantizer
 from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import kind_of, load
 from edgegreen.sources import outputs as stored
@@ -46,6 +46,8 @@ MODULES: dict[Quantizer, tuple[str, ...]] = {
     "ai-edge-quantizer": ("ai_edge_quantizer", "ai_edge_litert.interpreter"),
     "tensorflow": (),
     "nncf": ("openvino", "nncf"),
+    "onnxruntime": ("onnx", "onnxruntime.quantization"),
+    "onnxruntime-symmetric": ("onnx", "onnxruntime.quantization"),
 }
 
 
@@ -223,7 +225,7 @@ class _Work:
         variant = self.variants[name]
         request = self._compressed(name)
         source = self._source(request)
-        hub = self._tflite_hub(request, source) if variant.format == "tflite" else source.model
+        hub = self._hub(variant.format, request, source)
         limited = variant.accuracy_drop_max is not None
         work = Job(request, source, hub, variant, self.yardstick if limited else None)
         made: Artifact = self.shop.workers.run(
@@ -301,10 +303,12 @@ class _Work:
 
         return self._once(f"source {request.compressed}", work)
 
-    def _tflite_hub(self, request: Request, source: Source) -> ModelFile:
+    def _hub(self, format_: Format, request: Request, source: Source) -> ModelFile:
+        if format_ not in load.HUBS:
+            return source.model
         return self._once(
-            f"hub {request.compressed}",
-            lambda: load.tflite_hub(request, source, self.shop, self._reporter(None)),
+            f"{format_} hub {request.compressed}",
+            lambda: load.HUBS[format_](request, source, self.shop, self._reporter(None)),
         )
 
     def _once(self, what: str, work: Callable[[], T]) -> T:

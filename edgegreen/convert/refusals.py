@@ -8,7 +8,7 @@ from edgegreen.convert.tensorflow import SETTINGS
 from edgegreen.errors import InputError
 from edgegreen.passes import Pass
 from edgegreen.recipe import Variant
-from edgegreen.sources import SourceFormat
+from edgegreen.sources import SourceFormat, onnxhub
 from edgegreen.sources.model import Kind
 
 CALIBRATION_LINE = "data: {calibration: calibration.npz}"
@@ -74,13 +74,19 @@ def _passes(passes: Sequence[Pass], format_: SourceFormat, *, trained: bool) -> 
 def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: bool) -> str | None:
     """Why it cannot be built, None when it can."""
     precision, by_tensorflow = variant.precision, variant.quantizer == "tensorflow"
+    lacking = onnxhub.lacks()
     if precision is None:
         if format_ == variant.format:
             return None
         return f"without a precision a model is shipped as it is, and this one is no {variant.format}"
     rules = {
         "the model is quantised already; leave out `precision` to ship it as it is": kind == "quantised",
-        "an OpenVINO IR cannot become a .tflite": kind == "openvino" and variant.format == "tflite",
+        f"an OpenVINO IR cannot become a .{variant.format}": (
+            kind == "openvino" and variant.format != "openvino"
+        ),
+        f"ONNX variants take {', '.join(lacking)}, not installed here: {onnxhub.INSTALL}": (
+            variant.format == "onnx" and bool(lacking)
+        ),
         "`quantizer: tensorflow` takes a Keras file or a SavedModel; leave it out": (
             by_tensorflow and format_ not in ("keras", "savedmodel")
         ),

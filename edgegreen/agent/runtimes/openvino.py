@@ -33,6 +33,7 @@ CONVERSIONS = ("FakeQuantize", "Convert", "Reorder", "Eltwise", "Subgraph")
 class OpenVINO:
     """A compiled model and its one request. See `runtimes.Runtime`."""
 
+    fell_back: str | None = None
     timing: Timing | None = None
 
     def __init__(self, name: str, version: str, compiled: Any) -> None:

@@ -1,7 +1,7 @@
 """ONNX models in TensorRT engines, built on the board and run by trtexec, a process for each run.
 
-No library is loaded here: engines are timed without Python, by the program that everybody uses for it. The price
-is a process, and an engine loaded, for every sample that is evaluated.
+No library is loaded here: engines are timed without Python, by the program that everybody uses for it. The
+price is a process, and an engine loaded, for every sample that is evaluated.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ class TensorRT:
     """An engine. See `runtimes.Runtime`."""
 
     delegate: str | None = None
+    fell_back: str | None = None
     own_ns: Callable[[], int] | None = None
 
     def __init__(self, name: str, version: str, calls: Calls) -> None:

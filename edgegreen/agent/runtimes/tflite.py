@@ -19,6 +19,7 @@ class TFLite:
     """An Interpreter with its tensors allocated. See `runtimes.Runtime`."""
 
     own_ns: Callable[[], int] | None = None
+    fell_back: str | None = None
     timing: Timing | None = None
 
     def __init__(self, name: str, version: str, interpreter: Any) -> None:

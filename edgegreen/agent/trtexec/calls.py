@@ -73,7 +73,7 @@ class Calls:
         self._warmup_ms = max(seconds * 1000, min_runs * self._first_ms)
 
     def calls(self, room: array[int], *, seconds: float, min_runs: int, tick: Tick) -> bench.Window:  # noqa: ARG002
-        """See `Timing`. A call's time is what NVIDIA calls latency: inputs sent, computed, outputs received."""
+        """See `Timing`. A call's time is NVIDIA's latency: inputs sent, computed, outputs received."""
         timed = self._timed(self._warmup_ms, seconds, min_runs, tick)
         self._peak = timed.rss_bytes
         return timed.window([call.latency_ms for call in timed.calls])
@@ -89,7 +89,7 @@ class Calls:
         return Memory(self.program.idle_rss_bytes, self._peak)
 
     def profile(self, tick: Tick) -> dict[str, Any] | None:
-        """See `Timing`. Layers are timed in a second pass; calls in the first one, which that does not slow."""
+        """See `Timing`. Layers are timed in a second pass, which does not slow the calls of the first."""
         wanted = ["--separateProfileRun", "--dumpProfile"]
         more = [flag for flag in wanted if flag in self.program.options]
         more += ["--exportProfile=" + PROFILE, "--exportTimes=" + TIMES]
@@ -131,7 +131,7 @@ class Calls:
         more: Sequence[str],
         tick: Tick = lambda _: None,
     ) -> process.Ended:
-        """trtexec on the engine and its inputs, until it has ended. Raises Failed."""
+        """Run the engine on its inputs, until it has ended. Raises Failed."""
         for path in map(self._path, (TIMES, OUTPUTS, PROFILE)):
             if os.path.exists(path):
                 os.remove(path)  # what is read afterwards is of this run
@@ -203,7 +203,7 @@ def _check_median(made: Sequence[exports.Call], lines: list[str]) -> None:
 def _edges(made: Sequence[exports.Call], ended: process.Ended) -> tuple[int, int]:
     """The window of the calls on this machine's clock. Raises Failed when they cannot be placed there.
 
-    trtexec counts from a moment just after it says that inference starts, and reports just after the last call.
+    It counts from a moment just after it says that inference starts, and reports just after the last call.
     Where its clock ran ahead of that report, the window ends with it.
     """
     starts_ns, reports_ns = _begins_ns(ended, log.STARTS), _begins_ns(ended, *log.REPORTS)

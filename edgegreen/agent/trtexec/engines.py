@@ -1,7 +1,7 @@
 """Engines: built once for a model, a TensorRT, a power mode and how; kept on the board, but not for ever.
 
-An engine fits the board it was built on and no other, so it never leaves it. Kernels are chosen by timing them,
-which comes out differently in another power mode.
+An engine fits the board it was built on and no other, so it never leaves it. Its kernels were chosen by timing
+them, which comes out differently in another power mode.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Engine(NamedTuple):
 
 
 def obtain(program: Program, model: str, order: Order, folder: str, told: Told) -> Engine:
-    """The engine of `model`, from those in `folder` or built. `told` is given stages. Raises Failed, Unsupported."""
+    """The engine of `model`, from those in `folder` or built. `told`: stages. Raises Failed, Unsupported."""
     work = _empty(os.path.join(folder, WORK))
     how = flags.build(program, order.precision)
     path = os.path.join(folder, _key(program, model, how) + SUFFIX)
