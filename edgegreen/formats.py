@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["tflite", "openvino", "onnx"]
+Format = Literal["tflite", "openvino", "onnx", "tensorrt"]
 Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
 Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf", "onnxruntime", "onnxruntime-symmetric"]
 Device = Literal["AUTO", "CPU", "CUDA", "TENSORRT"]
-RuntimeName = Literal["litert", "tflite-runtime", "openvino", "onnxruntime"]
+RuntimeName = Literal["litert", "tflite-runtime", "openvino", "onnxruntime", "tensorrt"]
 
 # Precisions whose activations are quantised: they need real data to calibrate on.
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
@@ -33,6 +33,10 @@ class Traits:
     """What runs it, best first."""
     devices: tuple[Device, ...] = ()
     """What its runtimes can be asked to run it on."""
+    file: Literal["tflite", "openvino", "onnx"] | None = None
+    """The kind of file that it is, where that is another format's."""
+    engine: bool = False
+    """Whether the board builds an engine of that file, which is what runs."""
 
 
 FORMATS: dict[Format, Traits] = {
@@ -53,4 +57,16 @@ FORMATS: dict[Format, Traits] = {
         runtimes=("onnxruntime",),
         devices=("AUTO", "CPU", "CUDA", "TENSORRT"),
     ),
+    "tensorrt": Traits(
+        precisions=("fp32", "fp16", "int8"),
+        quantizers=("onnxruntime-symmetric",),
+        runtimes=("tensorrt",),
+        file="onnx",
+        engine=True,
+    ),
 }
+
+
+def file_of(format_: str) -> str:
+    """The kind of file that a model of this format is."""
+    return next((traits.file for name, traits in FORMATS.items() if name == format_ and traits.file), format_)

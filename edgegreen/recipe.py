@@ -18,6 +18,7 @@ from edgegreen.formats import CALIBRATED, FORMATS, MIXING, Device, Format, Preci
 from edgegreen.passes import Pass
 from edgegreen.references import Beside, Download, beside_the_recipe
 from edgegreen.searchkeys import PassSpaces
+from edgegreen.tensorrtkeys import TensorRT
 from edgegreen.yamlfile import Frozen, Matching
 
 Name = Annotated[
@@ -187,6 +188,8 @@ class Benchmark(Frozen):
     """CPU governors, each of which every trial is run under; for targets with `allow_tuning`."""
     power_modes: tuple[PowerMode, ...] = ()
     """nvpmodel's modes of a Jetson, by number or name, likewise."""
+    tensorrt: TensorRT = TensorRT()
+    """Of variants with `format: tensorrt`."""
 
     def window_s(self, *, metered: bool) -> float:
         """The length of the timed window on a target with, or without, a power meter."""

@@ -104,6 +104,28 @@ OWN_NUMPY_HINT = (
 )
 
 
+# Runtimes that come with a board's system and are in no index: what is missing, and how to get it.
+ON_BOARDS: dict[RuntimeName, tuple[str, str]] = {
+    "tensorrt": (
+        "there is no trtexec (neither /usr/src/tensorrt/bin/trtexec nor on the PATH)",
+        "it comes with a Jetson's JetPack: `sudo apt install libnvinfer-bin`; other boards have no TensorRT",
+    ),
+}
+
+
+def can_be_brought(wanted: Sequence[RuntimeName]) -> bool:
+    """Whether one of these is published as wheels at all."""
+    return any(name in RELEASES for name in wanted)
+
+
+def missing(wanted: Sequence[RuntimeName]) -> DeviceError | None:
+    """What to say where none of these is there, and none can be brought; None when one can."""
+    if can_be_brought(wanted):
+        return None
+    told, hint = ON_BOARDS[wanted[0]]
+    return DeviceError(told, hint=hint)
+
+
 def serves(own_numpy: str | None) -> bool:
     """Whether the numpy that a board has goes with all runtimes above."""
     return own_numpy is not None and own_numpy.startswith("1.")
@@ -124,6 +146,8 @@ def choices(wanted: Sequence[RuntimeName], interpreter: Interpreter, own_numpy: 
     `own_numpy` is the version that the board's Python has, used where no wheels of numpy are published.
     Raises DeviceError that says what is not available, and what would be.
     """
+    if refusal := missing(wanted):
+        raise refusal
     numpy = Pin("numpy", NUMPY.get(interpreter.python[1], ""))
     spared = interpreter.arch in WITHOUT_NUMPY and serves(own_numpy)
     found = [
@@ -131,7 +155,7 @@ def choices(wanted: Sequence[RuntimeName], interpreter: Interpreter, own_numpy: 
             name, release.version, (Pin(DISTRIBUTIONS[name], release.version), *(() if spared else (numpy,)))
         )
         for name in wanted
-        for release in RELEASES[name]
+        for release in RELEASES.get(name, ())
         if release.fits(interpreter) and numpy.version
     ]
     if found:
@@ -146,14 +170,14 @@ def _instead(wanted: Sequence[RuntimeName], interpreter: Interpreter) -> Iterato
     """What would be available if the board were a little different."""
     arch, python = interpreter.arch, dotted(interpreter.python)
     for name in wanted:
-        suits = [one for one in RELEASES[name] if one.suits_python(interpreter)]
+        suits = [one for one in RELEASES.get(name, ()) if one.suits_python(interpreter)]
         needed = [one.glibc[arch] for one in suits if arch in one.glibc]
         if needed:
             yield f"{name} needs glibc 2.{min(needed)} there"
         elif others := sorted({other for one in suits for other in one.glibc}):
             yield f"{' and '.join(others)} with Python {python} have {name} {suits[0].version}"
     for name in wanted:
-        here = [one for one in RELEASES[name] if arch in one.glibc]
+        here = [one for one in RELEASES.get(name, ()) if arch in one.glibc]
         if here and not any(one.suits_python(interpreter) for one in here):
             first, last = min(one.first for one in here), max(one.last for one in here)
             yield f"{arch} has {name} with Python 3.{first} to 3.{last}"

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 from typing import Literal
 
-from edgegreen import attempts, jobs, probe, provision, transport
+from edgegreen import attempts, jobs, probe, provision, releases, transport
 from edgegreen.artifact import File
 from edgegreen.attempts import Attempt, Station
 from edgegreen.client import Agent, Board
@@ -305,6 +305,8 @@ def _too_often(trial: Trial, error: EdgegreenError) -> DeviceError:
 
 
 def _no_runtime(target: Target, board: Board, wanted: tuple[RuntimeName, ...]) -> DeviceError:
+    if absent := releases.missing(wanted):
+        return DeviceError(f"{target.name}: {absent.message}", hint=absent.hint)
     present = ", ".join(f"{name} {version}" for name, version in board.runtimes.items()) or "none"
     return DeviceError(
         f"{target.name}: {board.executable} has no {' or '.join(wanted)} (found: {present})",

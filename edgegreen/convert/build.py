@@ -28,7 +28,7 @@ from edgegreen.convert import apart, compressing, job, keys, refusals, yardstick
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
-from edgegreen.formats import Format, Quantizer
+from edgegreen.formats import Format, Quantizer, file_of
 from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import kind_of, load
 from edgegreen.sources import outputs as stored
@@ -335,7 +335,7 @@ def _artifact_of(entry: Entry) -> Artifact:
 
 def _model_file(artifact: Artifact) -> ModelFile:
     return ModelFile(
-        format=artifact.format,
+        format=file_of(artifact.format),
         files=tuple(file.path for file in artifact.files),
         inputs=tuple(tensor.name for tensor in artifact.inputs),
         outputs=tuple(tensor.name for tensor in artifact.outputs),

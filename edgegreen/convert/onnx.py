@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from edgegreen.agent.runtimes.tensors import encode
-from edgegreen.convert import qdq
+from edgegreen.convert import halves, qdq
 from edgegreen.convert.model import Job
+from edgegreen.formats import FORMATS
 from edgegreen.sources import host
 from edgegreen.sources.model import ModelFile
 from edgegreen.workers import Report
@@ -25,7 +26,11 @@ def convert(report: Report, job: Job, folder: Path) -> ModelFile:
     if job.precision == "fp32":
         shutil.copyfile(job.hub.files[0], path)
         return _model_file(job, path, job.hub.built_by or "its author")
-    qdq.quantise(job.hub.files[0], feeds(report, job), path, symmetric=job.variant.quantizer == SYMMETRIC)
+    if job.precision == "fp16":
+        halves.halve(job.hub.files[0], path)
+        return _model_file(job, path, job.built_by(f"onnxruntime {version('onnxruntime')}"))
+    quantizer = job.variant.quantizer or FORMATS[job.variant.format].quantizers[0]
+    qdq.quantise(job.hub.files[0], feeds(report, job), path, symmetric=quantizer == SYMMETRIC)
     return _model_file(job, path, job.built_by(f"onnxruntime {version('onnxruntime')}"))
 
 

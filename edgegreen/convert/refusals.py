@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgegreen.convert.tensorflow import SETTINGS
 from edgegreen.errors import InputError
+from edgegreen.formats import file_of
 from edgegreen.passes import Pass
 from edgegreen.recipe import Variant
 from edgegreen.sources import SourceFormat, onnxhub
@@ -76,16 +77,18 @@ def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: 
     precision, by_tensorflow = variant.precision, variant.quantizer == "tensorflow"
     lacking = onnxhub.lacks()
     if precision is None:
-        if format_ == variant.format:
+        if format_ == file_of(variant.format):
             return None
-        return f"without a precision a model is shipped as it is, and this one is no {variant.format}"
+        return (
+            f"without a precision a model is shipped as it is, and this one is no {file_of(variant.format)}"
+        )
     rules = {
         "the model is quantised already; leave out `precision` to ship it as it is": kind == "quantised",
         f"an OpenVINO IR cannot become a .{variant.format}": (
             kind == "openvino" and variant.format != "openvino"
         ),
         f"ONNX variants take {', '.join(lacking)}, not installed here: {onnxhub.INSTALL}": (
-            variant.format == "onnx" and bool(lacking)
+            file_of(variant.format) == "onnx" and bool(lacking)
         ),
         "`quantizer: tensorflow` takes a Keras file or a SavedModel; leave it out": (
             by_tensorflow and format_ not in ("keras", "savedmodel")

@@ -108,6 +108,7 @@ def onnx_hub(request: Request, source: Source, shop: Workshop, report: Report) -
 HUBS: dict[Format, Callable[[Request, Source, Workshop, Report], ModelFile]] = {
     "tflite": tflite_hub,
     "onnx": onnx_hub,
+    "tensorrt": onnx_hub,
 }
 
 

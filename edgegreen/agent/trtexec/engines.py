@@ -1,7 +1,7 @@
 """Engines: built once for a model, a TensorRT, a power mode and how; kept on the board, but not for ever.
 
-An engine fits the board it was built on and no other, so it never leaves it. Its kernels were chosen by timing
-them, which comes out differently in another power mode.
+An engine fits the board it was built on and no other, so it never leaves it. Its kernels were chosen by
+timing them, which comes out differently in another power mode.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ PRECISIONS = ("fp32", "fp16", "int8")
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of the model's file."""
+    """An input or output of the model's file. An extent of 0 depends on the data."""
 
     name: str
     shape: tuple[int, ...]
@@ -61,7 +61,7 @@ class Order:
 def _ports(raw: Sequence[Any]) -> tuple[Port, ...]:
     ports = []
     for name, shape, dtype in raw:
-        whole = all(isinstance(one, int) and not isinstance(one, bool) and one > 0 for one in shape)
+        whole = all(isinstance(one, int) and not isinstance(one, bool) and one >= 0 for one in shape)
         if not (isinstance(name, str) and name and isinstance(dtype, str) and whole):
             raise ValueError("no input or output: {!r}".format([name, shape, dtype]))
         ports.append(Port(name, tuple(shape), dtype))
