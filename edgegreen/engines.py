@@ -47,7 +47,8 @@ def chosen(evaluation: EvaluationSet, keys: TensorRT) -> tuple[EvaluationSet, tu
     """The part of the set that is evaluated, and the numbers of its samples."""
     numbers = tuple(subset.numbers(evaluation.n, keys.samples))
     labels = None if evaluation.labels is None else evaluation.labels[list(numbers)]
-    return EvaluationSet(evaluation.file, len(numbers), labels), numbers
+    whole = len(numbers) == evaluation.n
+    return EvaluationSet(evaluation.file, len(numbers), labels, None if whole else evaluation.n), numbers
 
 
 def order(artifact: Artifact, keys: TensorRT) -> Order:

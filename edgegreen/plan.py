@@ -108,7 +108,7 @@ def make(
         for tuning in _settings(recipe.benchmark)
         for name, variant in chosen.items()
         for candidates in _runtimes(variant, target)
-        for threads in recipe.benchmark.threads
+        for threads in _threads(variant, recipe.benchmark)
     )
     _check_all_run(chosen, targets, trials)
     baseline = recipe.baseline if recipe.baseline in chosen else next(iter(chosen))
@@ -124,6 +124,11 @@ def _settings(benchmark: Benchmark) -> list[Tuning | None]:
         for mode in benchmark.power_modes or (None,)
         for governor in benchmark.governors or (None,)
     ]
+
+
+def _threads(variant: Variant, benchmark: Benchmark) -> tuple[int, ...]:
+    """Each number of them; the first one where nothing runs on the processor."""
+    return benchmark.threads[:1] if FORMATS[variant.format].engine else benchmark.threads
 
 
 def _check_allowed(benchmark: Benchmark, targets: Sequence[Target]) -> None:

@@ -95,6 +95,7 @@ def measurement(
         conditions={
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
+            **({"evaluated_of": evaluation.over.of} if evaluation.over and evaluation.over.of else {}),
             **_replayed(trial.target),
             "agreement_on_host": _agreement(artifact),
             "outputs_doubted": list(lasting),

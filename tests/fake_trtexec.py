@@ -143,12 +143,15 @@ def _outputs(how: dict, model: str, inputs: dict[str, bytes]) -> str:
     if how.get("infers"):
         import openvino as ov
 
+        from edgegreen.sources import onnxfile
+
         compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        made = compiled({
-            port: np.frombuffer(inputs[port.any_name], port.element_type.to_dtype()).reshape(port.shape)
-            for port in compiled.inputs
-        })  # fmt: skip
-        values = {port.any_name: array for port, array in made.items()}
+        file = onnxfile.read(Path(model))
+        made = compiled([
+            np.frombuffer(inputs[port.name], port.dtype).reshape(compiled.input(number).shape)
+            for number, port in enumerate(file.inputs)
+        ])  # fmt: skip
+        values = {port.name: made[number] for number, port in enumerate(file.outputs)}
     else:
         values = {"y": np.frombuffer(next(iter(inputs.values())), "f4")[None] * 2}
     told = [

@@ -18,7 +18,6 @@ from . import kits, runtimes
 
 CLEAR_PEAK_RSS = "5"  # proc(5), /proc/pid/clear_refs
 PR_SET_PDEATHSIG = 1  # prctl(2)
-MAXRSS_UNIT = 1 if sys.platform == "darwin" else 1024  # of getrusage(2)
 # What decides how fast a processor computes with 8 bits, 16 bits and halves, as /proc/cpuinfo calls it.
 CPU_FEATURES = (
     "sse4_1", "avx2", "avx512f", "avx512bw", "avx_vnni", "avx512_vnni", "avx_vnni_int8", "amx_int8",
@@ -120,7 +119,15 @@ def rss_bytes(root: str = "/") -> int:
 
 def peak_rss_bytes(root: str = "/") -> int:
     """The most memory this process held since `reset_peak_rss`, or since it started."""
-    return _kilobytes(_read(root, "proc/self/status")).get("VmHWM") or _max_rss_bytes()
+    return peak_rss_of("self", root) or _max_rss_bytes()
+
+
+def peak_rss_of(pid: object, root: str = "/") -> int | None:
+    """The most memory a process has held so far; None when it is gone, or the kernel does not tell.
+
+    Not what wait4(2) says: that counts what the parent held when it forked, too.
+    """
+    return _kilobytes(_read(root, "proc/{}/status".format(pid))).get("VmHWM")
 
 
 def reset_peak_rss(root: str = "/") -> None:
@@ -170,7 +177,8 @@ def killed_with_parent() -> Callable[[], Any] | None:
 def _max_rss_bytes() -> int:
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * MAXRSS_UNIT
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def _physical_memory() -> int | None:

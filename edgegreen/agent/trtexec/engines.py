@@ -39,8 +39,9 @@ def obtain(program: Program, model: str, order: Order, folder: str, told: Told) 
     if os.path.exists(path):
         os.utime(path)  # the ones used last are kept
     else:
-        _build(program, model, order, how, os.path.join(work, "new" + SUFFIX), told)
-        os.replace(os.path.join(work, "new" + SUFFIX), path)
+        new = os.path.join(work, "new" + SUFFIX)
+        _build([program.path, "--onnx=" + model, "--saveEngine=" + new, *how], new, order, told)
+        os.replace(new, path)
         _prune(folder, path)
     return Engine(path, work)
 
@@ -55,7 +56,8 @@ def _key(program: Program, model: str, how: list[str]) -> str:
     return hashlib.sha256(repr(told).encode("utf-8")).hexdigest()
 
 
-def _build(program: Program, model: str, order: Order, how: list[str], path: str, told: Told) -> None:
+def _build(command: list[str], path: str, order: Order, told: Told) -> None:
+    """Run the command that builds the engine at `path`. Raises Failed."""
     stage = "parse"
 
     def tick(elapsed_s: float, line: str) -> None:
@@ -65,12 +67,7 @@ def _build(program: Program, model: str, order: Order, how: list[str], path: str
 
     told(stage, 0.0)
     kills_before = system.oom_kills()
-    ended = process.run(
-        [program.path, "--onnx=" + model, "--saveEngine=" + path, *how],
-        os.path.dirname(path),
-        order.timeout_s,
-        tick=tick,
-    )
+    ended = process.run(command, os.path.dirname(path), order.timeout_s, tick=tick)
     if not ended.in_time:
         raise Failed(
             "load",

@@ -55,8 +55,8 @@ class Layer(NamedTuple):
 def times(text: str, warmup_ms: float) -> list[Call]:
     """The calls after the warm-up, in order. Raises Garbled.
 
-    Until TensorRT 8.4 the warm-up's calls are in the file, too; what TensorRT 7 calls startEnqMs and startInMs is
-    each other. So only what has one meaning everywhere is read.
+    Until TensorRT 8.4 the warm-up's calls are in the file, too; TensorRT 7 mixes up startEnqMs and startInMs.
+    So only what has one meaning everywhere is read.
     """
     calls = []
     for one in _list(text):

@@ -1,7 +1,7 @@
 """What trtexec prints, understood. Pure: lines in, facts out; lines that make no sense are passed over.
 
-The lines are those of TensorRT 7 to 11 (samples/common of github.com/NVIDIA/TensorRT). Times are never taken from
-here (see exports.py): the summary is only what they are held against.
+The lines are those of TensorRT 7 to 11 (samples/common of github.com/NVIDIA/TensorRT). Times are never taken
+from here (see exports.py): the summary is only what they are held against.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def took_s(lines: Iterable[str], what: str) -> float | None:
 
 
 def summary(lines: Iterable[str]) -> dict[str, dict[str, float]]:
-    """The performance summary: {"Latency": {"min": 0.9, "percentile(99%)": 1.2, …}, …}, in ms; throughput in qps."""
+    """The summary, in ms: {"Latency": {"min": 0.9, "percentile(99%)": 1.2, …}, …}; throughput in qps."""
     found: dict[str, dict[str, float]] = {}
     heading = None
     for line in lines:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import select
-import signal
 import subprocess
 import time
 from collections import deque
@@ -26,9 +25,10 @@ class Heard(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """How it ended: its exit code (below 0: the signal that killed it), lines, most memory held.
+    """How it ended: its exit code (below 0: the signal that killed it) and lines.
 
-    `in_time` is false when it was ended for having taken too long.
+    `rss_bytes` is the most memory it was seen to hold, 0 where the kernel does not tell. `in_time` is false
+    when it was ended for having taken too long.
     """
 
     code: int
@@ -67,45 +67,54 @@ def run(
         env=dict(os.environ, LC_ALL="C"),
     )
     assert process.stdout
-    in_time = False
-    heard: deque[Heard] = deque(maxlen=LINES_KEPT)
+    listener = _Listener(process, timeout_s, tick)
     try:
-        in_time = _listen(process.stdout.fileno(), heard, timeout_s, tick)
+        listener.listen()
     finally:
-        if not in_time:
-            os.kill(process.pid, signal.SIGKILL)  # not through Popen, which would reap it
+        if not listener.in_time:
+            process.kill()
         process.stdout.close()
-        code, rss_bytes = _reaped(process)
+        code = process.wait()
     took_s = (time.monotonic_ns() - start_ns) / 1e9
-    return Ended(code, list(heard), rss_bytes, start_ns, took_s, in_time)
+    return Ended(code, list(listener.heard), listener.rss_bytes, start_ns, took_s, listener.in_time)
 
 
-def _listen(pipe: int, heard: deque[Heard], timeout_s: float, tick: Callable[[float, str], None]) -> bool:
-    """Read lines until the pipe closes; false when that takes too long."""
-    rest = b""
-    start = told = time.monotonic()
-    while True:
-        now = time.monotonic()
-        if now - start >= timeout_s:
-            return False
-        if now - told >= TICK_S:
-            tick(now - start, heard[-1].text if heard else "")
-            told = now
-        if not select.select([pipe], [], [], min(TICK_S, timeout_s - (now - start)))[0]:
-            continue
-        data = os.read(pipe, READ_BYTES)
+class _Listener:
+    """Reads lines until the pipe closes, or it takes too long; looks at the memory whenever it wakes."""
+
+    def __init__(
+        self, process: subprocess.Popen[bytes], timeout_s: float, tick: Callable[[float, str], None]
+    ) -> None:
+        assert process.stdout
+        self._pid, self._pipe = process.pid, process.stdout.fileno()
+        self._timeout_s, self._tick = timeout_s, tick
+        self._rest = b""
+        self.heard: deque[Heard] = deque(maxlen=LINES_KEPT)
+        self.rss_bytes = 0
+        self.in_time = False
+
+    def listen(self) -> None:
+        """`in_time` is true afterwards unless it took too long."""
+        start = told = time.monotonic()
+        while not self.in_time:
+            now = time.monotonic()
+            if now - start >= self._timeout_s:
+                return
+            if now - told >= TICK_S:
+                self._tick(now - start, self.heard[-1].text if self.heard else "")
+                told = now
+            if select.select([self._pipe], [], [], min(TICK_S, self._timeout_s - (now - start)))[0]:
+                self.in_time = not self._hear()
+            self.rss_bytes = system.peak_rss_of(self._pid) or self.rss_bytes
+
+    def _hear(self) -> bool:
+        """Read once; false when there will be no more."""
+        data = os.read(self._pipe, READ_BYTES)
         t_ns = time.monotonic_ns()
-        *lines, rest = (rest + data).split(b"\n")
-        rest = rest[-LINE_BYTES:]
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[-LINE_BYTES:]
         if not data and rest:
             lines.append(rest)
-        heard.extend(Heard(t_ns, line[:LINE_BYTES].decode("utf-8", "replace").rstrip()) for line in lines)
-        if not data:
-            return True
-
-
-def _reaped(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """Its exit code and the most memory it held, both of which only who waits for it is told."""
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = -os.WTERMSIG(status) if os.WIFSIGNALED(status) else os.WEXITSTATUS(status)
-    return process.returncode, usage.ru_maxrss * system.MAXRSS_UNIT
+        told = (line[:LINE_BYTES].decode("utf-8", "replace").rstrip() for line in lines)
+        self.heard.extend(Heard(t_ns, text) for text in told)
+        return bool(data)

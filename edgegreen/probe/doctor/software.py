@@ -81,6 +81,8 @@ def runtime(case: Case) -> list[Trouble] | None:
     if found is None or not pythons.is_usable(found):
         return None  # `python` says so
     wanted = case.target.runtimes
+    if wanted and not releases.can_be_brought(wanted):
+        return []  # no Python has it; `tensorrt` says whether it is there
     there = [name for name in pythons.runtimes(found) if wanted is None or name in wanted]
     if there:
         return _numpy(found, there)
@@ -223,3 +225,15 @@ def jetpack(case: Case) -> list[Trouble] | None:
             "is this file from another board's image? Install the JetPack of this board",
         )
     ]
+
+
+def tensorrt(case: Case) -> list[Trouble] | None:
+    """Is trtexec there, which `format: tensorrt` is built and run with."""
+    library = case.facts.tensorrt
+    if "libraries" in case.facts.untold:
+        return None
+    if library is not None and library.path is not None:
+        return []
+    has = f"TensorRT {library.version} is there" if library else "there is no TensorRT"
+    trouble = stops if "tensorrt" in (case.target.runtimes or ()) else spoils
+    return [trouble(f"{has}, and no trtexec for `format: tensorrt`", "sudo apt install libnvinfer-bin")]
