@@ -1,7 +1,7 @@
-"""A stand-in for NVIDIA's trtexec, for a PATH: replays the logs in fixtures/trtexec and writes the files asked for.
+"""A stand-in for NVIDIA's trtexec, for a PATH: replays the logs in fixtures/trtexec, writes what it is asked for.
 
-It is a test's, marked in what it prints, and nothing of the product leads to it. An "engine" of it is the model's
-path. Its times are made up (1 ms a call, of which 0.8 ms compute); its outputs are the model's own where `infers`
+It is a test's, marked in what it prints, and nothing of the product leads to it. An "engine" of it is the
+model's path. Its times are made up (1 ms a call, of which 0.8 ms compute); its outputs are the model's own where `infers`
 is set, computed by OpenVINO, else the first input doubled.
 
 `install` puts it into a folder. What it is to do wrong stands in a file beside it; `asked` has its command lines.
