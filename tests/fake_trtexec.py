@@ -1,8 +1,8 @@
-"""A stand-in for NVIDIA's trtexec, for a PATH: replays the logs in fixtures/trtexec, writes what it is asked for.
+"""A stand-in for NVIDIA's trtexec, for a PATH: replays logs of fixtures/trtexec, writes what it is asked for.
 
 It is a test's, marked in what it prints, and nothing of the product leads to it. An "engine" of it is the
 model's path. Its times are made up (1 ms a call, of which 0.8 ms compute); its outputs are the model's own where `infers`
-is set, computed by OpenVINO, else the first input doubled.
+is set, computed by ONNX Runtime, else the first input doubled.
 
 `install` puts it into a folder. What it is to do wrong stands in a file beside it; `asked` has its command lines.
 """
@@ -141,17 +141,14 @@ def _outputs(how: dict, model: str, inputs: dict[str, bytes]) -> str:
     import numpy as np
 
     if how.get("infers"):
-        import openvino as ov
+        import onnxruntime as ort
 
-        from edgegreen.sources import onnxfile
-
-        compiled = ov.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-        file = onnxfile.read(Path(model))
-        made = compiled([
-            np.frombuffer(inputs[port.name], port.dtype).reshape(compiled.input(number).shape)
-            for number, port in enumerate(file.inputs)
-        ])  # fmt: skip
-        values = {port.name: made[number] for number, port in enumerate(file.outputs)}
+        session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+        fed = {
+            port.name: np.frombuffer(inputs[port.name], "f4").reshape(port.shape)
+            for port in session.get_inputs()
+        }
+        values = dict(zip((port.name for port in session.get_outputs()), session.run(None, fed), strict=True))
     else:
         values = {"y": np.frombuffer(next(iter(inputs.values())), "f4")[None] * 2}
     told = [

@@ -16,6 +16,8 @@ from edgegreen import engines
 from edgegreen.agent import subset
 from edgegreen.agent.trtexec.order import Order, Port
 from edgegreen.artifact import Artifact, File
+from edgegreen.client import diagnosis
+from edgegreen.client.messages import Failed
 from edgegreen.errors import InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.tensorrtkeys import TensorRT
@@ -27,7 +29,7 @@ ARTIFACT = Artifact("k", "tensorrt", "int8", (File.of(PROOF),), (), (), (0,), (0
 def test_the_order_is_read_off_the_model() -> None:
     order = engines.order(ARTIFACT, TensorRT(build_timeout_s=90))
     assert (order.precision, order.timeout_s) == ("int8", 90.0)
-    assert order.inputs == (Port("x", (1, 2), "float32"),)
+    assert order.inputs == (Port("x", (1, 4), "float32"),)
     assert [port.shape for port in order.outputs] == [(1, 3)]
     assert Order.parse(order.wire()) == order
 
@@ -63,6 +65,22 @@ def test_an_input_that_is_open_is_refused(tmp_path: Path) -> None:
 def test_an_order_that_makes_no_sense(raw: Any) -> None:
     with pytest.raises(ValueError, match="."):
         Order.parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        (
+            "trtexec could not build the engine: TensorRT has no operator `GridSample`",
+            "export the model without it",
+        ),
+        ("trtexec was still building the engine after 90 s", "build_timeout_s"),
+        ("TensorRT 7.1.3 takes no int8 model with its scales in it", "fp16 is what this board has"),
+    ],
+)
+def test_what_to_do_about_it(error: str, hint: str) -> None:
+    failed = Failed("t1", "load", error, "", None)
+    assert hint in (diagnosis.of_trial(failed, "tensorrt").hint or "")
 
 
 @given(st.integers(1, 5000), st.integers(1, 300))

@@ -77,15 +77,20 @@ def userland(case: Case) -> list[Trouble] | None:
 
 def runtime(case: Case) -> list[Trouble] | None:
     """Can the Python import a runtime, or could one be brought."""
-    facts, found = case.facts, case.facts.python
+    found, wanted = case.facts.python, case.target.runtimes
     if found is None or not pythons.is_usable(found):
         return None  # `python` says so
-    wanted = case.target.runtimes
     if wanted and not releases.can_be_brought(wanted):
         return []  # no Python has it; `tensorrt` says whether it is there
     there = [name for name in pythons.runtimes(found) if wanted is None or name in wanted]
     if there:
         return _numpy(found, there)
+    return _lacking(case, found)
+
+
+def _lacking(case: Case, found: Python) -> list[Trouble]:
+    """What to say of a Python without any runtime that is wanted."""
+    facts, wanted = case.facts, case.target.runtimes
     missing = " or ".join(wanted) if wanted else "runtime"
     told = f"Python {pythons.dotted(found)} ({found.path}) has no {missing}"
     other = pythons.best(facts.pythons)
