@@ -55,8 +55,8 @@ MODULES: dict[Quantizer, tuple[str, ...]] = {
 class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
-    `stage` is "loading", "installing …", "converting", "choosing precision", "checking", "evaluating",
-    "cached", "done", "failed". `note` is something that stays to be read.
+    `stage` is "loading", "installing …", "exporting", "converting", "choosing precision", "checking",
+    "evaluating", "cached", "done", "failed". `note` is something that stays to be read.
     """
 
     variant: str | None

@@ -35,7 +35,7 @@ def of_tflite(report: Report, hub: ModelFile, source: Source, folder: Path) -> M
     """Make it of a float .tflite. Runs where tensorflow is, which tf2onnx reads the file with."""
     import tf2onnx
 
-    report("converting")
+    report("exporting")
     flat = tflitefile.read(hub.files[0])
     tflitematrix.give_matrices(flat)
     tflitefile.write(flat, folder / FLAT)
@@ -57,7 +57,7 @@ def of_onnx(report: Report, request: Request, source: Source, folder: Path) -> M
     """Make it of an .onnx: the user's own bytes where every shape is fixed and no weights lie elsewhere."""
     import onnx
 
-    report("converting")
+    report("exporting")
     model = onnx.load(request.path)
     whole = tuple(tuple(range(len(ports))) for ports in (source.inputs, source.outputs))
     if not source.as_shipped:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable
 
-from .operators import COMPUTE, CONVERSION, DYNAMIC, FLOATS, OTHER, Operator, precision
+from .operators import COMPUTE, CONVERSION, DYNAMIC, OTHER, Operator, precision
 
 CPU = "CPUExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
@@ -19,6 +19,7 @@ PRODUCTS = (
     "MatMulInteger", "MatMulNBits", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "Attention",
     "QAttention", "MultiHeadAttention", "LSTM", "GRU", "RNN", "DynamicQuantizeLSTM",
 )  # fmt: skip
+HYBRIDS = ("DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulNBits")  # floats in, small weights
 CONVERSIONS = ("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear")
 TYPES = {"float": "float32", "double": "float64"}  # the others are called as numpy calls them
 KERNEL = "_kernel_time"
@@ -53,9 +54,8 @@ class Node:
         took, gave = (_types(self.args.get(side + "_type_shape")) for side in ("input", "output"))
         if kind not in PRODUCTS:
             return gave[0] if gave else None
-        if took and took[0] in FLOATS and "i8" in took[1:]:
-            return DYNAMIC
-        return took[0] if took else None
+        # Weights that were packed for the kernel are not among the inputs any more.
+        return DYNAMIC if kind in HYBRIDS else took[0] if took else None
 
     def _mean_ms(self, runs: int) -> float:
         """Over all runs but the first, which lays out memory. In a loop a node has several calls a run."""
