@@ -223,7 +223,7 @@ class TestEvents:
         runtime = loaded(Build([TENSORRT, CUDA, CPU]), net)
         monkeypatch.setattr(adapter.Maker, "profiled", lambda *_: made_up)
         engine, conv, rest = runtime.operators()
-        assert (engine.kind, engine.precision, engine.role) == ("TensorRT engine (TensorRT)", None, "other")
+        assert (engine.kind, engine.precision, engine.role) == ("TensorRT engine (TensorRT)", None, "compute")
         assert (conv.kind, conv.precision, conv.role, conv.delegated) == (
             "Conv (CUDA)",
             "f32",

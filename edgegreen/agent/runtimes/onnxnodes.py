@@ -46,7 +46,7 @@ class Node:
             kind,
             None if kind == ENGINE else self._precision(kind),
             delegated,
-            COMPUTE if kind in PRODUCTS else CONVERSION if kind in CONVERSIONS else OTHER,
+            COMPUTE if kind in (*PRODUCTS, ENGINE) else CONVERSION if kind in CONVERSIONS else OTHER,
             None if runs is None else self._mean_ms(runs),
         )
 
