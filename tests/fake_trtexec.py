@@ -1,10 +1,10 @@
 """A stand-in for NVIDIA's trtexec, for a PATH: replays logs of fixtures/trtexec, writes what it is asked for.
 
 It is a test's, marked in what it prints, and nothing of the product leads to it. An "engine" of it is the
-model's path. Its times are made up (1 ms a call, of which 0.8 ms compute); its outputs are the model's own where `infers`
-is set, computed by ONNX Runtime, else the first input doubled.
+model's path. Its times are made up (1 ms a call, of which 0.8 ms compute); its outputs are the model's own
+where `infers` is set, computed by ONNX Runtime, else the first input doubled.
 
-`install` puts it into a folder. What it is to do wrong stands in a file beside it; `asked` has its command lines.
+`install` puts it into a folder. What it is to do wrong stands in a file beside it, and what it was asked.
 """
 
 from __future__ import annotations
@@ -18,6 +18,13 @@ from pathlib import Path
 
 FIXTURES = Path(__file__).parent / "fixtures" / "trtexec"
 NUMBERS = {"7.1": "", "8.2": "8201", "8.5": "8503", "10.3": "100300", "11.1": "110100"}
+PROGRAM = """#!{python}
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+import fake_trtexec
+fake_trtexec.main(Path(__file__).parent)
+"""
 BUILDS = {"7.1": "8.2", "8.2": "8.2", "8.5": "8.2", "10.3": "10.3", "11.1": "10.3"}
 
 
@@ -43,14 +50,13 @@ class Fake:
 def install(folder: Path, version: str = "10.3", **wrong: object) -> Fake:
     """Put one of this version into a folder for the PATH.
 
-    `wrong`: `fails` names a log of a failed build, `runs` one of a failed run; `build_s` how long a build takes;
+    `wrong`: `fails` names the log of a failed build, `runs` of a failed run; `build_s` how long a build is,
     `dies` a signal; `times`, `outputs`, `layers` the text to write instead; `median` what the summary says.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "how.json").write_text(json.dumps({"version": version, **wrong}))
     program = folder / "trtexec"
-    program.write_text(f"#!{sys.executable}\nimport sys\nsys.path.insert(0, {str(Path(__file__).parent)!r})\n"
-                       "import fake_trtexec\nfake_trtexec.main(__import__('pathlib').Path(__file__).parent)\n")  # fmt: skip
+    program.write_text(PROGRAM.format(python=sys.executable, tests=str(Path(__file__).parent)))
     program.chmod(0o755)
     return Fake(folder)
 
@@ -61,10 +67,10 @@ def main(folder: Path) -> None:
     with (folder / "asked").open("a") as asked:
         asked.write(shlex.join(sys.argv[1:]) + "\n")
     given = dict(one.partition("=")[::2] for one in sys.argv[1:])
-    print("this is edgegreen's stand-in for trtexec", flush=True)
+    _say("this is edgegreen's stand-in for trtexec")
     version = how["version"]
     if "--help" in given:
-        print((FIXTURES / f"help-{version}.txt").read_text())
+        _say((FIXTURES / f"help-{version}.txt").read_text())
         return
     known = (FIXTURES / f"help-{version}.txt").read_text()
     for flag in given:
@@ -96,20 +102,18 @@ def _build(how: dict, given: dict[str, str]) -> None:
 
 def _run(how: dict, given: dict[str, str]) -> None:
     if "runs" in how:
-        print("\n".join(_log(how["runs"])))
+        _say("\n".join(_log(how["runs"])))
         raise SystemExit(1)
     warmup_ms, seconds = float(given["--warmUp"]), float(given["--duration"])
     names = [one.rpartition(":") for one in given["--loadInputs"].split(",")]
     inputs = {name: Path(file).read_bytes() for name, _, file in names}
     log = _log("run-7.1.log" if how["version"] == "7.1" else "run-8.2.log")
     starts = next(n for n, line in enumerate(log) if "Starting inference" in line)
-    print("\n".join(log[1 : starts + 1]), flush=True)
+    _say("\n".join(log[1 : starts + 1]))
     count = max(int(given["--iterations"]), int(seconds * 1000)) + int(warmup_ms)
     time.sleep(seconds + warmup_ms / 1000)
-    print("\n".join(line for line in log[starts + 1 : -1] if "edian" not in line))
-    print(
-        f"[11/22/2026-14:00:09] [I] Latency: min = 0.9 ms, median = {how.get('median', 1.0)} ms", flush=True
-    )
+    _say("\n".join(line for line in log[starts + 1 : -1] if "edian" not in line))
+    _say(f"[11/22/2026-14:00:09] [I] Latency: min = 0.9 ms, median = {how.get('median', 1.0)} ms")
     if "--exportTimes" in given:
         first = int(warmup_ms) if how["version"] in ("8.5", "10.3", "11.1") else 0
         calls = [_call(n, how["version"]) for n in range(first, count)]
@@ -131,7 +135,8 @@ def _call(number: int, version: str) -> str:
     start = float(number)
     return (
         f'{{ "startEnqMs" : {start:g}, "endEnqMs" : {start + 0.1:g}, "start{sent}Ms" : {start:g}, '
-        f'"end{sent}Ms" : {start + 0.1:g}, "startComputeMs" : {start + 0.1:g}, "endComputeMs" : {start + 0.9:g}, '
+        f'"end{sent}Ms" : {start + 0.1:g}, "startComputeMs" : {start + 0.1:g}, '
+        f'"endComputeMs" : {start + 0.9:g}, '
         f'"start{gave}Ms" : {start + 0.9:g}, "end{gave}Ms" : {start + 1:g}, "{sent.lower()}Ms" : 0.1, '
         f'"computeMs" : 0.8, "{gave.lower()}Ms" : 0.1, "latencyMs" : 1 }}'
     ).replace("h2dms", "h2dMs")
@@ -164,7 +169,8 @@ def _log(name: str) -> list[str]:
 
 
 def _say(line: str) -> None:
-    print(line, flush=True)
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
 
 
 def _end(version: str, how: str) -> None:

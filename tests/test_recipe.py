@@ -149,6 +149,7 @@ class TestVariants:
         "tflite": {"fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"},
         "openvino": {"fp32", "fp16", "int8", "weight_int8"},
         "onnx": {"fp32", "int8"},
+        "tensorrt": {"fp32", "fp16", "int8"},
     }
 
     @pytest.mark.parametrize("kind", get_args(Format))

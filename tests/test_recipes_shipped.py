@@ -25,6 +25,7 @@ from pydantic import BaseModel
 from edgegreen import data, formats, recipe, yamlfile
 from edgegreen.recipe import Benchmark, Budgets, Data, Hook, Recipe, Search, Variant
 from edgegreen.references import Download
+from edgegreen.tensorrtkeys import TensorRT
 
 RECIPES = REPO / "recipes"
 DIGITS = RECIPES / "digits"
@@ -39,6 +40,7 @@ TABLES: dict[str, type[BaseModel]] = {
     "`variants`": Variant,
     "`benchmark`": Benchmark,
     "`budgets`": Budgets,
+    "TensorRT": TensorRT,
     "`search`": Search,
 }
 

@@ -1,7 +1,7 @@
 """`format: tensorrt` through the command line, on this machine and over SSH, with a stand-in for trtexec.
 
-What is real: the model, its Q/DQ form, calibration, the agent, SSH, the outputs (ONNX Runtime's of the same file).
-What is not: trtexec and its times (see fake_trtexec). No engine of TensorRT was ever built here.
+What is real: the model, its Q/DQ form, calibration, the agent, SSH, the outputs (ONNX Runtime's of the same
+file). What is not: trtexec and its times (see fake_trtexec). No engine of TensorRT was ever built here.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import fake_trtexec
 import numpy as np
 import psutil
 import pytest
+from sources.onnx_models import conv_net, data
 from sshd import Sshd
 
 from cli.conftest import add_board
 from cli.harness import Shell, child_of
-from sources.onnx_models import conv_net, data
 
 pytestmark = pytest.mark.slow  # whole runs, and a process for each run of the stand-in
 
