@@ -108,7 +108,7 @@ OWN_NUMPY_HINT = (
 ON_BOARDS: dict[RuntimeName, tuple[str, str]] = {
     "tensorrt": (
         "there is no trtexec (neither /usr/src/tensorrt/bin/trtexec nor on the PATH)",
-        "it comes with a Jetson's JetPack: `sudo apt install libnvinfer-bin`; other boards have no TensorRT",
+        "it comes with a Jetson's JetPack: `sudo apt install libnvinfer-bin`; TensorRT takes an NVIDIA GPU",
     ),
 }
 

@@ -22,6 +22,8 @@ GOOD = {
     "profile": False,
     "normalize": None,
     "device": None,
+    "engine": None,
+    "evaluate_max": None,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from typing import Callable, NamedTuple
+from typing import Callable, NamedTuple, Sequence
 
 from .. import conditions, system
 from ..wire import MAX_DETAIL, Failed
@@ -58,14 +58,11 @@ def _key(program: Program, model: str, how: list[str]) -> str:
 
 def _build(command: list[str], path: str, order: Order, told: Told) -> None:
     """Run the command that builds the engine at `path`. Raises Failed."""
-    stage = "parse"
 
-    def tick(elapsed_s: float, line: str) -> None:
-        nonlocal stage
-        stage = log.stage(line) or ("build" if stage == "build" or "[TRT] " in line else stage)
-        told(stage, min(1.0, elapsed_s / order.timeout_s))
+    def tick(elapsed_s: float, lines: Sequence[str]) -> None:
+        told(log.stage(lines), min(1.0, elapsed_s / order.timeout_s))
 
-    told(stage, 0.0)
+    tick(0.0, ())
     kills_before = system.oom_kills()
     ended = process.run(command, os.path.dirname(path), order.timeout_s, tick=tick)
     if not ended.in_time:

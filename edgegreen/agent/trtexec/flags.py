@@ -34,9 +34,8 @@ def run(program: Program, *, warmup_ms: float, seconds: float, min_runs: int) ->
     """How inferences are made: one after the other, inputs and outputs copied, a plain call each.
 
     That is what TensorRT 7 to 10 do but for `--exposeDMA`, without which two inferences overlap; TensorRT 11
-    does the rest only when asked. No averages are printed: `--exportTimes` has every call.
+    does the rest only when asked. Averages, a line for every so many calls, are never due.
     """
-    # Without any in 8.x it would print a line for each ten calls.
     flags = ["--warmUp={:d}".format(round(warmup_ms)), "--duration={:d}".format(-int(-seconds // 1))]
     flags += ["--iterations={}".format(min_runs), "--avgRuns=1000000000", "--exposeDMA"]
     return flags + [

@@ -21,6 +21,7 @@ THROUGHPUT = re.compile(r"[Tt]hroughput: ([-+.\deE]+) qps")
 TOOK = re.compile(r"Engine (built|loaded|deserialized) in ([-+.\deE]+) sec")
 NO_IMPORTER = re.compile(r"No importer registered for op: (\w+(?:[.:]+\w+)*)")
 AT_NODE = re.compile(r"While parsing node number (\d+) \[([\w.:]+)")
+PARSED = ("Finish parsing network", "Finished parsing network")
 STARTS = "Starting inference"
 REPORTS = ("=== Trace details ===", "Warmup completed ")
 OUT_OF_MEMORY = (
@@ -66,12 +67,10 @@ def passed(lines: Iterable[str]) -> bool:
     return endings[-1:] == ["PASSED"]
 
 
-def stage(line: str) -> str | None:
-    """What a build begins with this line: `parse` or `build`."""
-    text = said(line).text
-    if text.startswith("Start parsing network model"):
-        return "parse"
-    return "build" if text.startswith(("Finish parsing network", "Finished parsing network")) else None
+def stage(lines: Iterable[str]) -> str:
+    """What a build has come to: `parse`, and from the end of that on `build`."""
+    parsed = any(said(line).text.startswith(PARSED) for line in lines)
+    return "build" if parsed else "parse"
 
 
 def took_s(lines: Iterable[str], what: str) -> float | None:

@@ -17,6 +17,9 @@ LINE_BYTES = 4096
 TICK_S = 1.0
 
 
+Tick = Callable[[float, Sequence[str]], None]
+
+
 class Heard(NamedTuple):
     """A line and when it was read, on this machine's monotonic clock."""
 
@@ -49,9 +52,9 @@ def run(
     folder: str,
     timeout_s: float,
     *,
-    tick: Callable[[float, str], None] = lambda _elapsed_s, _line: None,
+    tick: Tick = lambda _elapsed_s, _lines: None,
 ) -> Ended:
-    """Run the command in a folder. `tick` is told the seconds so far and the last line, about once a second.
+    """Run the command in a folder. `tick` is told the seconds so far and the lines, about once a second.
 
     It dies with this process, however that ends. Raises OSError when it cannot be started.
     """
@@ -82,9 +85,7 @@ def run(
 class _Listener:
     """Reads lines until the pipe closes, or it takes too long; looks at the memory whenever it wakes."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], timeout_s: float, tick: Callable[[float, str], None]
-    ) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], timeout_s: float, tick: Tick) -> None:
         assert process.stdout
         self._pid, self._pipe = process.pid, process.stdout.fileno()
         self._timeout_s, self._tick = timeout_s, tick
@@ -101,7 +102,7 @@ class _Listener:
             if now - start >= self._timeout_s:
                 return
             if now - told >= TICK_S:
-                self._tick(now - start, self.heard[-1].text if self.heard else "")
+                self._tick(now - start, [one.text for one in self.heard])
                 told = now
             if select.select([self._pipe], [], [], min(TICK_S, self._timeout_s - (now - start)))[0]:
                 self.in_time = not self._hear()
