@@ -88,7 +88,7 @@ RELEASES: dict[RuntimeName, tuple[Release, ...]] = {
         # The last for Python 3.8 and 3.9.
         Release("1.19.2", 8, 12, {"aarch64": 27, "x86_64": 27}),
         # The last for Python 3.7, and for glibc before 2.27. ONNX opset 18 at most.
-        Release("1.14.1", 7, 11, {"aarch64": 17, "x86_64": 16}),
+        Release("1.14.1", 7, 10, {"aarch64": 17, "x86_64": 16}),
     ),
 }
 

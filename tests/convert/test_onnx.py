@@ -94,7 +94,7 @@ class TestQdq:
 
     def test_for_a_cpu_the_whole_range_is_used(self, net: Built) -> None:
         found = set(zero_points(artifact(net, "int8").files[0].path))
-        assert found == {("int8", True), ("int8", False), ("int32", False)}
+        assert found == {("uint8", True), ("uint8", False), ("int8", False), ("int32", False)}
 
     def test_softmax_stays_in_float_for_tensorrt(self, tmp_path: Path) -> None:
         port = helper.make_tensor_value_info
