@@ -150,6 +150,8 @@ class TestRegistries:
 
         assert set(runtimes.RUNTIMES) == set(get_args(RuntimeName))
         assert {name for traits in FORMATS.values() for name in traits.runtimes} == set(get_args(RuntimeName))
+        for traits in FORMATS.values():
+            assert {runtimes.RUNTIMES[name].devices for name in traits.runtimes} == {traits.devices}
 
     def test_meters(self) -> None:
         from edgegreen.agent import meters, sampler

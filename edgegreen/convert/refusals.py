@@ -75,7 +75,8 @@ def _passes(passes: Sequence[Pass], format_: SourceFormat, *, trained: bool) -> 
 def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: bool) -> str | None:
     """Why it cannot be built, None when it can."""
     precision, by_tensorflow = variant.precision, variant.quantizer == "tensorflow"
-    lacking = onnxhub.lacks()
+    if file_of(variant.format) == "onnx" and (lacking := onnxhub.lacks()):
+        return f"ONNX variants take {', '.join(lacking)}, not installed here: {onnxhub.INSTALL}"
     if precision is None:
         if format_ == file_of(variant.format):
             return None
@@ -84,11 +85,8 @@ def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: 
         )
     rules = {
         "the model is quantised already; leave out `precision` to ship it as it is": kind == "quantised",
-        f"an OpenVINO IR cannot become a .{variant.format}": (
+        f"an OpenVINO IR cannot become a .{file_of(variant.format)}": (
             kind == "openvino" and variant.format != "openvino"
-        ),
-        f"ONNX variants take {', '.join(lacking)}, not installed here: {onnxhub.INSTALL}": (
-            file_of(variant.format) == "onnx" and bool(lacking)
         ),
         "`quantizer: tensorflow` takes a Keras file or a SavedModel; leave it out": (
             by_tensorflow and format_ not in ("keras", "savedmodel")

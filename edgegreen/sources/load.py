@@ -99,7 +99,7 @@ def onnx_hub(request: Request, source: Source, shop: Workshop, report: Report) -
             hub = run("tensorflow", onnxhub.of_tflite, source.model, source, folder, on_report=report)
         return Made(f"float .onnx of {request.path.name}", to_facts(hub.moved(folder, HERE)))
 
-    tools = versions(*onnxhub.NEEDED, "tensorflow")
+    tools = versions(*onnxhub.NEEDED)
     entry = shop.cache.obtain(key_of("onnx hub", source=source_key(request), tools=tools), make, shop.stop)
     return from_facts(ModelFile, entry.facts).moved(HERE, entry.folder)
 

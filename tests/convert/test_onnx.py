@@ -128,4 +128,4 @@ class TestRefused:
     def test_without_the_extra(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(onnxhub, "NEEDED", ("onnx", "no_such_package"))
         with pytest.raises(InputError, match=r"take no_such_package, not installed here: `pip install"):
-            refusals.check({"v": FP32}, "onnx", "float", calibrated=True)
+            refusals.check({"v": OWN}, "onnx", "float", calibrated=True)

@@ -38,12 +38,16 @@ class Node:
         """What ran it, as ONNX Runtime calls it."""
         return str(self.args.get("provider"))
 
-    def operator(self, *, delegated: bool | None, runs: int | None) -> Operator:
-        """In words that all runtimes share; `runs` is None where times are not wanted."""
+    def operator(self, *, delegated: bool | None, by: str | None = None, runs: int | None) -> Operator:
+        """In words that all runtimes share.
+
+        `by` names the provider, where more than one besides the CPU's took part; `runs` is None where times
+        are not wanted.
+        """
         kind = ENGINE if self.provider == TENSORRT else str(self.args.get("op_name"))
         return Operator(
             self.name or kind,
-            kind,
+            "{} ({})".format(kind, by) if by else kind,
             None if kind == ENGINE else self._precision(kind),
             delegated,
             COMPUTE if kind in (*PRODUCTS, ENGINE) else CONVERSION if kind in CONVERSIONS else OTHER,

@@ -80,20 +80,13 @@ class OnnxRuntime:
         others = list(dict.fromkeys(node.provider for node in found if node.provider != CPU))
         self.delegate = " and ".join(NAMES.get(one, one) for one in others) or None
         alone = self._session.get_providers() == [CPU]
-        operators = [
-            (
-                node,
-                node.operator(
-                    delegated=None if alone else node.provider != CPU, runs=runs if timed else None
-                ),
+        return [
+            node.operator(
+                delegated=None if alone else node.provider != CPU,
+                by=NAMES.get(node.provider, node.provider) if len(others) > 1 else None,
+                runs=runs if timed else None,
             )
             for node in found
-        ]
-        if len(others) < 2:
-            return [operator for _, operator in operators]
-        return [
-            operator._replace(kind="{} ({})".format(operator.kind, NAMES.get(node.provider, node.provider)))
-            for node, operator in operators
         ]
 
     def _first(self) -> None:
