@@ -67,6 +67,7 @@ class TestOfAnOnnx:
         for want, got in zip(onnx_models.oracle(net.recipe.model, data), expected, strict=True):
             np.testing.assert_allclose(want[: len(got)], got, rtol=1e-3, atol=1e-5)
 
+    @pytest.mark.slow
     def test_one_that_needs_no_change_goes_as_it_is(self, tmp_path: Path) -> None:
         path = onnx_models.conv_net(tmp_path / "net.onnx", batch=1)
         built = run(Recipe(name="net", model=path), {"own": OWN, "fp32": FP32}, tmp_path / "cache")
@@ -77,6 +78,7 @@ class TestOfAnOnnx:
             )
         built.cache.close()
 
+    @pytest.mark.slow
     def test_one_in_qdq_form_goes_as_it_is_and_no_other_way(self, net: Built, tmp_path: Path) -> None:
         recipe = Recipe(name="q", model=artifact(net, "int8").files[0].path)
         built = run(recipe, {"own": OWN, "fp32": FP32}, tmp_path / "cache")
