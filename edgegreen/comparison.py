@@ -83,7 +83,12 @@ def rows(
             _accuracy_change(item),
             limits.missed(item, budgets.on(item.target), higher_is_better=higher_is_better),
             frozenset(best[index]),
-            (*_of_mixture(item, items, higher_is_better=higher_is_better), *slower[index], *fake[index]),
+            (
+                *_of_mixture(item, items, higher_is_better=higher_is_better),
+                *_of_evaluation(item),
+                *slower[index],
+                *fake[index],
+            ),
         )
         for index, item in enumerate(items)
     ]
@@ -106,6 +111,12 @@ def _of_mixture(
     n = item.accuracy.n if item.accuracy else None
     with_passes = bool(item.passes) and own is None
     return tuple(mixture.notes(item.artifact.mixed, item.precision, drop, n, with_passes=with_passes))
+
+
+def _of_evaluation(item: Measurement) -> tuple[str, ...]:
+    """That only a part of the evaluation data was run."""
+    whole = item.conditions.get("evaluated_of")
+    return (f"accuracy over {item.accuracy.n} of {whole} samples",) if whole and item.accuracy else ()
 
 
 def _own_float(item: Measurement, among: Sequence[Measurement]) -> Measurement | None:

@@ -28,11 +28,15 @@ SAME_FILE_SQNR_DB = 6.0
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """The samples every trial's accuracy is measured on: `n` of them, with labels if the file has any."""
+    """The samples every trial's accuracy is measured on: `n` of them, with labels if the file has any.
+
+    `of` is how many the file has, where these are a part of them.
+    """
 
     file: File
     n: int
     labels: NDArray[Any] | None
+    of: int | None = None
 
 
 class Evaluation:

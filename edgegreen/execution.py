@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from edgegreen.measurement import Execution, Measurement, Operators
 
 PRODUCTS = "convolutions and matrix products"
+UNKNOWN = "unknown"  # an engine of TensorRT chooses for each layer, and does not tell
 NAMED = 4
 
 
@@ -20,7 +21,7 @@ def of(kinds: Iterable[Operators]) -> Execution:
     compute: Counter[str] = Counter()
     for kind in told:
         if kind.role == "compute":
-            compute[kind.precision or "unknown"] += kind.count
+            compute[kind.precision or UNKNOWN] += kind.count
     has_delegates = any(kind.delegated is not None for kind in told)
     return Execution(
         operators=sum(kind.count for kind in told),
@@ -33,7 +34,9 @@ def of(kinds: Iterable[Operators]) -> Execution:
 
 def reasons(precision: str | None, execution: Execution | None) -> tuple[str, ...]:
     """Why a row is not what it says: int8 was asked for, and no product ran in it."""
-    if precision != "int8" or execution is None or not execution.compute or "i8" in execution.compute:
+    if precision != "int8" or execution is None or not execution.compute:
+        return ()
+    if "i8" in execution.compute or UNKNOWN in execution.compute:
         return ()
     count = sum(execution.compute.values())
     return (f"asked for int8, ran in {ran(execution)}: none of {count} {PRODUCTS} in i8",)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from edgegreen import metering
+from edgegreen import engines, metering
 from edgegreen.artifact import Artifact
 from edgegreen.attempts import Attempt, Station
 from edgegreen.client import Job
 from edgegreen.client.readings import OnProgress
 from edgegreen.evaluation import Evaluation, built
+from edgegreen.formats import RuntimeName
 from edgegreen.materials import Materials
 from edgegreen.plan import Plan, Trial
-from edgegreen.target import RuntimeName
 
 
 def attempt(
@@ -41,6 +41,9 @@ def attempt(
 def _evaluation(plan: Plan, materials: Materials, variant: str) -> Evaluation:
     expected = materials.expected
     wanted = built(expected[variant]) if variant in expected else None
+    fewer = materials.fewer
+    if fewer and engines.builds(plan.variants[variant].format):
+        return Evaluation(plan.recipe.data.metric, fewer.over, fewer.baseline, fewer.expected(wanted))
     return Evaluation(plan.recipe.data.metric, materials.evaluation, materials.baseline_accuracy, wanted)
 
 
@@ -49,10 +52,13 @@ def _job(
 ) -> Job:
     benchmark, evaluation, paths = plan.recipe.benchmark, materials.evaluation, at.placed.paths
     metered = trial.target.is_metered
+    engine = engines.order(artifact, benchmark.tensorrt) if engines.builds(trial.variant.format) else None
+    fewer = materials.fewer if engine else None
     return Job(
         runtime=runtime,
         files=tuple(paths[file.sha256] for file in artifact.files),
         threads=trial.threads,
+        device=trial.variant.device,
         input_order=artifact.input_order,
         output_order=artifact.output_order,
         warmup_s=benchmark.warmup_s,
@@ -67,6 +73,8 @@ def _job(
         meter=metering.spec(trial.target),
         profile=plan.profile,
         normalize=artifact.normalize,
-        n_samples=evaluation.n if evaluation else None,
+        n_samples=fewer.over.n if fewer else evaluation.n if evaluation else None,
+        engine=engine,
+        evaluate_max=fewer.over.n if fewer else None,
         timeout_s=benchmark.timeout_s,
     )

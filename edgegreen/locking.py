@@ -10,12 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from edgegreen import building, provision, transport
 from edgegreen.building import Progress
 from edgegreen.errors import DeviceError, InputError
+from edgegreen.formats import RuntimeName
 from edgegreen.locked import board, host
 from edgegreen.locked.board import Seen
 from edgegreen.locked.lock import BoardLock, Lock, RuntimeLock
 from edgegreen.plan import Plan
 from edgegreen.provision import lockfile
-from edgegreen.target import RuntimeName, Target
+from edgegreen.target import Target
 
 VERSION = 1
 

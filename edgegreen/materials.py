@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from edgegreen.artifact import Artifact, File
+from edgegreen.engines import Fewer
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.locked.lock import Lock
 from edgegreen.measurement import Failure, Measurement
@@ -44,7 +45,8 @@ class Materials:
 
     `expected` holds, by variant, the host's outputs of the same file on the first evaluation samples;
     `unchanged` names the variants that were built before. `earlier` are the results of the run that is taken
-    up again; none in a new one. `lock` is what boards have to be as, if they have to be.
+    up again; none in a new one. `lock` is what boards have to be as, if they have to be. `fewer` is the part
+    of the evaluation set that engines are evaluated on.
     """
 
     agent: File
@@ -53,6 +55,7 @@ class Materials:
     expected: Mapping[str, Future[Outputs | None]]
     unchanged: frozenset[str]
     baseline_accuracy: Future[float | None]
+    fewer: Fewer | None
     earlier: tuple[Measurement, ...] = ()
     lock: Lock | None = None
 

@@ -93,11 +93,15 @@ def _widening(values: NDArray[np.float64]) -> float:
 
 
 class RuntimeUsed(Record):
-    """What ran the model. `delegate` is None when none is known to have taken part."""
+    """What ran the model. `delegate` is None when none is known to have taken part.
+
+    `fell_back` says what should have run it, did not, and why; None when nothing fell back.
+    """
 
     name: str
     version: str
     delegate: str | None
+    fell_back: str | None = None
 
 
 class ArtifactUsed(Record):

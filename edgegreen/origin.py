@@ -26,8 +26,11 @@ TOOLS = (
     "nncf",
     "numpy",
     "onnx",
+    "onnxruntime",
+    "onnxruntime",
     "openvino",
     "tensorflow",
+    "tf2onnx",
     "tf-keras",
     "tflite-runtime",
 )

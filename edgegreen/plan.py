@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgegreen.errors import InputError
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.measurement import Tuning
 from edgegreen.recipe import Benchmark, Recipe, Variant
-from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.target import Target
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def make(
         for tuning in _settings(recipe.benchmark)
         for name, variant in chosen.items()
         for candidates in _runtimes(variant, target)
-        for threads in recipe.benchmark.threads
+        for threads in _threads(variant, recipe.benchmark)
     )
     _check_all_run(chosen, targets, trials)
     baseline = recipe.baseline if recipe.baseline in chosen else next(iter(chosen))
@@ -125,6 +126,11 @@ def _settings(benchmark: Benchmark) -> list[Tuning | None]:
         for mode in benchmark.power_modes or (None,)
         for governor in benchmark.governors or (None,)
     ]
+
+
+def _threads(variant: Variant, benchmark: Benchmark) -> tuple[int, ...]:
+    """Each number of them; the first one where nothing runs on the processor."""
+    return benchmark.threads[:1] if FORMATS[variant.format].engine else benchmark.threads
 
 
 def _check_allowed(benchmark: Benchmark, targets: Sequence[Target]) -> None:
@@ -147,7 +153,7 @@ def _check_all_run(chosen: dict[str, Variant], targets: Sequence[Target], trials
             where = " or ".join(target.name for target in targets)
             raise InputError(
                 f"no runtime that {where} names under `runtimes` runs `{name}` ({variant.format})",
-                hint=f"{variant.format} is run by {' or '.join(RUNTIMES[variant.format])}",
+                hint=f"{variant.format} is run by {' or '.join(FORMATS[variant.format].runtimes)}",
             )
     for target in targets:
         if not any(trial.target == target for trial in trials):
@@ -158,7 +164,7 @@ def _check_all_run(chosen: dict[str, Variant], targets: Sequence[Target], trials
 
 
 def _runtimes(variant: Variant, target: Target) -> list[tuple[RuntimeName, ...]]:
-    able = RUNTIMES[variant.format]
+    able = FORMATS[variant.format].runtimes
     if target.runtimes is None:
         return [able]
     # Runtimes the user names are all wanted: one trial each.

@@ -14,27 +14,12 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field
 
 from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
+from edgegreen.formats import CALIBRATED, FORMATS, MIXING, Device, Format, Precision, Quantizer
 from edgegreen.passes import Pass
 from edgegreen.references import Beside, Download, beside_the_recipe
 from edgegreen.searchkeys import PassSpaces
+from edgegreen.tensorrtkeys import TensorRT
 from edgegreen.yamlfile import Frozen, Matching
-
-Format = Literal["tflite", "openvino"]
-Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
-Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf"]
-
-# What each format can be built as, and by which quantizers (the first is the default).
-PRECISIONS: dict[Format, tuple[Precision, ...]] = {
-    "tflite": ("fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"),
-    "openvino": ("fp32", "fp16", "int8", "weight_int8"),
-}
-QUANTIZERS: dict[Format, tuple[Quantizer, ...]] = {
-    "tflite": ("ai-edge-quantizer", "tensorflow"),
-    "openvino": ("nncf",),
-}
-# Precisions whose activations are quantised: they need real data to calibrate on.
-CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
-
 
 Name = Annotated[
     str,
@@ -139,25 +124,35 @@ class Variant(Frozen):
     """Type of the model's inputs and outputs; `int8` for full-integer variants only."""
     accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
     """As many operators stay in float as it takes for the metric to drop by no more."""
+    device: Device | None = None
+    """What of the board runs it; left out: the runtime chooses."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.precision and self.precision not in PRECISIONS[self.format]:
+        if self.precision and self.precision not in FORMATS[self.format].precisions:
             raise ValueError(
                 f"{self.format} has no precision `{self.precision}`, but "
-                + ", ".join(PRECISIONS[self.format])
+                + ", ".join(FORMATS[self.format].precisions)
             )
-        if self.quantizer and self.quantizer not in QUANTIZERS[self.format]:
+        if self.quantizer and self.quantizer not in FORMATS[self.format].quantizers:
             raise ValueError(
                 f"{self.format} is not quantised by `{self.quantizer}`, but by "
-                + ", ".join(QUANTIZERS[self.format])
+                + ", ".join(FORMATS[self.format].quantizers)
+            )
+        if self.device and self.device not in FORMATS[self.format].devices:
+            known = ", ".join(FORMATS[self.format].devices)
+            raise ValueError(
+                f"{self.format} is not run on `{self.device}`, but on {known}"
+                if known
+                else f"`device` does not go with `format: {self.format}`, which runs on the CPU"
             )
         if self.io == "int8" and (self.format, self.precision) != ("tflite", "int8"):
             raise ValueError("`io: int8` goes with `format: tflite, precision: int8` only")
         if self.accuracy_drop_max is not None and not self.calibrated:
             raise ValueError(f"`accuracy_drop_max` goes with `precision: {'` or `'.join(CALIBRATED)}` only")
-        if self.accuracy_drop_max is not None and self.quantizer == "tensorflow":
-            raise ValueError("`quantizer: tensorflow` knows no `accuracy_drop_max`; leave one of them out")
+        quantizer = self.quantizer or FORMATS[self.format].quantizers[0]
+        if self.accuracy_drop_max is not None and quantizer not in MIXING:
+            raise ValueError(f"`quantizer: {quantizer}` knows no `accuracy_drop_max`; leave one of them out")
         return self
 
     @property
@@ -193,6 +188,8 @@ class Benchmark(Frozen):
     """CPU governors, each of which every trial is run under; for targets with `allow_tuning`."""
     power_modes: tuple[PowerMode, ...] = ()
     """nvpmodel's modes of a Jetson, by number or name, likewise."""
+    tensorrt: TensorRT = TensorRT()
+    """Of variants with `format: tensorrt`."""
 
     def window_s(self, *, metered: bool) -> float:
         """The length of the timed window on a target with, or without, a power meter."""
@@ -392,5 +389,5 @@ def default_variants(
         f"{precision}-{format_}": Variant(format=format_, precision=precision)
         for format_ in formats
         for precision in wanted
-        if precision in PRECISIONS[format_] and (calibrated or precision not in CALIBRATED)
+        if precision in FORMATS[format_].precisions and (calibrated or precision not in CALIBRATED)
     }

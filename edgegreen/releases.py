@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgegreen.errors import DeviceError
+from edgegreen.formats import RuntimeName
 from edgegreen.interpreter import Interpreter, dotted
-from edgegreen.target import RuntimeName
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ DISTRIBUTIONS: dict[RuntimeName, str] = {
     "litert": "ai-edge-litert",
     "tflite-runtime": "tflite-runtime",
     "openvino": "openvino",
+    "onnxruntime": "onnxruntime",
 }
 
 # The newest first. A release stands here when the newer ones lack a Python or need a newer glibc.
@@ -79,6 +80,16 @@ RELEASES: dict[RuntimeName, tuple[Release, ...]] = {
         Release("2024.0.0", 8, 11, {"aarch64": 27, "x86_64": 17}),
         # None for Python 3.7: 2023.1 (x86-64 only) cannot be imported there, for want of a backport.
     ),
+    # An InferenceSession needs numpy and nothing else of what the wheel asks for. These run on the CPU alone.
+    "onnxruntime": (
+        Release("1.31.1", 11, 14, {"aarch64": 28, "x86_64": 28}),
+        # The last for Python 3.10, and for glibc 2.27.
+        Release("1.23.2", 10, 13, {"aarch64": 27, "x86_64": 27}),
+        # The last for Python 3.8 and 3.9.
+        Release("1.19.2", 8, 12, {"aarch64": 27, "x86_64": 27}),
+        # The last for Python 3.7, and for glibc before 2.27. ONNX opset 18 at most.
+        Release("1.14.1", 7, 10, {"aarch64": 17, "x86_64": 16}),
+    ),
 }
 
 # One numpy for each Python, which all runtimes above go with: the last before 2 where there is one.
@@ -91,6 +102,28 @@ OWN_NUMPY_HINT = (
     "`sudo apt install python3-numpy` there, where that is older than 2: no numpy wheel for {arch} is among "
     "the ordinary ones"
 )
+
+
+# Runtimes that come with a board's system and are in no index: what is missing, and how to get it.
+ON_BOARDS: dict[RuntimeName, tuple[str, str]] = {
+    "tensorrt": (
+        "there is no trtexec (neither /usr/src/tensorrt/bin/trtexec nor on the PATH)",
+        "it comes with a Jetson's JetPack: `sudo apt install libnvinfer-bin`; TensorRT takes an NVIDIA GPU",
+    ),
+}
+
+
+def can_be_brought(wanted: Sequence[RuntimeName]) -> bool:
+    """Whether one of these is published as wheels at all."""
+    return any(name in RELEASES for name in wanted)
+
+
+def missing(wanted: Sequence[RuntimeName]) -> DeviceError | None:
+    """What to say where none of these is there, and none can be brought; None when one can."""
+    if can_be_brought(wanted):
+        return None
+    told, hint = ON_BOARDS[wanted[0]]
+    return DeviceError(told, hint=hint)
 
 
 def serves(own_numpy: str | None) -> bool:
@@ -113,6 +146,8 @@ def choices(wanted: Sequence[RuntimeName], interpreter: Interpreter, own_numpy: 
     `own_numpy` is the version that the board's Python has, used where no wheels of numpy are published.
     Raises DeviceError that says what is not available, and what would be.
     """
+    if refusal := missing(wanted):
+        raise refusal
     numpy = Pin("numpy", NUMPY.get(interpreter.python[1], ""))
     spared = interpreter.arch in WITHOUT_NUMPY and serves(own_numpy)
     found = [
@@ -120,7 +155,7 @@ def choices(wanted: Sequence[RuntimeName], interpreter: Interpreter, own_numpy: 
             name, release.version, (Pin(DISTRIBUTIONS[name], release.version), *(() if spared else (numpy,)))
         )
         for name in wanted
-        for release in RELEASES[name]
+        for release in RELEASES.get(name, ())
         if release.fits(interpreter) and numpy.version
     ]
     if found:
@@ -135,14 +170,14 @@ def _instead(wanted: Sequence[RuntimeName], interpreter: Interpreter) -> Iterato
     """What would be available if the board were a little different."""
     arch, python = interpreter.arch, dotted(interpreter.python)
     for name in wanted:
-        suits = [one for one in RELEASES[name] if one.suits_python(interpreter)]
+        suits = [one for one in RELEASES.get(name, ()) if one.suits_python(interpreter)]
         needed = [one.glibc[arch] for one in suits if arch in one.glibc]
         if needed:
             yield f"{name} needs glibc 2.{min(needed)} there"
         elif others := sorted({other for one in suits for other in one.glibc}):
             yield f"{' and '.join(others)} with Python {python} have {name} {suits[0].version}"
     for name in wanted:
-        here = [one for one in RELEASES[name] if arch in one.glibc]
+        here = [one for one in RELEASES.get(name, ()) if arch in one.glibc]
         if here and not any(one.suits_python(interpreter) for one in here):
             first, last = min(one.first for one in here), max(one.last for one in here)
             yield f"{arch} has {name} with Python 3.{first} to 3.{last}"

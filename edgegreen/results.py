@@ -68,7 +68,10 @@ def measurement(
         format=artifact.format,
         precision=artifact.precision,
         runtime=RuntimeUsed(
-            name=raw.runtime_name, version=raw.runtime_version, delegate=raw.runtime_delegate
+            name=raw.runtime_name,
+            version=raw.runtime_version,
+            delegate=raw.runtime_delegate,
+            fell_back=raw.runtime_fell_back,
         ),
         threads=trial.threads,
         tuning=trial.tuning,
@@ -92,6 +95,7 @@ def measurement(
         conditions={
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
+            **({"evaluated_of": evaluation.over.of} if evaluation.over and evaluation.over.of else {}),
             **_replayed(trial.target),
             "agreement_on_host": _agreement(artifact),
             "outputs_doubted": list(lasting),

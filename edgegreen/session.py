@@ -10,19 +10,20 @@ from __future__ import annotations
 import math
 import threading
 import uuid
-from collections.abc import Sequence
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, convert, data, metrics, origin
+from edgegreen import bundle, convert, data, engines, metrics, origin
 from edgegreen.artifact import File
 from edgegreen.building import BUILDING, BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
 from edgegreen.convert import Build, Reference
+from edgegreen.engines import Fewer
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
@@ -31,6 +32,7 @@ from edgegreen.locked import host
 from edgegreen.locked.lock import Lock
 from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Origin, Run
+from edgegreen.metrics import Outputs
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
 from edgegreen.series import Series
@@ -130,6 +132,7 @@ class Session:
                     built.expected,
                     built.unchanged,
                     baseline,
+                    self._fewer(pool, built.reference, evaluation),
                     self._earlier,
                     self.lock,
                 )
@@ -146,6 +149,16 @@ class Session:
             self._note_baseline(baseline)
             for future in futures:
                 future.result()
+
+    def _fewer(
+        self, pool: Executor, reference: Future[Reference], evaluation: EvaluationSet | None
+    ) -> Fewer | None:
+        """The samples that engines are evaluated on, and the float model's metric on them."""
+        if evaluation is None or not any(engines.builds(one.format) for one in self.plan.variants.values()):
+            return None
+        part, numbers = engines.chosen(evaluation, self.plan.recipe.benchmark.tensorrt)
+        baseline = pool.submit(_baseline_accuracy, reference, self.plan, part, numbers)
+        return Fewer(part, numbers, baseline)
 
     def outcome(self) -> Run:
         """The run as it stands, results in the plan's order."""
@@ -264,9 +277,15 @@ def _pack_agent() -> File:
 
 
 def _baseline_accuracy(
-    reference: Future[Reference], of: Plan, evaluation: EvaluationSet | None
+    reference: Future[Reference],
+    of: Plan,
+    evaluation: EvaluationSet | None,
+    numbers: tuple[int, ...] | None = None,
 ) -> float | None:
-    """The metric of the float model on the host, None without evaluation data or finite outputs."""
+    """The metric of the float model on the host, None without evaluation data or finite outputs.
+
+    `numbers` are the samples of `evaluation` among those of the reference; None: it has them all.
+    """
     try:
         outputs = reference.result()
     except CancelledError:
@@ -274,10 +293,20 @@ def _baseline_accuracy(
     if evaluation is None:
         return None
     score = metrics.score(of.recipe.data.metric, evaluation.labels)
-    for start, batch in outputs.batches():
+    for start, batch in outputs.batches() if numbers is None else _of(outputs.batches(), numbers):
         score.update(start, batch)
     value = score.value()
     return value if math.isfinite(value) else None
+
+
+def _of(batches: Iterator[tuple[int, Outputs]], numbers: tuple[int, ...]) -> Iterator[tuple[int, Outputs]]:
+    """The samples of these numbers alone, counted from 0."""
+    count = 0
+    for start, batch in batches:
+        places = [number - start for number in numbers if start <= number < start + len(batch[0])]
+        if places:
+            yield count, [output[places] for output in batch]
+        count += len(places)
 
 
 def _wait(futures: Sequence[Future[None]], stop: threading.Event) -> None:

@@ -30,6 +30,8 @@ def warnings(items: Sequence[Measurement]) -> list[tuple[str, ...]]:
 
 
 def _warnings(item: Measurement, among: Sequence[Measurement]) -> Iterator[str]:
+    if item.runtime.fell_back:
+        yield item.runtime.fell_back
     peer = None if item.emulated else _fp32(item, among)
     if peer and item.precision in EXPECTED_FASTER and _is_slower(item, peer):
         case = _Case(item, peer, among)

@@ -13,20 +13,21 @@ from collections.abc import Iterator
 from concurrent.futures import CancelledError, Future, wait
 from typing import Literal
 
-from edgegreen import attempts, jobs, probe, provision, transport
+from edgegreen import attempts, jobs, probe, provision, releases, transport
 from edgegreen.artifact import File
 from edgegreen.attempts import Attempt, Station
 from edgegreen.client import Agent, Board
 from edgegreen.deployment import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.evaluation import built
+from edgegreen.formats import RuntimeName
 from edgegreen.locked import board as locked
 from edgegreen.materials import Ledger, Materials
 from edgegreen.measurement import Failure
 from edgegreen.patience import Patience
 from edgegreen.plan import Plan, Trial
 from edgegreen.report import words
-from edgegreen.target import RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport.recording import Recorder
 from edgegreen.tuning import Tuner
 from edgegreen.turns import Turns
@@ -311,6 +312,8 @@ def _too_often(trial: Trial, error: EdgegreenError) -> DeviceError:
 
 
 def _no_runtime(target: Target, board: Board, wanted: tuple[RuntimeName, ...]) -> DeviceError:
+    if absent := releases.missing(wanted):
+        return DeviceError(f"{target.name}: {absent.message}", hint=absent.hint)
     present = ", ".join(f"{name} {version}" for name, version in board.runtimes.items()) or "none"
     return DeviceError(
         f"{target.name}: {board.executable} has no {' or '.join(wanted)} (found: {present})",

@@ -66,6 +66,10 @@ def test_int8_that_ran_in_floats_is_a_reason_against_the_row() -> None:
         ("int8", REVERTED),  # accuracy control reverts some; a warning says which
         ("int8", None),
         ("int8", NOTHING_TO_MULTIPLY),
+        (
+            "int8",
+            executed(("CONV engine", None, True, 1), ("CONV", "f32", True, 2)),
+        ),  # TensorRT does not tell
         ("fp16", FLOAT),  # weights of half the size, computed in floats: as wanted
         (None, FLOAT),
     ],

@@ -113,7 +113,7 @@ LATENCY = {"p50", "p90", "p95", "p99", "mean", "stdev", "min", "max", "n", "ci95
 # The contract, from the design: what scripts read.
 RESULT: dict[str, set[str] | None] = {
     "variant": None, "target": None, "format": None, "precision": None,
-    "runtime": {"name", "version", "delegate"}, "threads": None,
+    "runtime": {"name", "version", "delegate", "fell_back"}, "threads": None,
     "tuning": {"governor", "power_mode"},
     "artifact": {"sha256", "size_bytes", "compressed_bytes", "built_by", "mixed"},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY, "load_ms": None, "first_inference_ms": None,

@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from edgegreen import recipe, yamlfile
 from edgegreen.errors import InputError
-from edgegreen.recipe import Format, Hook, Precision, Recipe, Variant
+from edgegreen.formats import Format, Precision
+from edgegreen.recipe import Hook, Recipe, Variant
 from edgegreen.references import Download
 
 FOLDER = Path("/recipes")
@@ -147,6 +148,8 @@ class TestVariants:
     POSSIBLE = {
         "tflite": {"fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"},
         "openvino": {"fp32", "fp16", "int8", "weight_int8"},
+        "onnx": {"fp32", "int8"},
+        "tensorrt": {"fp32", "fp16", "int8"},
     }
 
     @pytest.mark.parametrize("kind", get_args(Format))
@@ -186,6 +189,11 @@ class TestVariants:
                 "format: tflite, precision: int8, quantizer: tensorflow, accuracy_drop_max: 0.01",
                 "`quantizer: tensorflow` knows no `accuracy_drop_max`",
             ),
+            (
+                "format: onnx, precision: int8, accuracy_drop_max: 0.01",
+                "`quantizer: onnxruntime` knows no `accuracy_drop_max`",
+            ),
+            ("format: tflite, precision: fp32, device: CUDA", "`device` does not go with `format: tflite`"),
             ("format: tflite, precision: int8, accuracy_drop_max: -1", "accuracy_drop_max"),
         ],
     )
@@ -206,7 +214,7 @@ class TestVariants:
         assert read("model: m\nbaseline: int8-tflite").baseline == "int8-tflite"  # of the default set, later
 
     def test_a_wrong_variant_is_not_also_a_wrong_baseline(self) -> None:
-        assert said("model: m\nvariants: {a: {format: onnx}}\nbaseline: a").count("\n") == 0
+        assert said("model: m\nvariants: {a: {format: onxx}}\nbaseline: a").count("\n") == 0
 
 
 class TestDefaultVariants:

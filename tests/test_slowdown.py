@@ -8,7 +8,7 @@ import pytest
 from builders import executed, measurement
 
 from edgegreen import comparison, slowdown
-from edgegreen.measurement import Execution, Measurement, OperatorTime, Profile, Tuning
+from edgegreen.measurement import Execution, Measurement, OperatorTime, Profile, RuntimeUsed, Tuning
 from edgegreen.recipe import Budgets
 
 WHOLE = executed(("CONV_2D", "f32", True, 10), ("SOFTMAX", "f32", True, 2))
@@ -39,6 +39,13 @@ def said(*items: Measurement) -> str:
     *others, (last,) = slowdown.warnings(items)
     assert others == [()] * len(others)
     return last
+
+
+def test_a_provider_that_did_not_run_the_model() -> None:
+    why = "CUDA did not run the model: no kernel image"
+    used = RuntimeUsed(name="onnxruntime", version="1.23.0", delegate=None, fell_back=why)
+    item = measurement()
+    assert slowdown.warnings([item.model_copy(update={"runtime": used}), item]) == [(why,), ()]
 
 
 def test_operators_left_outside_the_delegate() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from places import REPO
 
-from edgegreen import target, yamlfile
+from edgegreen import formats, target, yamlfile
 from edgegreen.errors import InputError
 from edgegreen.target import Target
 
@@ -85,13 +85,13 @@ def test_what_a_file_says_to_install_is_what_the_page_says(path: Path) -> None:
 def test_the_page_has_every_key_with_its_default() -> None:
     table = PAGE.split("| key |")[1].split("\n\n")[0]
     rows = dict(re.findall(r"(?m)^\| `(\w+)` \| [^|]+ \| ([^|]+) \|", table))
-    spelled = {None: "–", False: "`false`", True: "`true`"}  # in YAML
+    spelled = {None: "–", (): "`[]`", False: "`false`", True: "`true`"}  # in YAML
     defaults = {name: field.default for name, field in Target.model_fields.items()}
     assert rows == {name: spelled.get(default, f"`{default}`") for name, default in defaults.items()}
 
 
 def test_the_page_has_every_family_and_runtime() -> None:
-    words = [*target.FAMILIES, *typing.get_args(target.RuntimeName)]
+    words = [*target.FAMILIES, *typing.get_args(formats.RuntimeName)]
     assert [word for word in words if f"`{word}`" not in PAGE] == []
 
 

@@ -37,6 +37,8 @@ def profile(
     name: str,
     files: Sequence[str],
     threads: int,
+    *,
+    device: str | None,
     feed: Callable[[runtimes.Runtime], None],
     tick: Callable[[float], None],
 ) -> dict[str, Any] | None:
@@ -45,20 +47,23 @@ def profile(
     Apart from the timed windows, whose calls those clocks would slow down. `feed` puts a sample in. None
     in a runtime that times no operators.
     """
-    if not runtimes.RUNTIMES[name].times_operators:
+    entry = runtimes.RUNTIMES[name]
+    if not entry.times_operators:
         return None
+    seconds, min_runs = (0.0, entry.profiled_runs) if entry.profiled_runs else (PROFILE_S, PROFILE_RUNS)
     try:
-        runtime = runtimes.load(name, files, threads, profile=True)
+        runtime = runtimes.load(name, files, threads, device=device, profile=True)
         feed(runtime)
         start = time.monotonic_ns()
-        runs = bench.warm_up(runtime.invoke, seconds=PROFILE_S, min_runs=PROFILE_RUNS, tick=tick)
+        runs = bench.warm_up(runtime.invoke, seconds=seconds, min_runs=min_runs, tick=tick)
         call_ms = (time.monotonic_ns() - start) / 1e6 / runs
-        return _profiled(runtime.operators() or (), runs, call_ms)
+        return profiled(runtime.operators() or (), runs, call_ms)
     except Exception:
         return None
 
 
-def _profiled(operators: Iterable[Operator], runs: int, call_ms: float) -> dict[str, Any] | None:
+def profiled(operators: Iterable[Operator], runs: int, call_ms: float) -> dict[str, Any] | None:
+    """The fields of a profile: the mean call, its operators together, the longest ones; None without any."""
     timed = [(one.ms, one) for one in operators if one.ms is not None]
     if not timed:
         return None

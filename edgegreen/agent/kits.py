@@ -37,7 +37,12 @@ def python_tag() -> str | None:
 
 def folder_beside(program: str) -> str:
     """Where the kits of the agent `program` are."""
-    return os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(program))), "runtimes")
+    return os.path.join(root_of(program), "runtimes")
+
+
+def root_of(program: str) -> str:
+    """The one folder edgegreen uses on the board, in whose `store` the agent `program` lies."""
+    return os.path.dirname(os.path.dirname(os.path.abspath(program)))
 
 
 def versions(folder: str) -> dict[str, str]:

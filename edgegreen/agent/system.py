@@ -5,13 +5,14 @@ What is read from files is read below `root`, so that a recorded tree of another
 
 from __future__ import annotations
 
+import functools
 import glob
 import os
 import platform
 import signal
 import socket
 import sys
-from typing import Any
+from typing import Any, Callable
 
 from . import kits, runtimes
 
@@ -118,7 +119,15 @@ def rss_bytes(root: str = "/") -> int:
 
 def peak_rss_bytes(root: str = "/") -> int:
     """The most memory this process held since `reset_peak_rss`, or since it started."""
-    return _kilobytes(_read(root, "proc/self/status")).get("VmHWM") or _max_rss_bytes()
+    return peak_rss_of("self", root) or _max_rss_bytes()
+
+
+def peak_rss_of(pid: object, root: str = "/") -> int | None:
+    """The most memory a process has held so far; None when it is gone, or the kernel does not tell.
+
+    Not what wait4(2) says: that counts what the parent held when it forked, too.
+    """
+    return _kilobytes(_read(root, "proc/{}/status".format(pid))).get("VmHWM")
 
 
 def reset_peak_rss(root: str = "/") -> None:
@@ -149,6 +158,20 @@ def die_with_parent(parent: int) -> None:
         return
     if os.getppid() != parent:  # it went before the line above
         os._exit(1)
+
+
+def killed_with_parent() -> Callable[[], Any] | None:
+    """What a process that we start is to run first, so that the kernel ends it with us (Linux only).
+
+    All is looked up before the fork: after it there is one system call and nothing else.
+    """
+    try:
+        import ctypes
+
+        prctl = ctypes.CDLL(None).prctl
+    except (ImportError, OSError, AttributeError):
+        return None
+    return functools.partial(prctl, PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
 
 
 def _max_rss_bytes() -> int:

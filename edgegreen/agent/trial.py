@@ -14,13 +14,15 @@ import time
 import traceback
 from array import array
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Iterator
 
-from . import bench, execution, kits, runtimes, system, wire
+from . import bench, execution, kits, runtimes, subset, system, wire
 from .model import Model
 from .npz import DataError, Samples
 from .outputs import OutputChunks
+from .runtimes import onnxruntime
 from .runtimes.tensors import Mismatch, Tensor, Unsupported
+from .timing import InProcess, Timing
 from .wire import Failed, Job
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def main(parent: int, program: str) -> None:
     try:
         job = Job.parse(request["job"])
         kits.use(job.runtime, kits.folder_beside(program))
-        speech.say("measured", **Trial(job, speech).run())
+        speech.say("measured", **Trial(job, speech, kits.root_of(program)).run())
     except BaseException as error:
         failed = _as_failed(error)
         speech.say("failed", kind=failed.kind, error=failed.error, detail=failed.detail, signal=None)
@@ -54,7 +56,8 @@ def main(parent: int, program: str) -> None:
 
 
 def _leave_nothing() -> None:
-    """Remove what OpenVINO writes for profilers on Arm, beside everything else that is ours."""
+    """Remove what ONNX Runtime leaves, and OpenVINO writes for profilers on Arm, beside all that is ours."""
+    onnxruntime.leave_nothing()
     try:
         os.remove("/tmp/perf-{}.map".format(os.getpid()))  # noqa: S108
     except OSError:
@@ -85,10 +88,10 @@ class Speech:
 
 
 class Trial:
-    """The stages of one job, in order."""
+    """The stages of one job, in order. `folder` is edgegreen's own on this machine."""
 
-    def __init__(self, job: Job, speech: Speech) -> None:
-        self.job, self.speech = job, speech
+    def __init__(self, job: Job, speech: Speech, folder: str) -> None:
+        self.job, self.speech, self.folder = job, speech, folder
 
     def run(self) -> dict[str, Any]:
         """All stages; the fields of the `measured` event. Raises Failed."""
@@ -106,24 +109,30 @@ class Trial:
             row = sample or model.noise()
             with _failing_as("data"):
                 model.feed(row)
+            timing = model.runtime.timing or InProcess(
+                model, row,
+                load_ms=load_ms, rss_before_bytes=rss_before, again=lambda tick: self._again(row, tick),
+            )  # fmt: skip
             self._idle("idle_before")
             with _failing_as("invoke"):
-                first_ms = bench.timed(model.runtime.invoke) / 1e6
-                peak = self._latency(model, room)
-                self._end_to_end(model, row, room)
+                first_ms = timing.first_ns() / 1e6
+                self._latency(timing, room)
+                self._end_to_end(timing, room)
             if samples and job.evaluate:
                 self._accuracy(model, samples)
         executed = execution.told(model.runtime)
-        profile = self._profile(row) if job.profile else None
+        profile = self._profile(timing) if job.profile else None
+        memory = timing.memory()
         return {
-            "load_ms": load_ms,
+            "load_ms": timing.load_ms(),
             "first_inference_ms": first_ms,
-            "peak_rss_bytes": max(0, peak - rss_before),
-            "rss_before_load_bytes": rss_before,
+            "peak_rss_bytes": max(0, memory.peak_bytes - memory.before_bytes),
+            "rss_before_load_bytes": memory.before_bytes,
             "runtime": {
                 "name": model.runtime.name,
                 "version": model.runtime.version,
                 "delegate": model.runtime.delegate,
+                "fell_back": _said(model.runtime.fell_back),
             },
             "inputs": [_spec(tensor) for tensor in model.inputs],
             "outputs": [_spec(tensor) for tensor in model.outputs],
@@ -141,7 +150,7 @@ class Trial:
                 open(path, "rb").close()  # some runtimes name neither the file nor the reason
             runtimes.import_library(job.runtime)
             start = time.monotonic_ns()
-            runtime = runtimes.load(job.runtime, files, job.threads)
+            runtime = runtimes.load(job.runtime, files, job.threads, device=job.device, **self._engine())
             load_ms = (time.monotonic_ns() - start) / 1e6
         with _failing_as("data"):
             model = Model(runtime, job.input_order, job.output_order, job.normalize)
@@ -149,44 +158,51 @@ class Trial:
                 model.check(samples.names)
         return model, load_ms
 
+    def _engine(self) -> dict[str, Any]:
+        """What a runtime is told that builds an engine of the model on the board."""
+        if self.job.engine is None:
+            return {}
+        folder = os.path.join(self.folder, "engines")
+        return {"engine": self.job.engine, "folder": folder, "told": self.speech.progress}
+
     def _files(self) -> list[str]:
         return [os.path.expanduser(path) for path in self.job.files]
 
-    def _profile(self, row: list[NDArray[Any]]) -> dict[str, Any] | None:
-        job = self.job
+    def _profile(self, timing: Timing) -> dict[str, Any] | None:
         self.speech.progress("profile", 0.0)
+        return timing.profile(lambda done: self.speech.progress("profile", done))
+
+    def _again(self, row: list[NDArray[Any]], tick: Callable[[float], None]) -> dict[str, Any] | None:
+        """The model loaded once more, its operators timed."""
+        job = self.job
         return execution.profile(
             job.runtime,
             self._files(),
             job.threads,
+            device=job.device,
             feed=lambda runtime: Model(runtime, job.input_order, job.output_order, job.normalize).feed(row),
-            tick=lambda done: self.speech.progress("profile", done),
+            tick=tick,
         )
 
-    def _latency(self, model: Model, room: array[int]) -> int:
-        """Warm up and time; the process's peak memory up to here."""
-        job, runtime = self.job, model.runtime
+    def _latency(self, timing: Timing, room: array[int]) -> None:
+        """Warm up and time."""
+        job = self.job
         self.speech.progress("warmup", 0.0)
-        bench.warm_up(
-            runtime.invoke,
+        timing.warm_up(
             seconds=job.warmup_s,
             min_runs=job.min_warmup_runs,
             tick=lambda done: self.speech.progress("warmup", done),
         )
         self.speech.progress("latency", 0.0)
-        window = bench.measure(
-            runtime.invoke,
+        window = timing.calls(
             room,
             seconds=job.duration_s,
             min_runs=job.min_runs,
-            own_ns=runtime.own_ns,
             tick=lambda done: self.speech.progress("latency", done),
         )
-        peak = system.peak_rss_bytes()
         self._window("active", window.start_ns, window.end_ns)
         self._idle("idle_after")
         self._latencies("invoke", window)  # packing them is work, and would not be idle
-        return peak
 
     def _idle(self, name: str) -> None:
         """The model loaded, the process asleep: what the board draws without the model at work."""
@@ -200,11 +216,10 @@ class Trial:
     def _window(self, name: str, start_ns: int, end_ns: int) -> None:
         self.speech.say("window", name=name, start_ns=start_ns, end_ns=end_ns)
 
-    def _end_to_end(self, model: Model, row: list[NDArray[Any]], room: array[int]) -> None:
+    def _end_to_end(self, timing: Timing, room: array[int]) -> None:
         job = self.job
         self.speech.progress("end_to_end", 0.0)
-        window = bench.measure(
-            lambda: model.run(row),
+        window = timing.end_to_end(
             room,
             seconds=job.duration_s * END_TO_END_SHARE,
             min_runs=max(2, int(job.min_runs * END_TO_END_SHARE)),
@@ -220,16 +235,25 @@ class Trial:
     def _accuracy(self, model: Model, samples: Samples) -> None:
         self.speech.progress("accuracy", 0.0)
         chunks = OutputChunks(lambda fields: self.speech.say("outputs", **fields))
-        rows = samples.rows()
-        for number in range(samples.n):
+        for number, row in self._chosen(samples):
             with _failing_as("data"):
-                model.feed(next(rows))
+                model.feed(row)
             with _failing_as("invoke"):
                 model.runtime.invoke()
                 outputs = model.read()
             chunks.add(outputs)
             self.speech.progress_now_and_then("accuracy", number / samples.n)
         chunks.flush()
+
+    def _chosen(self, samples: Samples) -> Iterator[tuple[int, list[NDArray[Any]]]]:
+        """The samples to be evaluated, with their numbers; the others are passed over."""
+        wanted = frozenset(subset.numbers(samples.n, self.job.evaluate_max))
+        rows = samples.rows()
+        for number in range(samples.n):
+            with _failing_as("data"):
+                row = next(rows)
+            if number in wanted:
+                yield number, row
 
 
 @contextmanager
@@ -274,6 +298,10 @@ def _describe(error: BaseException) -> str:
 
 def _traceback() -> str:
     return traceback.format_exc()[-wire.MAX_DETAIL :]
+
+
+def _said(text: str | None) -> str | None:
+    return text and wire.one_line(text)
 
 
 def _spec(tensor: Tensor) -> dict[str, Any]:

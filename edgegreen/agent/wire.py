@@ -16,6 +16,7 @@ from dataclasses import dataclass, fields
 from typing import Any, BinaryIO, Iterator, Sequence
 
 from .normalize import Normalize
+from .trtexec.order import Order
 
 VERSION = 1
 BEGINNING = b'{"v":'  # of every line that `encode` makes
@@ -56,6 +57,9 @@ class Job:
     meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board. `profile` asks
     for the times of single operators, from a run of their own after everything else. `normalize` is what the
     samples go through before the model takes them; on the wire, a list of its means and one of its scales.
+    `device` is what the runtime is to run on; None leaves that to it.
+    `engine` is there for a runtime that builds an engine of the model on the board. Of the samples,
+    `evaluate_max` are evaluated at most (see subset.py); None: all.
     """
 
     runtime: str
@@ -75,6 +79,9 @@ class Job:
     cool_timeout_s: float = 0.0
     profile: bool = False
     normalize: Normalize | None = None
+    device: str | None = None
+    engine: Order | None = None
+    evaluate_max: int | None = None
 
     @classmethod
     def parse(cls, raw: Any) -> Job:
@@ -100,6 +107,9 @@ class Job:
             "meter": raw["meter"] is None or _is(raw["meter"], dict),
             "profile": _is(raw["profile"], bool),
             "normalize": raw["normalize"] is None or _is_normalize(raw["normalize"]),
+            "device": raw["device"] is None or _is(raw["device"], str),
+            "engine": raw["engine"] is None or _is_engine(raw["engine"]),
+            "evaluate_max": raw["evaluate_max"] is None or _is_count(raw["evaluate_max"]),
         }
         wrong = [name for name, good in checks.items() if not good]
         if wrong:
@@ -107,14 +117,15 @@ class Job:
         lists = {name: tuple(raw[name]) for name in ("files", "input_order", "output_order")}
         pair = raw["normalize"]
         normalize = None if pair is None else Normalize(tuple(pair[0]), tuple(pair[1]))
-        values: dict[str, Any] = dict(raw, normalize=normalize, **lists)
+        engine = None if raw["engine"] is None else Order.parse(raw["engine"])
+        values: dict[str, Any] = dict(raw, normalize=normalize, engine=engine, **lists)
         return cls(**values)
 
     def wire(self) -> dict[str, Any]:
         """The request's `job`."""
         values = {field.name: getattr(self, field.name) for field in fields(Job)}
         pair = None if self.normalize is None else [list(self.normalize.mean), list(self.normalize.scale)]
-        return dict(values, normalize=pair)
+        return dict(values, normalize=pair, engine=None if self.engine is None else self.engine.wire())
 
 
 def _is(value: Any, *types: type) -> bool:
@@ -123,6 +134,17 @@ def _is(value: Any, *types: type) -> bool:
 
 def _is_normalize(pair: Any) -> bool:
     return isinstance(pair, list) and len(pair) == 2 and all(_all(one, int, float) and one for one in pair)
+
+
+def _is_engine(raw: Any) -> bool:
+    try:
+        return bool(Order.parse(raw))
+    except ValueError:
+        return False
+
+
+def _is_count(value: Any) -> bool:
+    return _is(value, int) and value > 0
 
 
 def _all(values: Any, *kinds: type) -> bool:

@@ -10,6 +10,7 @@ PACKAGES = {
     "litert": "ai-edge-litert",
     "tflite-runtime": "tflite-runtime with numpy<2",
     "openvino": "openvino",
+    "onnxruntime": "onnxruntime",
 }
 
 # What runtimes say when they do not fit a board, and the way out. The first that matches.
@@ -23,6 +24,10 @@ HINTS = (
     ("invalid ELF header", "the runtime installed there is for another processor"),
     ("unresolved custom op", "the model needs an operator or a delegate that this runtime lacks"),
     ("Didn't find op for builtin opcode", "the runtime is older than the model: install a newer one"),
+    ("still building the engine", "give it longer: `benchmark: {tensorrt: {build_timeout_s: …}}`"),
+    ("TensorRT has no operator", "export the model without it, or measure it as `format: onnx`"),
+    ("TensorRT cannot read the model", "export the model otherwise, or measure it as `format: onnx`"),
+    ("takes no int8 model with its scales", "fp16 is what this board has; int8 takes a newer JetPack"),
     ("Input/output error", "the board's disk or SD card fails to read"),
 )  # fmt: skip
 SIGNALS = {

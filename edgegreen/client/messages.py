@@ -33,7 +33,9 @@ from edgegreen.client.wirefields import (
 )
 from edgegreen.interpreter import Interpreter
 
-Stage = Literal["cooling", "load", "idle", "warmup", "latency", "end_to_end", "accuracy", "profile"]
+Stage = Literal[
+    "cooling", "load", "idle", "warmup", "latency", "end_to_end", "accuracy", "profile", "parse", "build"
+]
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ class RuntimeInfo:
     name: Line
     version: Line
     delegate: Line | None
+    fell_back: Line | None
 
 
 @dataclass(frozen=True)

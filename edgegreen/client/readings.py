@@ -79,6 +79,7 @@ class RawResult:
     runtime_name: str
     runtime_version: str
     runtime_delegate: str | None
+    runtime_fell_back: str | None
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     fed: str
@@ -162,6 +163,7 @@ class Readings:
             runtime_name=last.runtime.name,
             runtime_version=last.runtime.version,
             runtime_delegate=last.runtime.delegate,
+            runtime_fell_back=last.runtime.fell_back,
             inputs=_specs(last.inputs),
             outputs=_specs(last.outputs),
             fed=last.fed,

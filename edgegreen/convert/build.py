@@ -28,7 +28,8 @@ from edgegreen.convert import apart, compressing, job, keys, refusals, yardstick
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
-from edgegreen.recipe import Quantizer, Recipe, Variant
+from edgegreen.formats import Format, Quantizer, file_of
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import kind_of, load
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.load import Workshop, from_facts, to_facts
@@ -45,6 +46,8 @@ MODULES: dict[Quantizer, tuple[str, ...]] = {
     "ai-edge-quantizer": ("ai_edge_quantizer", "ai_edge_litert.interpreter"),
     "tensorflow": (),
     "nncf": ("openvino", "nncf"),
+    "onnxruntime": ("onnx", "onnxruntime.quantization"),
+    "onnxruntime-symmetric": ("onnx", "onnxruntime.quantization"),
 }
 
 
@@ -52,8 +55,8 @@ MODULES: dict[Quantizer, tuple[str, ...]] = {
 class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
-    `stage` is "loading", "installing …", "converting", "choosing precision", "checking", "evaluating",
-    "cached", "done", "failed". `note` is something that stays to be read.
+    `stage` is "loading", "installing …", "exporting", "converting", "choosing precision", "checking",
+    "evaluating", "cached", "done", "failed". `note` is something that stays to be read.
     """
 
     variant: str | None
@@ -226,7 +229,7 @@ class _Work:
         variant = self.variants[name]
         request = self._compressed(name)
         source = self._source(request)
-        hub = self._tflite_hub(request, source) if variant.format == "tflite" else source.model
+        hub = self._hub(variant.format, request, source)
         limited = variant.accuracy_drop_max is not None
         work = Job(request, source, hub, variant, self.yardstick if limited else None)
         made: Artifact = self.shop.workers.run(
@@ -304,10 +307,12 @@ class _Work:
 
         return self._once(f"source {request.compressed}", work)
 
-    def _tflite_hub(self, request: Request, source: Source) -> ModelFile:
+    def _hub(self, format_: Format, request: Request, source: Source) -> ModelFile:
+        if format_ not in load.HUBS:
+            return source.model
         return self._once(
-            f"hub {request.compressed}",
-            lambda: load.tflite_hub(request, source, self.shop, self._reporter(None)),
+            f"{format_} hub {request.compressed}",
+            lambda: load.HUBS[format_](request, source, self.shop, self._reporter(None)),
         )
 
     def _once(self, what: str, work: Callable[[], T]) -> T:
@@ -334,7 +339,7 @@ def _artifact_of(entry: Entry) -> Artifact:
 
 def _model_file(artifact: Artifact) -> ModelFile:
     return ModelFile(
-        format=artifact.format,
+        format=file_of(artifact.format),
         files=tuple(file.path for file in artifact.files),
         inputs=tuple(tensor.name for tensor in artifact.inputs),
         outputs=tuple(tensor.name for tensor in artifact.outputs),

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from edgegreen.agent.runtimes.tensors import Mismatch
 from edgegreen.artifact import Agreement, Artifact, File
-from edgegreen.convert import ai_edge, ai_edge_mixed, openvino, openvino_mixed, tensorflow
+from edgegreen.convert import ai_edge, ai_edge_mixed, onnx, openvino, openvino_mixed, tensorflow
 from edgegreen.convert.model import Job, Recording
 from edgegreen.errors import ConversionError, InputError
+from edgegreen.formats import FORMATS, Precision, Quantizer
 from edgegreen.mixture import Mixed
-from edgegreen.recipe import Precision, Quantizer, Variant
+from edgegreen.recipe import Variant
 from edgegreen.sources import files, host, tflitefile
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
@@ -25,6 +26,8 @@ CONVERTERS: dict[Quantizer, Callable[[Report, Job, Path], ModelFile]] = {
     "ai-edge-quantizer": ai_edge.convert,
     "tensorflow": tensorflow.convert,
     "nncf": openvino.convert,
+    "onnxruntime": onnx.convert,
+    "onnxruntime-symmetric": onnx.convert,
 }
 # Those that leave some operators in float, for variants with a limit on their accuracy drop.
 MIXED: dict[Quantizer, Callable[[Report, Job, Path], tuple[ModelFile, Mixed]]] = {
@@ -50,7 +53,7 @@ WEIGHTS: dict[Precision, str] = {
 
 def quantizer_of(variant: Variant) -> Quantizer:
     """The quantizer the variant names, or its format's default."""
-    return variant.quantizer or ("ai-edge-quantizer" if variant.format == "tflite" else "nncf")
+    return variant.quantizer or FORMATS[variant.format].quantizers[0]
 
 
 def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:
@@ -95,8 +98,7 @@ def _build(report: Report, job: Job, folder: Path) -> tuple[ModelFile, Mixed | N
     if job.source.quantised:
         raise ConversionError(
             "the model is quantised already, and nothing can be made of it",
-            hint="start from the float model"
-            + ("" if job.request.format == "onnx" else ", or leave out `precision` to ship it as it is"),
+            hint="start from the float model, or leave out `precision` to ship it as it is",
         )
     if job.variant.format == "tflite" and job.variant.precision == "fp32":
         if job.request.format == "tflite":

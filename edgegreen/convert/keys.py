@@ -6,9 +6,10 @@ from typing import Any
 
 from edgegreen.convert.job import quantizer_of
 from edgegreen.convert.yardstick import Yardstick
+from edgegreen.formats import Quantizer
 from edgegreen.keys import key_of, versions
-from edgegreen.recipe import Quantizer, Variant
-from edgegreen.sources import onnx
+from edgegreen.recipe import Variant
+from edgegreen.sources import onnx, onnxhub
 from edgegreen.sources.load import LOADERS
 from edgegreen.sources.request import Request
 
@@ -17,6 +18,8 @@ TOOLS: dict[Quantizer, tuple[str, ...]] = {
     "ai-edge-quantizer": ("ai-edge-quantizer", "ai-edge-litert"),
     "tensorflow": ("tensorflow", "ai-edge-litert"),
     "nncf": ("nncf", "openvino"),
+    "onnxruntime": onnxhub.NEEDED,
+    "onnxruntime-symmetric": onnxhub.NEEDED,
 }
 
 

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from edgegreen.convert.tensorflow import SETTINGS
 from edgegreen.errors import InputError
+from edgegreen.formats import file_of
 from edgegreen.passes import Pass
 from edgegreen.recipe import Variant
-from edgegreen.sources import SourceFormat
+from edgegreen.sources import SourceFormat, onnxhub
 from edgegreen.sources.model import Kind
 
 CALIBRATION_LINE = "data: {calibration: calibration.npz}"
@@ -74,13 +75,19 @@ def _passes(passes: Sequence[Pass], format_: SourceFormat, *, trained: bool) -> 
 def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: bool) -> str | None:
     """Why it cannot be built, None when it can."""
     precision, by_tensorflow = variant.precision, variant.quantizer == "tensorflow"
+    if file_of(variant.format) == "onnx" and (lacking := onnxhub.lacks()):
+        return f"ONNX variants take {', '.join(lacking)}, not installed here: {onnxhub.INSTALL}"
     if precision is None:
-        if format_ == variant.format:
+        if format_ == file_of(variant.format):
             return None
-        return f"without a precision a model is shipped as it is, and this one is no {variant.format}"
+        return (
+            f"without a precision a model is shipped as it is, and this one is no {file_of(variant.format)}"
+        )
     rules = {
         "the model is quantised already; leave out `precision` to ship it as it is": kind == "quantised",
-        "an OpenVINO IR cannot become a .tflite": kind == "openvino" and variant.format == "tflite",
+        f"an OpenVINO IR cannot become a .{file_of(variant.format)}": (
+            kind == "openvino" and variant.format != "openvino"
+        ),
         "`quantizer: tensorflow` takes a Keras file or a SavedModel; leave it out": (
             by_tensorflow and format_ not in ("keras", "savedmodel")
         ),

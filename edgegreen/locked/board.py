@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from edgegreen import probe
 from edgegreen.errors import DeviceError, InputError
+from edgegreen.formats import RuntimeName
 from edgegreen.locked import differing
 from edgegreen.locked.lock import BoardLock, RuntimeLock
 from edgegreen.pairing import Difference
@@ -16,7 +17,7 @@ from edgegreen.probe.facts import BoardFacts, Python
 from edgegreen.probe.identity import identify
 from edgegreen.provision import Want, inplace
 from edgegreen.provision.inplace import InPlace
-from edgegreen.target import RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport import Transport
 
 OWN = "the board's own"

@@ -10,10 +10,10 @@ from typing import Literal
 
 from edgegreen import yamlfile
 from edgegreen.errors import InputError
+from edgegreen.formats import RuntimeName
 from edgegreen.provision.lockfile import Locked
 from edgegreen.recipe import Recipe
 from edgegreen.references import Sha256
-from edgegreen.target import RuntimeName
 from edgegreen.yamlfile import Frozen
 
 HEADING = "# Written by `edgegreen lock`: what `edgegreen deploy --locked` has to find. To be committed.\n"

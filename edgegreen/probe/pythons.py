@@ -10,7 +10,10 @@ from edgegreen.probe.reply import Reply, whole
 OLDEST = (3, 7)
 """What the agent needs."""
 # How the packages that hold a runtime are imported, and what a target calls the runtime.
-RUNTIMES = {"ai_edge_litert": "litert", "tflite_runtime": "tflite-runtime", "openvino": "openvino"}
+RUNTIMES = {
+    "ai_edge_litert": "litert", "tflite_runtime": "tflite-runtime", "openvino": "openvino",
+    "onnxruntime": "onnxruntime",
+}  # fmt: skip
 
 
 def parse(told: Reply) -> tuple[str | None, Python | None, tuple[Python, ...]]:

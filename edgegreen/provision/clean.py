@@ -17,11 +17,13 @@ from edgegreen.target import Target
 from edgegreen.transport import shell
 from edgegreen.transport.upload import complaint
 
-# What lies in a root, as patterns of sh: sent files and parts of them, packs half received, unpacked wheels.
+# What lies in a root, as patterns of sh: sent files and parts of them, packs half received, unpacked wheels,
+# engines of TensorRT.
 _HEX = "[0-9a-f]"
 OURS = {
     "store": (f"{_HEX * 64}*", ".incoming.*"),
     "runtimes": (_HEX * 12, f"{_HEX * 12}.part-*"),
+    "engines": (f"{_HEX * 64}.engine", "work"),
 }
 SYSTEM = ("bin", "boot", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys")
 # How many parts a root there has at least, the first slash counted: /home/pi/.edgegreen has four.

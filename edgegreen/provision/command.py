@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from edgegreen import bundle, transport
+from edgegreen import bundle, releases, transport
 from edgegreen.artifact import File
 from edgegreen.client import Agent, Board
 from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError, InputError
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.home import home
 from edgegreen.provision.kit import Site, Told
 from edgegreen.provision.provider import Outcome, Want, provide
-from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport import Transport
 
 
@@ -61,7 +62,7 @@ def on_target(target: Target, only: Sequence[RuntimeName], told: Told, *, renew:
             f"{target.name}: the target says `provision: false`", hint="take that line out, and it works"
         )
     named: list[Want] = [(name,) for name in only or target.runtimes or ()]
-    wants = named or list(RUNTIMES.values())
+    wants = named or [one.runtimes for one in FORMATS.values() if releases.can_be_brought(one.runtimes)]
     told("connecting", None)
     with transport.connect(target) as link:
         return over(link, target, wants, told, renew=renew, asked=bool(named))

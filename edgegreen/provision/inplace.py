@@ -11,8 +11,9 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from edgegreen.agent import kits as on_board
+from edgegreen.formats import RuntimeName
 from edgegreen.provision.lockfile import Word
-from edgegreen.target import RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport import Transport, shell
 
 LINES_MAX = 200

@@ -24,12 +24,13 @@ from edgegreen.artifact import File
 from edgegreen.client import Agent, Job
 from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.provision.wheels import Wheel
-from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport import Transport, shell
 
 PROOF = Path(__file__).parent / "proof"
-PROOF_FILES = {"tflite": ("model.tflite",), "openvino": ("model.xml", "model.bin")}
+PROOF_FILES = {"tflite": ("model.tflite",), "openvino": ("model.xml", "model.bin"), "onnx": ("model.onnx",)}
 # relu(x · W + b) for the two samples; tests/provision/make_proof.py has the numbers. A runtime may compute in
 # bf16, which keeps two to three digits.
 EXPECTED = ((3.5, 6.5, 2.5), (11.875, 0.0, 2.75))
@@ -156,7 +157,7 @@ def _folders(site: Site) -> set[str]:
 
 
 def _proof(site: Site, runtime: RuntimeName) -> Job:
-    kind = next(kind for kind, names in RUNTIMES.items() if runtime in names)
+    kind = next(kind for kind, traits in FORMATS.items() if runtime in traits.runtimes)
     store = f"{site.root}/store"
 
     def there(name: str) -> str:

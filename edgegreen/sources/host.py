@@ -21,6 +21,9 @@ def load(model: ModelFile, threads: int) -> Model:
     if model.format == "tflite":
         runtime = runtimes.load("litert", [str(path) for path in model.files], threads)
         return Model(runtime, model.input_order, model.output_order)
+    if model.format == "onnx":
+        runtime = runtimes.load("onnxruntime", [str(path) for path in model.files], threads, device="CPU")
+        return Model(runtime, model.input_order, model.output_order)
     import openvino as ov
 
     core = ov.Core()

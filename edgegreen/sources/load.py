@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 from edgegreen.cache import Cache, Made
 from edgegreen.costs.layers import Costs
 from edgegreen.errors import ConversionError, InputError
+from edgegreen.formats import Format
 from edgegreen.keys import key_of, versions
-from edgegreen.sources import onnx, openvino, tensorflow, tflite
+from edgegreen.sources import onnx, onnxhub, openvino, tensorflow, tflite
 from edgegreen.sources.files import SourceFormat
 from edgegreen.sources.model import ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
@@ -86,6 +87,31 @@ def tflite_hub(request: Request, source: Source, shop: Workshop, report: Report)
     return from_facts(ModelFile, entry.facts).moved(HERE, entry.folder)
 
 
+def onnx_hub(request: Request, source: Source, shop: Workshop, report: Report) -> ModelFile:
+    """The float .onnx of a source: what its ONNX variants are made from. Raises as `load` does."""
+
+    def make(folder: Path) -> Made:
+        run = shop.workers.run
+        if request.format == "onnx":
+            hub = run("tools", onnxhub.of_onnx, request, source, folder, on_report=report)
+        else:
+            require_tensorflow(request, "making ONNX of it")
+            hub = run("tensorflow", onnxhub.of_tflite, source.model, source, folder, on_report=report)
+        return Made(f"float .onnx of {request.path.name}", to_facts(hub.moved(folder, HERE)))
+
+    tools = versions(*onnxhub.NEEDED)
+    entry = shop.cache.obtain(key_of("onnx hub", source=source_key(request), tools=tools), make, shop.stop)
+    return from_facts(ModelFile, entry.facts).moved(HERE, entry.folder)
+
+
+# Formats whose variants are made from a file of the format's own; the others from the loaded source.
+HUBS: dict[Format, Callable[[Request, Source, Workshop, Report], ModelFile]] = {
+    "tflite": tflite_hub,
+    "onnx": onnx_hub,
+    "tensorrt": onnx_hub,
+}
+
+
 def summarise(request: Request, shop: Workshop) -> ModelSummary:
     """What a Keras file or a SavedModel is. Raises as `load` does."""
 
@@ -113,11 +139,11 @@ def with_costs(summary: ModelSummary, request: Request, shop: Workshop) -> Model
         return replace(summary, costs_absent=error.line)
 
 
-def require_tensorflow(request: Request) -> None:
-    """Raise InputError, saying what to install, when tensorflow is not there."""
+def require_tensorflow(request: Request, what: str = "reading Keras files and SavedModels") -> None:
+    """Raise InputError, saying what to install for `what`, when tensorflow is not there."""
     if importlib.util.find_spec("tensorflow") is None:
         raise InputError(
-            f"{request.path}: reading Keras files and SavedModels takes tensorflow, which is not installed",
+            f"{request.path}: {what} takes tensorflow, which is not installed",
             hint="pip install 'edgegreen[tensorflow]', or export the model to .tflite or .onnx",
         )
 

@@ -31,10 +31,10 @@ class Port:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that a runtime can load: .tflite, or OpenVINO's .xml and .bin.
+    """A model file that a runtime can load: .tflite, .onnx, or OpenVINO's .xml and .bin.
 
     `inputs` and `outputs` are names within the file, in the source's own order: those of the signature
-    (tflite) or of tensors (openvino). `input_order` and `output_order` are as in `artifact.Artifact`.
+    (tflite) or of tensors (openvino, onnx). `input_order` and `output_order` are as in `artifact.Artifact`.
     `built_by` is empty when it is the user's own file.
     """
 

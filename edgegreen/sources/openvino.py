@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 from edgegreen.artifact import TensorSpec
 from edgegreen.costs.layers import Costs, costs
 from edgegreen.errors import ConversionError, InputError
-from edgegreen.sources import host, shapes
+from edgegreen.sources import files, host, shapes
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.elementtypes import DTYPES, WEIGHTS
 from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Port, Source
@@ -34,9 +34,7 @@ def load(report: Report, request: Request, folder: Path) -> Source:
     ports = [_port(one) for one in model.inputs]
     inputs = shapes.static(ports, request.input_shape, request.sample_shapes)
     request.check_data(inputs)
-    as_shipped = request.format == "openvino" and all(
-        port.dims is not None and None not in port.dims[1:] for port in ports
-    )
+    as_shipped = _is_whole(request, ports)
     _reshape(model, inputs)
     ov.save_model(model, folder / STATIC, compress_to_fp16=False)
     static = ModelFile(
@@ -60,6 +58,14 @@ def load(report: Report, request: Request, folder: Path) -> Source:
         inputs, outputs, static, quantised=is_quantised(model), as_shipped=as_shipped,
         check=folder / CHECK, checked_on=check.words(n), saved_model=None,
     )  # fmt: skip
+
+
+def _is_whole(request: Request, ports: Sequence[Port]) -> bool:
+    """Whether the user's files may go to a board as they are; of an .onnx also the batch has to be fixed."""
+    if request.format == "onnx" and len(files.parts(request.path, "onnx")) > 1:
+        return False
+    first = 0 if request.format == "onnx" else 1
+    return all(port.dims is not None and None not in port.dims[first:] for port in ports)
 
 
 def read(path: Path) -> Any:

@@ -140,9 +140,9 @@ def channels_first(model: Any, outputs: Sequence[int]) -> None:
         rank = len(tensor.shape)
         order = [0, rank - 1, *range(1, rank - 1)]
         data = np.frombuffer(np.array(order, "<i4").tobytes(), np.uint8)
-        permutation = _add_tensor(model, tensor.name + b"_order", schema.TensorType.INT32, [rank], data)
+        permutation = add_tensor(model, tensor.name + b"_order", schema.TensorType.INT32, [rank], data)
         shape = [int(tensor.shape[axis]) for axis in order]
-        new = _add_tensor(model, tensor.name + b"_channels_first", tensor.type, shape, None)
+        new = add_tensor(model, tensor.name + b"_channels_first", tensor.type, shape, None)
         op = schema.OperatorT()
         op.opcodeIndex = len(model.operatorCodes) - 1
         op.inputs, op.outputs = [old, permutation], [new]
@@ -213,8 +213,8 @@ def _named(schema: Any, graph: Any, indices: Sequence[int]) -> list[Any]:
     return found
 
 
-def _add_tensor(model: Any, name: bytes, kind: int, shape: list[int], data: Any) -> int:
-    """Append a tensor, constant when `data` (bytes as an array) is given; its index."""
+def add_tensor(model: Any, name: bytes, kind: int, shape: list[int], data: Any) -> int:
+    """Append a tensor to the main graph, constant when `data` (bytes as an array) is given; its index."""
     import numpy as np
     from ai_edge_litert import schema_py_generated as schema
 

@@ -128,6 +128,9 @@ def job(model: Path | str, *more: Path | str, **changes: Any) -> dict[str, Any]:
         "meter": None,
         "profile": False,
         "normalize": None,
+        "device": None,
+        "engine": None,
+        "evaluate_max": None,
         **changes,
     }
 

@@ -79,7 +79,7 @@ def test_openvino_times_its_operators(ir: list[str], monkeypatch: pytest.MonkeyP
         fed.append(np.full(runtime.inputs[0].shape, 1.0, "f4"))
         runtime.set(0, fed[0])
 
-    found = execution.profile("openvino", ir, 1, feed, lambda _: None)
+    found = execution.profile("openvino", ir, 1, device=None, feed=feed, tick=lambda _: None)
     assert found is not None
     assert len(fed) == 1
     assert found["runs"] >= execution.PROFILE_RUNS
@@ -95,7 +95,12 @@ def test_a_runtime_without_a_profiler_is_not_loaded_again(models: Path) -> None:
     def feed(_: runtimes.Runtime) -> None:
         raise AssertionError
 
-    assert execution.profile("litert", [str(models / "int4.tflite")], 1, feed, lambda _: None) is None
+    assert (
+        execution.profile(
+            "litert", [str(models / "int4.tflite")], 1, device=None, feed=feed, tick=lambda _: None
+        )
+        is None
+    )
 
 
 class Broken:
@@ -119,8 +124,13 @@ def test_a_profile_that_breaks_fails_nothing(ir: list[str]) -> None:
     def feed(_: runtimes.Runtime) -> None:
         raise RuntimeError("out of handles")
 
-    assert execution.profile("openvino", ir, 1, feed, lambda _: None) is None
-    assert execution.profile("openvino", ["gone.xml", "gone.bin"], 1, feed, lambda _: None) is None
+    assert execution.profile("openvino", ir, 1, device=None, feed=feed, tick=lambda _: None) is None
+    assert (
+        execution.profile(
+            "openvino", ["gone.xml", "gone.bin"], 1, device=None, feed=feed, tick=lambda _: None
+        )
+        is None
+    )
 
 
 def test_what_is_told_is_bounded() -> None:

@@ -23,10 +23,25 @@ def test_what_is_installed_is_found_without_importing_it(
         "litert": version("ai-edge-litert"),
         "tflite-runtime": "unknown",
         "openvino": version("openvino"),
+        "onnxruntime": version("onnxruntime"),
     }
     (tmp_path / "tflite_runtime-2.5.0.post1.egg-info").touch()  # as Coral's Debian package has it
     assert runtimes.version("tflite-runtime") == "2.5.0.post1"
     assert "tflite_runtime" not in sys.modules
+
+
+def test_a_build_for_gpus_goes_by_the_same_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "onnxruntime").mkdir()
+    (tmp_path / "onnxruntime" / "__init__.py").touch()
+    (tmp_path / "onnxruntime_gpu-1.23.0.dist-info").mkdir()
+    monkeypatch.delitem(sys.modules, "onnxruntime", raising=False)
+    monkeypatch.syspath_prepend(tmp_path)
+    assert runtimes.version("onnxruntime") == "1.23.0"
+
+
+def test_a_device_that_a_runtime_does_not_know() -> None:
+    with pytest.raises(Unsupported, match="litert knows no device CUDA"):
+        runtimes.load("litert", ["gone.tflite"], 1, device="CUDA")
 
 
 def test_what_is_not_installed_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

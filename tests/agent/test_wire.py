@@ -21,6 +21,9 @@ GOOD = {
     "cool_to_c": None, "cool_timeout_s": 0,
     "profile": False,
     "normalize": None,
+    "device": None,
+    "engine": None,
+    "evaluate_max": None,
 }  # fmt: skip
 
 
@@ -48,9 +51,16 @@ def test_decoding_raises_nothing_else(line: bytes) -> None:
         wire.decode(line)
 
 
+ENGINE = {
+    "precision": "int8", "timeout_s": 60.0,
+    "inputs": [["x", [1, 2], "float32"]], "outputs": [["y", [1, 0], "float32"]],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", [None, ENGINE], ids=["plain", "engine"])
 @pytest.mark.parametrize("normalize", [None, [[127.5], [0.5, 2, 1e-3]]])
-def test_a_job_survives_the_wire(normalize: Any) -> None:
-    job = Job.parse({**GOOD, "normalize": normalize})
+def test_a_job_survives_the_wire(normalize: Any, engine: Any) -> None:
+    job = Job.parse({**GOOD, "normalize": normalize, "engine": engine, "evaluate_max": engine and 3})
     assert job.files == ("m.tflite",)
     assert (job.normalize is None) == (normalize is None)
     assert Job.parse(json.loads(json.dumps(job.wire()))) == job
@@ -63,7 +73,9 @@ def test_a_job_survives_the_wire(normalize: Any) -> None:
         {"files": [1]}, {"input_order": None}, {"input_order": [0.5]}, {"warmup_s": -1}, {"duration_s": 0},
         {"min_runs": 0}, {"min_runs": 10**7}, {"evaluate": 1}, {"evaluate": True}, {"samples": 3},
         {"runtime": None}, {"idle_s": -1}, {"idle_s": None}, {"meter": "auto"}, {"cool_to_c": "50"},
-        {"profile": None}, {"normalize": [[1.0]]}, {"normalize": [[], [1.0]]}, {"normalize": [["1"], [1.0]]},
+        {"profile": None}, {"device": 1}, {"engine": {}}, {"engine": {**ENGINE, "precision": "int4"}},
+        {"evaluate_max": 0}, {"evaluate_max": True},
+        {"normalize": [[1.0]]}, {"normalize": [[], [1.0]]}, {"normalize": [["1"], [1.0]]},
     ],
     ids=str,
 )  # fmt: skip

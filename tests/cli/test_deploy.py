@@ -19,7 +19,7 @@ LATENCY = dict.fromkeys(("p50", "p90", "p95", "p99", "mean", "stdev", "min", "ma
 # The design's JSON contract, schema 1. None stands for any value; what is inside `conditions` is free.
 RESULT = {
     "variant": None, "target": None, "format": None, "precision": None, "threads": None, "tuning": None,
-    "runtime": {"name": None, "version": None, "delegate": None},
+    "runtime": {"name": None, "version": None, "delegate": None, "fell_back": None},
     "artifact": {"sha256": None, "size_bytes": None, "compressed_bytes": None, "built_by": None,
         "mixed": None},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY,

@@ -362,7 +362,8 @@ def outputs(start: int, n: int, *, tensors: int = 1, shape: list[int] | None = N
 def measured(**changes: Any) -> bytes:
     whole = {
         "load_ms": 1.0, "first_inference_ms": 1, "peak_rss_bytes": 1, "rss_before_load_bytes": 1,
-        "runtime": {"name": "litert", "version": "1", "delegate": None}, "inputs": [], "outputs": [],
+        "runtime": {"name": "litert", "version": "1", "delegate": None, "fell_back": None},
+        "inputs": [], "outputs": [],
         "fed": "noise", "executed": None, "profile": None,
     }  # fmt: skip
     return event("measured", id="t1", **whole | changes)

@@ -13,6 +13,7 @@ from probe.conftest import Recorded, facts, recorded, replies  # noqa: F401
 from sshd import Sshd
 
 from edgegreen.errors import DeviceError, InputError
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.locked import board
 from edgegreen.locked.board import Seen
 from edgegreen.locked.lock import BoardLock, RuntimeLock
@@ -23,10 +24,10 @@ from edgegreen.probe.facts import BoardFacts
 from edgegreen.provision.inplace import InPlace
 from edgegreen.provision.lockfile import Locked
 from edgegreen.recipe import Variant
-from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport.ssh import SSHTransport
 
-TFLITE = RUNTIMES["tflite"]
+TFLITE = FORMATS["tflite"].runtimes
 WHEEL = Locked("ai-edge-litert", "2.3.0", "ai_edge_litert-2.3.0-py3-none-any.whl", "5f" * 32, 9)
 OWN = RuntimeLock(version="2.3.0")
 BROUGHT = RuntimeLock(version="2.3.0", wheels=(WHEEL,))
@@ -120,7 +121,7 @@ def test_no_python_there(facts: Callable[[str], BoardFacts]) -> None:  # noqa: F
 
 def test_every_runtime_is_looked_for() -> None:
     """Or a lock would call it missing on a board that has it."""
-    assert {name for names in RUNTIMES.values() for name in names} <= set(pythons.RUNTIMES.values())
+    assert {name for one in FORMATS.values() for name in one.runtimes} <= set(pythons.RUNTIMES.values())
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import pytest
 from sshd import free_port
 
 from edgegreen.agent.meters.rapl import ACCESS as RAPL_ACCESS
+from edgegreen.formats import RuntimeName
 from edgegreen.meterkeys import Command
 from edgegreen.probe import doctor
 from edgegreen.probe.doctor import CHECKS, Finding
@@ -34,7 +35,7 @@ from edgegreen.probe.facts import (
     Zone,
 )
 from edgegreen.releases import RELEASES
-from edgegreen.target import PowerMeter, RuntimeName, Target
+from edgegreen.target import PowerMeter, Target
 
 LITERT = (Package("numpy", "2.4.6"), Package("ai_edge_litert", "2.3.0"))
 TFLITE = Package("tflite_runtime", "2.14.0")
@@ -88,7 +89,7 @@ def changed(part: str, **fields: Any) -> BoardFacts:
 def test_a_healthy_board_has_nothing() -> None:
     findings = doctor.examine(PI, TARGET)
     assert {finding.gravity for finding in findings} == {"fine"}
-    for_a_pi = {check.name for check in CHECKS} - {"edge tpu", "jetpack", "sysfs_root"}
+    for_a_pi = {check.name for check in CHECKS} - {"edge tpu", "jetpack", "tensorrt", "sysfs_root"}
     assert {finding.check for finding in findings} == for_a_pi
 
 
@@ -242,8 +243,27 @@ def test_what_spoils_readings(check: str, facts: BoardFacts, words: str, advice:
 
 def test_every_check_is_seen_to_find_something() -> None:
     seen = {check for check, *_ in (*STOPS.values(), *SPOILS.values())}
-    seen |= {"family", "jetpack", "sysfs_root"}  # each has a test of its own
+    seen |= {"family", "jetpack", "tensorrt", "sysfs_root"}  # each has a test of its own
     assert seen == {check.name for check in CHECKS}
+
+
+def test_tensorrt_without_its_trtexec() -> None:
+    nano = replace(PI, model="NVIDIA Jetson Orin Nano Developer Kit", compatible=("nvidia,p3767-0005",))
+    (finding,) = found(nano, "tensorrt")
+    assert finding.text == "there is no TensorRT, and no trtexec for `format: tensorrt`"
+    has = replace(nano, tensorrt=Library(None, "10.3.0.30-1+cuda12.5"))
+    only = Target(host="h", runtimes=("tensorrt",)).called("h")
+    assert found(has, "tensorrt", only) == [
+        Finding(
+            "tensorrt",
+            "stops",
+            "TensorRT 10.3.0.30-1+cuda12.5 is there, and no trtexec for `format: tensorrt`",
+            "sudo apt install libnvinfer-bin",
+        )
+    ]
+    assert found(has, "runtime", only) == [Finding("runtime", "fine")]  # no Python is to have it
+    whole = replace(nano, tensorrt=Library("/usr/src/tensorrt/bin/trtexec", "10.3.0"))
+    assert found(whole, "tensorrt") == [Finding("tensorrt", "fine")]
 
 
 class TestMeters:
@@ -303,13 +323,13 @@ class TestRuntimesOnOffer:
     @pytest.mark.parametrize(
         ("machine", "bits", "glibc", "python", "offered"),
         [
-            ("aarch64", 64, (2, 36), (3, 11, 2), {"litert", "tflite-runtime", "openvino"}),
-            ("aarch64", 64, (2, 41), (3, 13, 5), {"litert", "openvino"}),
-            ("aarch64", 64, (2, 31), (3, 8, 10), {"tflite-runtime", "openvino"}),
-            ("aarch64", 64, (2, 28), (3, 7, 3), {"tflite-runtime"}),
+            ("aarch64", 64, (2, 36), (3, 11, 2), set(RELEASES)),
+            ("aarch64", 64, (2, 41), (3, 13, 5), {"litert", "openvino", "onnxruntime"}),
+            ("aarch64", 64, (2, 31), (3, 8, 10), {"tflite-runtime", "openvino", "onnxruntime"}),
+            ("aarch64", 64, (2, 28), (3, 7, 3), {"tflite-runtime", "onnxruntime"}),
             ("aarch64", 32, (2, 36), (3, 11, 2), {"tflite-runtime"}),
             ("aarch64", 32, (2, 41), (3, 13, 5), set()),
-            ("x86_64", 64, (2, 36), (3, 12, 1), {"litert", "openvino"}),
+            ("x86_64", 64, (2, 36), (3, 12, 1), {"litert", "openvino", "onnxruntime"}),
             ("riscv64", 64, (2, 41), (3, 13, 5), set()),
         ],
     )

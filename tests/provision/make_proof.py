@@ -9,9 +9,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import openvino as ov
 import openvino.opset13 as ops
 import tensorflow as tf
+from onnx import helper, numpy_helper
 
 FOLDER = Path(__file__).parent.parent.parent / "edgegreen" / "provision" / "proof"
 WEIGHTS = np.array([[1, -1, 0.5], [0.25, 2, -0.5], [-2, 0.5, 1], [0.5, 0.25, -1]], np.float32)
@@ -35,10 +37,25 @@ def ir() -> ov.Model:
     return ov.Model([y], [x], "proof")
 
 
+def onnx_model() -> onnx.ModelProto:
+    """Of an opset and a file format that every onnxruntime in releases.py reads."""
+    nodes = [
+        helper.make_node("Gemm", ["x", "w", "b"], ["s"]),
+        helper.make_node("Relu", ["s"], ["y"]),
+    ]
+    ports = [
+        helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, (1, k)) for n, k in (("x", 4), ("y", 3))
+    ]
+    constants = [numpy_helper.from_array(WEIGHTS, "w"), numpy_helper.from_array(BIAS, "b")]
+    graph = helper.make_graph(nodes, "proof", ports[:1], ports[1:], constants)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+
+
 if __name__ == "__main__":
     FOLDER.mkdir(exist_ok=True)
     (FOLDER / "model.tflite").write_bytes(tflite())
     ov.save_model(ir(), FOLDER / "model.xml", compress_to_fp16=False)
+    onnx.save(onnx_model(), FOLDER / "model.onnx")
     np.savez(FOLDER / "samples.npz", x=X)
     # What kit.EXPECTED has to say:
     sys.stderr.write(f"{np.maximum(X @ WEIGHTS + BIAS, 0).tolist()}\n")

@@ -13,12 +13,14 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 
 from .operators import Operator
-from .tensors import Tensor
+from .tensors import Tensor, Unsupported
 
 if TYPE_CHECKING:
     from typing import Protocol
 
     from numpy.typing import NDArray
+
+    from ..timing import Timing
 else:
     Protocol = object  # typing.Protocol came with Python 3.8
 
@@ -26,19 +28,34 @@ else:
 class Entry(NamedTuple):
     """Where a runtime is found: the package it is imported as, what it is installed as, our adapter.
 
-    `times_operators` says whether it can tell how long single operators take.
+    `times_operators` says whether it can tell how long single operators take, `profiled_runs` after how many
+    calls at most (None: any number), and `devices` what it can be asked to run on. `is_program`: it is no
+    package, but a program of the board's that the adapter finds.
     """
 
     package: str
     distribution: str
     adapter: str
     times_operators: bool = False
+    profiled_runs: int | None = None
+    devices: tuple[str, ...] = ()
+    is_program: bool = False
 
 
 RUNTIMES = {
     "litert": Entry("ai_edge_litert", "ai-edge-litert", "tflite"),
     "tflite-runtime": Entry("tflite_runtime", "tflite-runtime", "tflite"),
     "openvino": Entry("openvino", "openvino", "openvino", times_operators=True),
+    # Its profiler keeps an event for each operator of each call.
+    "onnxruntime": Entry(
+        "onnxruntime",
+        "onnxruntime",
+        "onnxruntime",
+        times_operators=True,
+        profiled_runs=50,
+        devices=("AUTO", "CPU", "CUDA", "TENSORRT"),
+    ),
+    "tensorrt": Entry("", "", "tensorrt", is_program=True),
 }
 
 
@@ -57,6 +74,10 @@ class Runtime(Protocol):
     """Run the model on what was set: the quantity called latency."""
     own_ns: Callable[[], int] | None
     """The runtime's own measure of the last `invoke`, where that is what its vendor calls latency."""
+    fell_back: str | None
+    """What should have run the model, did not, and why; None when nothing fell back."""
+    timing: Timing | None
+    """Makes and times the calls where another process runs the model; None: they are made and timed here."""
 
     def set(self, index: int, value: NDArray[Any]) -> None:
         """Copy `value` (of the tensor's own shape and type) into an input."""
@@ -68,14 +89,28 @@ class Runtime(Protocol):
         """What runs at each invoke, in order. Raises whatever the runtime does when it does not tell."""
 
 
-def load(name: str, files: Sequence[str], threads: int, *, profile: bool = False) -> Runtime:
+def load(
+    name: str,
+    files: Sequence[str],
+    threads: int,
+    *,
+    device: str | None = None,
+    profile: bool = False,
+    **options: Any,
+) -> Runtime:
     """Load a model: `files` has the model first. Raises whatever the runtime does, and Unsupported.
 
-    With `profile`, a runtime that can do so times its operators, which makes every call slower.
+    `device` is one of the runtime's; None leaves it to the runtime. With `profile`, a runtime that can do so
+    times its operators, which makes every call slower. `options` go to the one adapter that knows them.
     """
     entry = RUNTIMES[name]
     adapter = importlib.import_module("." + entry.adapter, __name__)
-    options = {"profile": True} if profile and entry.times_operators else {}
+    if profile and entry.times_operators:
+        options["profile"] = True
+    if device is not None:
+        if device not in entry.devices:
+            raise Unsupported("{} knows no device {}".format(name, device))
+        options["device"] = device
     runtime: Runtime = adapter.load(
         name, entry.package, version(name) or "unknown", list(files), threads, **options
     )
@@ -97,6 +132,9 @@ def found() -> dict[str, str]:
 def version(name: str) -> str | None:
     """The installed version of a runtime, "unknown" when it has no metadata, None when there is none."""
     entry = RUNTIMES[name]
+    if entry.is_program:
+        found: str | None = importlib.import_module("." + entry.adapter, __name__).version()
+        return found
     return installed(entry.package, entry.distribution)
 
 
@@ -111,7 +149,9 @@ def installed(package: str, distribution: str) -> str | None:
         return None
     # importlib.metadata came with Python 3.8; the folder's name says the same.
     stem = distribution.replace("-", "[-_]")
-    pattern = re.compile(stem + r"(?:[-_]nightly)?-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", re.IGNORECASE)
+    pattern = re.compile(
+        stem + r"(?:[-_](?:nightly|gpu))?-([^-]+)(?:-py[\d.]+)?\.(?:dist|egg)-info$", re.IGNORECASE
+    )
     for neighbour in sorted(_listing(os.path.dirname(folders[0]))):
         match = pattern.match(neighbour)
         if match:

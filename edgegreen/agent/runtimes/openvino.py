@@ -13,6 +13,8 @@ from .tensors import Tensor, Unsupported
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..timing import Timing
+
 DTYPES = {
     "f16": "float16", "f32": "float32", "f64": "float64", "boolean": "bool",
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
@@ -30,6 +32,9 @@ CONVERSIONS = ("FakeQuantize", "Convert", "Reorder", "Eltwise", "Subgraph")
 
 class OpenVINO:
     """A compiled model and its one request. See `runtimes.Runtime`."""
+
+    fell_back: str | None = None
+    timing: Timing | None = None
 
     def __init__(self, name: str, version: str, compiled: Any) -> None:
         self.name, self.version = name, version

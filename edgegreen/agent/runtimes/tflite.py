@@ -12,11 +12,15 @@ from .tfliteplan import operators
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from ..timing import Timing
+
 
 class TFLite:
     """An Interpreter with its tensors allocated. See `runtimes.Runtime`."""
 
     own_ns: Callable[[], int] | None = None
+    fell_back: str | None = None
+    timing: Timing | None = None
 
     def __init__(self, name: str, version: str, interpreter: Any) -> None:
         self.name, self.version, self._interpreter = name, version, interpreter

@@ -82,6 +82,7 @@ CHECKS = (
     Check("edge tpu", software.edgetpu, _has_edgetpu),
     Check("family", hardware.family),
     Check("jetpack", software.jetpack, _is_jetson),
+    Check("tensorrt", software.tensorrt, _is_jetson),
     Check("emulation", hardware.emulation),
     Check("reply", reply),
 )

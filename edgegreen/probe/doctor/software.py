@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from edgegreen import releases
 from edgegreen.errors import DeviceError
+from edgegreen.formats import RuntimeName
 from edgegreen.interpreter import Interpreter
 from edgegreen.probe import pythons, reply
 from edgegreen.probe.doctor.finding import Case, Trouble, spoils, stops
 from edgegreen.probe.facts import BoardFacts, Package, Python
-from edgegreen.target import RuntimeName
 
 LEAST_FREE_BYTES = 50_000_000  # agent, a model and its data
 RUNTIME_BYTES = 400_000_000  # LiteRT, numpy and OpenVINO unpacked, with byte code
@@ -77,13 +77,20 @@ def userland(case: Case) -> list[Trouble] | None:
 
 def runtime(case: Case) -> list[Trouble] | None:
     """Can the Python import a runtime, or could one be brought."""
-    facts, found = case.facts, case.facts.python
+    found, wanted = case.facts.python, case.target.runtimes
     if found is None or not pythons.is_usable(found):
         return None  # `python` says so
-    wanted = case.target.runtimes
+    if wanted and not releases.can_be_brought(wanted):
+        return []  # no Python has it; `tensorrt` says whether it is there
     there = [name for name in pythons.runtimes(found) if wanted is None or name in wanted]
     if there:
         return _numpy(found, there)
+    return _lacking(case, found)
+
+
+def _lacking(case: Case, found: Python) -> list[Trouble]:
+    """What to say of a Python without any runtime that is wanted."""
+    facts, wanted = case.facts, case.target.runtimes
     missing = " or ".join(wanted) if wanted else "runtime"
     told = f"Python {pythons.dotted(found)} ({found.path}) has no {missing}"
     other = pythons.best(facts.pythons)
@@ -223,3 +230,15 @@ def jetpack(case: Case) -> list[Trouble] | None:
             "is this file from another board's image? Install the JetPack of this board",
         )
     ]
+
+
+def tensorrt(case: Case) -> list[Trouble] | None:
+    """Is trtexec there, which `format: tensorrt` is built and run with."""
+    library = case.facts.tensorrt
+    if "libraries" in case.facts.untold:
+        return None
+    if library is not None and library.path is not None:
+        return []
+    has = f"TensorRT {library.version} is there" if library else "there is no TensorRT"
+    trouble = stops if "tensorrt" in (case.target.runtimes or ()) else spoils
+    return [trouble(f"{has}, and no trtexec for `format: tensorrt`", "sudo apt install libnvinfer-bin")]

@@ -1,0 +1,109 @@
+"""Who makes and times the calls of a trial: this process, or the program that a runtime leaves it to.
+
+A trial asks for first inference, warm-up, calls and end-to-end calls in this order, the sample being set. A
+runtime whose model another process runs brings a Timing of its own (see `runtimes.Runtime.timing`).
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
+
+from . import bench, system
+from .model import Model
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from numpy.typing import NDArray
+else:
+    Protocol = object  # typing.Protocol came with Python 3.8
+
+Tick = Callable[[float], None]
+
+
+class Memory(NamedTuple):
+    """What the process that runs the model held before it loaded it, and the most it held since."""
+
+    before_bytes: int
+    peak_bytes: int
+
+
+class Timing(Protocol):
+    """Makes the calls and times them. `tick` is told the share done about once a second.
+
+    Windows have their edges on this machine's monotonic clock, whoever timed what lies between.
+    """
+
+    def first_ns(self) -> int:
+        """The first inference since the model was loaded."""
+
+    def load_ms(self) -> float:
+        """How long loading took. Known after `first_ns`."""
+
+    def warm_up(self, *, seconds: float, min_runs: int, tick: Tick) -> None:
+        """Call without keeping times."""
+
+    def calls(self, room: array[int], *, seconds: float, min_runs: int, tick: Tick) -> bench.Window:
+        """The window of single calls, as `bench.measure` gives it: the quantity called latency."""
+
+    def end_to_end(self, room: array[int], *, seconds: float, min_runs: int, tick: Tick) -> bench.Window:
+        """The same, inputs and outputs included."""
+
+    def memory(self) -> Memory:
+        """Known after `calls`."""
+
+    def profile(self, tick: Tick) -> dict[str, Any] | None:
+        """Times of single operators, from a run of their own (fields of `execution.profile`)."""
+
+
+class InProcess:
+    """Calls made here, timed around each. `row` is the sample; `again` loads the model once more."""
+
+    def __init__(
+        self,
+        model: Model,
+        row: Sequence[NDArray[Any]],
+        *,
+        load_ms: float,
+        rss_before_bytes: int,
+        again: Callable[[Tick], dict[str, Any] | None],
+    ) -> None:
+        self._model, self._row = model, row
+        self._load_ms, self._rss_before, self._again = load_ms, rss_before_bytes, again
+        self._peak = rss_before_bytes
+
+    def first_ns(self) -> int:
+        """See `Timing`."""
+        return bench.timed(self._model.runtime.invoke)
+
+    def load_ms(self) -> float:
+        """See `Timing`."""
+        return self._load_ms
+
+    def warm_up(self, *, seconds: float, min_runs: int, tick: Tick) -> None:
+        """See `Timing`."""
+        bench.warm_up(self._model.runtime.invoke, seconds=seconds, min_runs=min_runs, tick=tick)
+
+    def calls(self, room: array[int], *, seconds: float, min_runs: int, tick: Tick) -> bench.Window:
+        """See `Timing`."""
+        runtime = self._model.runtime
+        window = bench.measure(
+            runtime.invoke, room, seconds=seconds, min_runs=min_runs, own_ns=runtime.own_ns, tick=tick
+        )
+        self._peak = system.peak_rss_bytes()
+        return window
+
+    def end_to_end(self, room: array[int], *, seconds: float, min_runs: int, tick: Tick) -> bench.Window:
+        """See `Timing`."""
+        return bench.measure(
+            lambda: self._model.run(self._row), room, seconds=seconds, min_runs=min_runs, tick=tick
+        )
+
+    def memory(self) -> Memory:
+        """See `Timing`."""
+        return Memory(self._rss_before, self._peak)
+
+    def profile(self, tick: Tick) -> dict[str, Any] | None:
+        """See `Timing`."""
+        return self._again(tick)

@@ -1,0 +1,72 @@
+"""Formats: as what a model can be built, by which quantizers, and which runtimes run it.
+
+What is to be known of a format stands in FORMATS; what makes a file of it is in `convert/`, what runs one in
+`agent/runtimes/`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Format = Literal["tflite", "openvino", "onnx", "tensorrt"]
+Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
+Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf", "onnxruntime", "onnxruntime-symmetric"]
+Device = Literal["AUTO", "CPU", "CUDA", "TENSORRT"]
+RuntimeName = Literal["litert", "tflite-runtime", "openvino", "onnxruntime", "tensorrt"]
+
+# Precisions whose activations are quantised: they need real data to calibrate on.
+CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
+# Quantizers that can leave some operators in float, for variants with an `accuracy_drop_max`.
+MIXING: tuple[Quantizer, ...] = ("ai-edge-quantizer", "nncf")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """What is to be known of a format."""
+
+    precisions: tuple[Precision, ...]
+    """What it can be built as."""
+    quantizers: tuple[Quantizer, ...]
+    """What can quantise it; the first is the default."""
+    runtimes: tuple[RuntimeName, ...]
+    """What runs it, best first."""
+    devices: tuple[Device, ...] = ()
+    """What its runtimes can be asked to run it on."""
+    file: Literal["tflite", "openvino", "onnx"] | None = None
+    """The kind of file that it is, where that is another format's."""
+    engine: bool = False
+    """Whether the board builds an engine of that file, which is what runs."""
+
+
+FORMATS: dict[Format, Traits] = {
+    "tflite": Traits(
+        precisions=("fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"),
+        quantizers=("ai-edge-quantizer", "tensorflow"),
+        runtimes=("litert", "tflite-runtime"),
+    ),
+    "openvino": Traits(
+        precisions=("fp32", "fp16", "int8", "weight_int8"),
+        quantizers=("nncf",),
+        runtimes=("openvino",),
+    ),
+    "onnx": Traits(
+        precisions=("fp32", "int8"),
+        # The second makes what TensorRT takes; see convert/qdq.py.
+        quantizers=("onnxruntime", "onnxruntime-symmetric"),
+        runtimes=("onnxruntime",),
+        devices=("AUTO", "CPU", "CUDA", "TENSORRT"),
+    ),
+    "tensorrt": Traits(
+        precisions=("fp32", "fp16", "int8"),
+        quantizers=("onnxruntime-symmetric",),
+        runtimes=("tensorrt",),
+        file="onnx",
+        engine=True,
+    ),
+}
+
+
+def file_of(format_: str) -> str:
+    """The kind of file that a model of this format is."""
+    return next((traits.file for name, traits in FORMATS.items() if name == format_ and traits.file), format_)
