@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["tflite", "openvino"]
+Format = Literal["tflite", "openvino", "edgetpu"]
 Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
 Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf"]
-RuntimeName = Literal["litert", "tflite-runtime", "openvino"]
+RuntimeName = Literal["litert", "tflite-runtime", "openvino", "edgetpu", "edgetpu-litert"]
 
 # Precisions whose activations are quantised: they need real data to calibrate on.
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
@@ -40,5 +40,10 @@ FORMATS: dict[Format, Traits] = {
         precisions=("fp32", "fp16", "int8", "weight_int8"),
         quantizers=("nncf",),
         runtimes=("openvino",),
+    ),
+    "edgetpu": Traits(
+        precisions=("int8",),
+        quantizers=("ai-edge-quantizer", "tensorflow"),
+        runtimes=("edgetpu", "edgetpu-litert"),
     ),
 }

@@ -14,6 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field
 
 from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
+from edgegreen.edgetpukeys import EdgeTpuKeys
 from edgegreen.formats import CALIBRATED, FORMATS, Format, Precision, Quantizer
 from edgegreen.passes import Pass
 from edgegreen.references import Beside, Download, beside_the_recipe
@@ -110,7 +111,7 @@ class Data(Frozen):
         return self
 
 
-class Variant(Frozen):
+class Variant(EdgeTpuKeys):
     """One way to build the model."""
 
     passes: tuple[Pass, ...] = ()
@@ -136,8 +137,13 @@ class Variant(Frozen):
                 f"{self.format} is not quantised by `{self.quantizer}`, but by "
                 + ", ".join(FORMATS[self.format].quantizers)
             )
-        if self.io == "int8" and (self.format, self.precision) != ("tflite", "int8"):
+        if self.io == "int8" and (self.format, self.precision) not in (
+            ("tflite", "int8"),
+            ("edgetpu", "int8"),
+        ):
             raise ValueError("`io: int8` goes with `format: tflite, precision: int8` only")
+        if problem := self.edgetpu_mistake(self.format):
+            raise ValueError(problem)
         if self.accuracy_drop_max is not None and not self.calibrated:
             raise ValueError(f"`accuracy_drop_max` goes with `precision: {'` or `'.join(CALIBRATED)}` only")
         if self.accuracy_drop_max is not None and self.quantizer == "tensorflow":
@@ -148,6 +154,11 @@ class Variant(Frozen):
     def calibrated(self) -> bool:
         """Whether building it takes calibration data."""
         return self.precision in CALIBRATED
+
+    @property
+    def ends(self) -> Literal["float", "int8"]:
+        """What really goes in and comes out: int8 for an Edge TPU, because floats are left to the CPU."""
+        return "int8" if self.format == "edgetpu" else self.io
 
 
 class Benchmark(Frozen):
@@ -361,15 +372,15 @@ def load(path: Path) -> Recipe:
 
 
 def default_variants(
-    kind: Literal["float", "quantised", "openvino"], *, calibrated: bool
+    kind: Literal["float", "quantised", "compiled", "openvino"], *, calibrated: bool
 ) -> dict[str, Variant]:
     """The variants of a recipe that names none.
 
     `kind` says what the source model can become (see `sources`); without calibration data the
     full-integer variants are left out.
     """
-    if kind == "quantised":
-        return {"as-shipped": Variant(format="tflite")}
+    if kind in ("quantised", "compiled"):
+        return {"as-shipped": Variant(format="tflite" if kind == "quantised" else "edgetpu")}
     formats: tuple[Format, ...] = ("openvino",) if kind == "openvino" else ("tflite", "openvino")
     wanted: tuple[Precision, ...] = ("fp32", "fp16", "dynamic", "int8")
     return {

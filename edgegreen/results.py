@@ -78,6 +78,7 @@ def measurement(
             compressed_bytes=artifact.compressed_bytes,
             built_by=artifact.built_by,
             mixed=artifact.mixed,
+            compilation=artifact.compilation,
         ),
         latency_ms=Latency.of(raw.invoke_ns),
         end_to_end_ms=Latency.of(raw.end_to_end_ns),
@@ -92,6 +93,7 @@ def measurement(
         conditions={
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
+            **({"accelerator": asdict(raw.accelerator)} if raw.accelerator else {}),
             **_replayed(trial.target),
             "agreement_on_host": _agreement(artifact),
             "outputs_doubted": list(lasting),

@@ -130,6 +130,7 @@ class Trial:
             "fed": f"first sample of {os.path.basename(job.samples)}" if job.samples else "seeded noise",
             "executed": executed,
             "profile": profile,
+            "accelerator": getattr(model.runtime, "accelerator", None),
         }
 
     def _load(self, samples: Samples | None) -> tuple[Model, float]:
@@ -139,9 +140,10 @@ class Trial:
                 raise Unsupported(f"no runtime is called `{job.runtime}`")
             for path in files:
                 open(path, "rb").close()  # some runtimes name neither the file nor the reason
+            runtimes.check(job.runtime, files, job.device)
             runtimes.import_library(job.runtime)
             start = time.monotonic_ns()
-            runtime = runtimes.load(job.runtime, files, job.threads)
+            runtime = runtimes.load(job.runtime, files, job.threads, device=job.device)
             load_ms = (time.monotonic_ns() - start) / 1e6
         with _failing_as("data"):
             model = Model(runtime, job.input_order, job.output_order, job.normalize)

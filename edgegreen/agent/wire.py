@@ -56,6 +56,7 @@ class Job:
     meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board. `profile` asks
     for the times of single operators, from a run of their own after everything else. `normalize` is what the
     samples go through before the model takes them; on the wire, a list of its means and one of its scales.
+    `device` says which one is to run the model, in the runtime's own words; None: it chooses.
     """
 
     runtime: str
@@ -75,6 +76,7 @@ class Job:
     cool_timeout_s: float = 0.0
     profile: bool = False
     normalize: Normalize | None = None
+    device: str | None = None
 
     @classmethod
     def parse(cls, raw: Any) -> Job:
@@ -99,6 +101,7 @@ class Job:
             "cool_timeout_s": _is(raw["cool_timeout_s"], int, float) and raw["cool_timeout_s"] >= 0,
             "meter": raw["meter"] is None or _is(raw["meter"], dict),
             "profile": _is(raw["profile"], bool),
+            "device": raw["device"] is None or _is(raw["device"], str),
             "normalize": raw["normalize"] is None or _is_normalize(raw["normalize"]),
         }
         wrong = [name for name, good in checks.items() if not good]

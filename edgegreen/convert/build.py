@@ -24,7 +24,7 @@ from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
 from edgegreen.compress.training import TrainingData
-from edgegreen.convert import apart, compressing, job, keys, refusals, yardstick
+from edgegreen.convert import apart, compressing, edgetpu, job, keys, refusals, yardstick
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
@@ -53,8 +53,8 @@ MODULES: dict[Quantizer, tuple[str, ...]] = {
 class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
-    `stage` is "loading", "installing …", "converting", "choosing precision", "checking", "evaluating",
-    "cached", "done", "failed". `note` is something that stays to be read.
+    `stage` is "loading", "installing …", "converting", "choosing precision", "checking", "compiling",
+    "evaluating", "cached", "done", "failed". `note` is something that stays to be read.
     """
 
     variant: str | None
@@ -158,8 +158,14 @@ class _Work:
         self.keys = {
             name: keys.of_artifact(compressed[name], variant, yardstick) for name, variant in variants.items()
         }
-        self.unchanged = frozenset(name for name, key in self.keys.items() if cache.has(key))
-        self.missing = [variant for name, variant in variants.items() if name not in self.unchanged]
+        kind = kind_of(request.path)
+        self.runs_here = kind != "compiled"
+        self.to_compile = {
+            name for name, variant in variants.items() if variant.format == "edgetpu" and self.runs_here
+        }
+        cached = {name for name, key in self.keys.items() if cache.has(key)}
+        self.unchanged = frozenset(cached - self.to_compile)  # of a compiled model only its compiler knows
+        self.missing = [variant for name, variant in variants.items() if name not in cached]
         tools = how_many(len(self.missing) + 1, request.size_bytes)
         threads = max(1, cores() // tools)
         self.request = replace(request, threads=threads)
@@ -177,7 +183,8 @@ class _Work:
         return Build(
             artifacts=artifacts,
             expected={
-                name: self._pool.submit(self._expected, artifact) for name, artifact in artifacts.items()
+                name: self._pool.submit(self._expected, name, artifact)
+                for name, artifact in artifacts.items()
             },
             reference=self._pool.submit(self._reference),
             unchanged=self.unchanged,
@@ -205,25 +212,34 @@ class _Work:
 
     def _artifact(self, name: str) -> Artifact:
         """The variant, from the cache or made."""
-        key = self.keys[name]
         try:
-            if entry := self.shop.cache.get(key):
-                artifact = _artifact_of(entry)
-                self.request.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
-                self.on_event(BuildEvent(name, "cached"))
-                return artifact
-            entry = self.shop.cache.obtain(key, lambda folder: self._make(name, folder), self.shop.stop)
-            self.on_event(BuildEvent(name, "done"))
-            return _artifact_of(entry)
+            artifact, cached = self._file(name)
+            if name in self.to_compile:
+                artifact, cached = edgetpu.compiled(
+                    artifact, self.variants[name], self.shop.cache, self.shop.stop, self._reporter(name)
+                )
+            self.on_event(BuildEvent(name, "cached" if cached else "done"))
+            return artifact
         except EdgegreenError:
             self.on_event(BuildEvent(name, "failed"))
             raise
+
+    def _file(self, name: str) -> tuple[Artifact, bool]:
+        """The variant's file that this host can run, and whether it was there already."""
+        key = self.keys[name]
+        if entry := self.shop.cache.get(key):
+            artifact = _artifact_of(entry)
+            self.request.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
+            return artifact, True
+        entry = self.shop.cache.obtain(key, lambda folder: self._make(name, folder), self.shop.stop)
+        return _artifact_of(entry), False
 
     def _make(self, name: str, folder: Path) -> Made:
         variant = self.variants[name]
         request = self._compressed(name)
         source = self._source(request)
-        hub = self._tflite_hub(request, source) if variant.format == "tflite" else source.model
+        on_tflite = variant.format in ("tflite", "edgetpu")
+        hub = self._tflite_hub(request, source) if on_tflite else source.model
         limited = variant.accuracy_drop_max is not None
         work = Job(request, source, hub, variant, self.yardstick if limited else None)
         made: Artifact = self.shop.workers.run(
@@ -235,11 +251,13 @@ class _Work:
             f"{precision}{variant.format} of {self.request.path.name}", to_facts(replace(made, files=files))
         )
 
-    def _expected(self, future: Future[Artifact]) -> Outputs | None:
-        """The artifact's outputs on the first evaluation samples."""
-        if self.request.evaluation is None:
+    def _expected(self, name: str, future: Future[Artifact]) -> Outputs | None:
+        """The artifact's outputs on the first evaluation samples; of a compiled one, of what it was made from."""
+        if self.request.evaluation is None or not self.runs_here:
             return None
         made = future.result()
+        if name in self.to_compile:
+            made, _ = self._file(name)
         entry = self._recorded(made.key, lambda: _model_file(made), made.normalize, EXPECTED_SAMPLES)
         batches = [arrays for _, arrays in stored.batches(entry.folder)]
         if len({tuple(array.shape[1:] for array in arrays) for arrays in batches}) > 1:
@@ -247,7 +265,7 @@ class _Work:
         return [np.concatenate(column) for column in zip(*batches, strict=True)]
 
     def _reference(self) -> Reference:
-        if self.request.evaluation is None:
+        if self.request.evaluation is None or not self.runs_here:
             return Reference(None)
         key = load.source_key(self.request)
 

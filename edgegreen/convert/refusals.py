@@ -75,12 +75,20 @@ def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: 
     """Why it cannot be built, None when it can."""
     precision, by_tensorflow = variant.precision, variant.quantizer == "tensorflow"
     if precision is None:
-        if format_ == variant.format:
+        if kind == "compiled":
+            return (
+                None
+                if variant.format == "edgetpu"
+                else "the model is compiled for an Edge TPU: `format: edgetpu`"
+            )
+        if format_ == variant.format or (kind == "quantised" and variant.format == "edgetpu"):
             return None
         return f"without a precision a model is shipped as it is, and this one is no {variant.format}"
     rules = {
+        "the model is compiled for an Edge TPU already; leave out `precision`": kind == "compiled",
         "the model is quantised already; leave out `precision` to ship it as it is": kind == "quantised",
-        "an OpenVINO IR cannot become a .tflite": kind == "openvino" and variant.format == "tflite",
+        "an OpenVINO IR cannot become a .tflite": kind == "openvino"
+        and variant.format in ("tflite", "edgetpu"),
         "`quantizer: tensorflow` takes a Keras file or a SavedModel; leave it out": (
             by_tensorflow and format_ not in ("keras", "savedmodel")
         ),

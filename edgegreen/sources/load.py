@@ -69,7 +69,7 @@ def load(request: Request, shop: Workshop, report: Report) -> Source:
 
 def tflite_hub(request: Request, source: Source, shop: Workshop, report: Report) -> ModelFile:
     """The float .tflite of a source: what its TFLite variants are made from. Raises as `load` does."""
-    if source.model.format == "tflite":
+    if source.model.format in ("tflite", "edgetpu"):
         return source.model
 
     def make(folder: Path) -> Made:

@@ -17,7 +17,7 @@ from edgegreen.costs.layers import Costs
 # Why passes are not for a file of this kind; int8 comes after them, and is for every float model.
 KERAS_ONLY = "passes but int8 take a Keras file (.keras, .h5); what they could win is told all the same"
 
-Kind = Literal["float", "quantised", "openvino"]
+Kind = Literal["float", "quantised", "compiled", "openvino"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Port:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that a runtime can load: .tflite, or OpenVINO's .xml and .bin.
+    """A model file that a runtime can load: .tflite, also a compiled one (`edgetpu`); OpenVINO's .xml and .bin.
 
     `inputs` and `outputs` are names within the file, in the source's own order: those of the signature
     (tflite) or of tensors (openvino). `input_order` and `output_order` are as in `artifact.Artifact`.

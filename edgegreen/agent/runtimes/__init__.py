@@ -26,19 +26,23 @@ else:
 class Entry(NamedTuple):
     """Where a runtime is found: the package it is imported as, what it is installed as, our adapter.
 
-    `times_operators` says whether it can tell how long single operators take.
+    `times_operators` says whether it can tell how long single operators take, `has_devices` whether it has
+    several devices to run a model on, and a library for them that may not fit.
     """
 
     package: str
     distribution: str
     adapter: str
     times_operators: bool = False
+    has_devices: bool = False
 
 
 RUNTIMES = {
     "litert": Entry("ai_edge_litert", "ai-edge-litert", "tflite"),
     "tflite-runtime": Entry("tflite_runtime", "tflite-runtime", "tflite"),
     "openvino": Entry("openvino", "openvino", "openvino", times_operators=True),
+    "edgetpu": Entry("tflite_runtime", "tflite-runtime", "edgetpu", has_devices=True),
+    "edgetpu-litert": Entry("ai_edge_litert", "ai-edge-litert", "edgetpu", has_devices=True),
 }
 
 
@@ -68,18 +72,34 @@ class Runtime(Protocol):
         """What runs at each invoke, in order. Raises whatever the runtime does when it does not tell."""
 
 
-def load(name: str, files: Sequence[str], threads: int, *, profile: bool = False) -> Runtime:
+def load(
+    name: str, files: Sequence[str], threads: int, *, profile: bool = False, device: str | None = None
+) -> Runtime:
     """Load a model: `files` has the model first. Raises whatever the runtime does, and Unsupported.
 
-    With `profile`, a runtime that can do so times its operators, which makes every call slower.
+    With `profile`, a runtime that can do so times its operators, which makes every call slower. `device` is
+    for a runtime that has several, in its own words.
     """
     entry = RUNTIMES[name]
     adapter = importlib.import_module("." + entry.adapter, __name__)
-    options = {"profile": True} if profile and entry.times_operators else {}
+    options: dict[str, Any] = {"profile": True} if profile and entry.times_operators else {}
+    if entry.has_devices:
+        options["device"] = device
     runtime: Runtime = adapter.load(
         name, entry.package, version(name) or "unknown", list(files), threads, **options
     )
     return runtime
+
+
+def check(name: str, files: Sequence[str], device: str | None) -> None:
+    """Whether a runtime that a misfit would crash can run the model, found out without running it here.
+
+    Raises wire.Failed that tells why not.
+    """
+    entry = RUNTIMES[name]
+    if entry.has_devices:
+        adapter = importlib.import_module("." + entry.adapter, __name__)
+        adapter.check(name, version(name) or "unknown", list(files), device)
 
 
 def import_library(name: str) -> None:
