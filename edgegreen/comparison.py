@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from edgegreen import fakewins, limits, mixture, slowdown
+from edgegreen import edgetpu, fakewins, limits, mixture, slowdown
 from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Budgets
 
@@ -83,7 +83,12 @@ def rows(
             _accuracy_change(item),
             limits.missed(item, budgets.on(item.target), higher_is_better=higher_is_better),
             frozenset(best[index]),
-            (*_of_mixture(item, items, higher_is_better=higher_is_better), *slower[index], *fake[index]),
+            (
+                *_of_mixture(item, items, higher_is_better=higher_is_better),
+                *(edgetpu.notes(item.artifact.compilation) if item.artifact.compilation else ()),
+                *slower[index],
+                *fake[index],
+            ),
         )
         for index, item in enumerate(items)
     ]

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from edgegreen.edgetpulog import Compilation, Log, Mapping
 
 NAMED = 4
+DELEGATE = "Edge TPU"  # as agent/runtimes/edgetpu.py calls it
 # What the compiler says of an operator (by how it begins), in short, and what to do about it.
 STATUSES: dict[str, tuple[str, str]] = {
     "Operation is working on an unsupported data type": (
@@ -74,6 +75,13 @@ def notes(found: Compilation) -> Iterator[str]:
         )
     if found.subgraphs is not None and found.subgraphs > 1:
         yield f"the model was cut into {found.subgraphs} parts, and goes back and forth between them"
+
+
+def doubts(format_: str, delegate: str | None) -> tuple[str, ...]:
+    """Why a row of a model for the Edge TPU is not what it says."""
+    if format_ != "edgetpu" or delegate == DELEGATE:
+        return ()
+    return ("it is for the Edge TPU, and nothing of it ran there",)
 
 
 def fallback(found: Compilation) -> str | None:

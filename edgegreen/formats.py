@@ -28,6 +28,8 @@ class Traits:
     """What can quantise it; the first is the default."""
     runtimes: tuple[RuntimeName, ...]
     """What runs it, best first."""
+    any_board: bool = True
+    """Whether it is for boards of all kinds, not only for those with a chip that it takes."""
 
 
 FORMATS: dict[Format, Traits] = {
@@ -45,5 +47,6 @@ FORMATS: dict[Format, Traits] = {
         precisions=("int8",),
         quantizers=("ai-edge-quantizer", "tensorflow"),
         runtimes=("edgetpu", "edgetpu-litert"),
+        any_board=False,
     ),
 }

@@ -49,6 +49,8 @@ DISTRIBUTIONS: dict[RuntimeName, str] = {
     "litert": "ai-edge-litert",
     "tflite-runtime": "tflite-runtime",
     "openvino": "openvino",
+    "edgetpu": "tflite-runtime",
+    "edgetpu-litert": "ai-edge-litert",
 }
 
 # The newest first. A release stands here when the newer ones lack a Python or need a newer glibc.
@@ -79,6 +81,10 @@ RELEASES: dict[RuntimeName, tuple[Release, ...]] = {
         Release("2024.0.0", 8, 11, {"aarch64": 27, "x86_64": 17}),
         # None for Python 3.7: 2023.1 (x86-64 only) cannot be imported there, for want of a backport.
     ),
+    # Google's libedgetpu crashes in later ones. For Python 3.10 and newer there is none; a rebuilt library goes
+    # with the release it was built for, which nobody but its maker knows: nothing is brought for one.
+    "edgetpu": (Release("2.11.0", 7, 9, {"aarch64": 27, "armv7l": 27, "x86_64": 27}),),
+    "edgetpu-litert": (),
 }
 
 # One numpy for each Python, which all runtimes above go with: the last before 2 where there is one.

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import applied, execution, metering, tuning, verdict
+from edgegreen import applied, edgetpu, execution, metering, tuning, verdict
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
@@ -53,7 +53,11 @@ def measurement(
     accuracy = evaluation.accuracy()
     metered = metering.measure(trial.target, record, raw.windows, raw.runs)
     executed = _execution(raw)
-    lasting = (*evaluation.reasons(), *execution.reasons(artifact.precision, executed))
+    lasting = (
+        *evaluation.reasons(),
+        *execution.reasons(artifact.precision, executed),
+        *edgetpu.doubts(artifact.format, raw.runtime_delegate),
+    )
     passing = (
         *verdict.of_latency(raw.invoke_ns, raw.window_ns),
         *verdict.of_cooling(raw.observed, cool_to_c),

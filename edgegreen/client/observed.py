@@ -160,6 +160,7 @@ class Snapshot:
     frequency_max_mhz: By
     temperature_c: By
     apex_temperature_c: By
+    apex_trip_c: By
     throttled: Throttled | None
     undervoltage_alarm: Flag | None
     power_mode: PowerMode | None

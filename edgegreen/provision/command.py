@@ -61,7 +61,7 @@ def on_target(target: Target, only: Sequence[RuntimeName], told: Told, *, renew:
             f"{target.name}: the target says `provision: false`", hint="take that line out, and it works"
         )
     named: list[Want] = [(name,) for name in only or target.runtimes or ()]
-    wants = named or [traits.runtimes for traits in FORMATS.values()]
+    wants = named or [traits.runtimes for traits in FORMATS.values() if traits.any_board]
     told("connecting", None)
     with transport.connect(target) as link:
         pyz = _agent()

@@ -30,7 +30,11 @@ from edgegreen.target import Target
 from edgegreen.transport import Transport, shell
 
 PROOF = Path(__file__).parent / "proof"
-PROOF_FILES = {"tflite": ("model.tflite",), "openvino": ("model.xml", "model.bin")}
+PROOF_FILES = {
+    "tflite": ("model.tflite",),
+    "openvino": ("model.xml", "model.bin"),
+    "edgetpu": ("model.tflite",),
+}
 # relu(x · W + b) for the two samples; tests/provision/make_proof.py has the numbers. A runtime may compute in
 # bf16, which keeps two to three digits.
 EXPECTED = ((3.5, 6.5, 2.5), (11.875, 0.0, 2.75))

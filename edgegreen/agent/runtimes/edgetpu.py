@@ -15,8 +15,10 @@ from typing import Any, Callable
 from . import coral, tflite
 from .tensors import Unsupported
 from .tflite import TFLite
+from .tfliteplan import operators
 
 NAME = "Edge TPU"
+OPERATOR = "edgetpu-custom-op"
 CHECK_S = 120.0  # a stick is given its firmware at first use; a large model travels over USB 2
 MAX_STDERR = 4096
 
@@ -88,8 +90,8 @@ def check(name: str, version: str, files: list[str], device: str | None) -> None
 
 
 def _has_taken(interpreter: Any) -> bool:
-    """Whether the delegate's own node is in the graph (libedgetpu calls it EdgeTpuDelegateForCustomOp)."""
+    """Whether the delegate runs what was compiled: no other one takes that operator."""
     try:
-        return any(str(node["op_name"]).startswith("EdgeTpu") for node in interpreter._get_ops_details())
-    except Exception:  # a private method: see tflite._delegate
+        return any(one.kind == OPERATOR and one.delegated for one in operators(interpreter))
+    except Exception:  # private methods: see tflite._delegate
         return False
