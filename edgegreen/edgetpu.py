@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from edgegreen.edgetpulog import Compilation, Log, Mapping
 
 NAMED = 4
+STREAMED_MIN = 0.02  # of what stays on the chip: below, it is hardly worth a word
 DELEGATE = "Edge TPU"  # as agent/runtimes/edgetpu.py calls it
 # What the compiler says of an operator (by how it begins), in short, and what to do about it.
-STATUSES: dict[str, tuple[str, str]] = {
+STATUSES: dict[str, tuple[str, str | None]] = {
     "Operation is working on an unsupported data type": (
         "not in 8 bits",
         "floats go in or out there: quantise it, or do it before or after the model",
@@ -21,7 +22,7 @@ STATUSES: dict[str, tuple[str, str]] = {
     ),
     "Operation is otherwise supported, but not mapped due to some unspecified limitation": (
         "a limitation that the compiler does not name",
-        "most often tensors that are too large, or have more than three dimensions above 1: try a smaller input",
+        "most often tensors are too large, or have more than three dimensions above 1: try a smaller input",
     ),
     "Operation not supported": (
         "not supported",
@@ -31,6 +32,7 @@ STATUSES: dict[str, tuple[str, str]] = {
         "of too new a version",
         "build it anew from the float model: edgegreen sets the versions that the compiler knows",
     ),
+    "Left as it was": ("left by the compiler", None),
     "Tensor has unsupported rank": (
         "a tensor of too many dimensions",
         "at most three dimensions may be above 1: reshape before it",
@@ -67,7 +69,7 @@ def notes(found: Compilation) -> Iterator[str]:
     for status in dict.fromkeys(one.status for one in found.left):
         if advice := _status(status)[1]:
             yield f"{_types(found.left, status)}: {advice}"
-    if found.streamed_bytes:
+    if found.streamed_bytes and found.streamed_bytes > STREAMED_MIN * (found.on_chip_bytes or 0):
         held = "" if found.on_chip_bytes is None else f" ({_size(found.on_chip_bytes)} stay on the chip)"
         yield (
             f"{_size(found.streamed_bytes)} of parameters are sent to the Edge TPU in each inference{held}: "

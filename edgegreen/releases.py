@@ -81,8 +81,8 @@ RELEASES: dict[RuntimeName, tuple[Release, ...]] = {
         Release("2024.0.0", 8, 11, {"aarch64": 27, "x86_64": 17}),
         # None for Python 3.7: 2023.1 (x86-64 only) cannot be imported there, for want of a backport.
     ),
-    # Google's libedgetpu crashes in later ones. For Python 3.10 and newer there is none; a rebuilt library goes
-    # with the release it was built for, which nobody but its maker knows: nothing is brought for one.
+    # Google's libedgetpu crashes in later ones. For Python 3.10 and newer there is none; a rebuilt library
+    # goes with the release it was built for, which its maker alone knows: nothing is brought for one.
     "edgetpu": (Release("2.11.0", 7, 9, {"aarch64": 27, "armv7l": 27, "x86_64": 27}),),
     "edgetpu-litert": (),
 }

@@ -1,8 +1,8 @@
 """Stand-ins for what Google ships for the Edge TPU: its compiler, and libedgetpu. For tests alone.
 
-The compiler replays a recorded log and writes a file with one `edgetpu-custom-op`, which holds no program. The
-library is a real TFLite delegate in C that takes that operator and computes nothing; or one that fails as the
-real one does. Both say of themselves that they are stand-ins.
+The compiler replays a log and writes a file with one `edgetpu-custom-op`, which holds no program. The library
+is a real TFLite delegate in C that takes that operator and computes nothing; or one that fails as the real one
+does. Both say of themselves that they are stand-ins.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ exec {python} {program} {log} {mode} "$@"
 
 
 def compiler(folder: Path, log: str = "mapped.txt", mode: str = "works") -> Path:
-    """An `edgetpu_compiler` in `folder` that replays the log. Modes: works, silent (no file), slow (hangs)."""
+    """An `edgetpu_compiler` in `folder` that replays the log. Modes: works, silent (no file), slow."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "edgetpu_compiler"
     words = {"python": sys.executable, "program": __file__, "log": LOGS / log, "mode": mode}
@@ -111,7 +111,7 @@ static int prepare(void* opaque, Delegate* delegate) {
 }
 Delegate* tflite_plugin_create_delegate(char** k, char** v, size_t n, void (*e)(const char*)) {
   Delegate* delegate = calloc(1, sizeof(Delegate));
-  delegate->Prepare = prepare; delegate->flags = 1;  // takes a graph whose other operators are not prepared yet
+  delegate->Prepare = prepare; delegate->flags = 1;  // as the real one
   return delegate;
 }
 void tflite_plugin_destroy_delegate(Delegate* delegate) { free(delegate); }

@@ -218,6 +218,7 @@ class _Work:
                 artifact, cached = edgetpu.compiled(
                     artifact, self.variants[name], self.shop.cache, self.shop.stop, self._reporter(name)
                 )
+            edgetpu.refuse_fallback(artifact, self.variants[name])
             self.on_event(BuildEvent(name, "cached" if cached else "done"))
             return artifact
         except EdgegreenError:
@@ -252,7 +253,7 @@ class _Work:
         )
 
     def _expected(self, name: str, future: Future[Artifact]) -> Outputs | None:
-        """The artifact's outputs on the first evaluation samples; of a compiled one, of what it was made from."""
+        """The artifact's outputs on the first evaluation samples; of a compiled one those of its source."""
         if self.request.evaluation is None or not self.runs_here:
             return None
         made = future.result()

@@ -2,8 +2,8 @@
 
 The compiler is a program for x86-64 Linux, run over a Transport in either case: looked for, given the file in
 a folder of its own, its log read (edgetpulog.py), and the result fetched. That it went well shows in the log
-and the file together; its exit code is not relied on. What it made no host can run, so nothing here is checked
-by computing: the file it is given was (see job.py), and this one must have the same inputs and outputs.
+and the file together; its exit code is not relied on. What it made no host can run, so nothing here is
+checked by computing: the file it is given was (job.py), and this one must have the same inputs and outputs.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ GRACE_S = 30.0  # for it to end by itself once its own timeout is over
 STOP_CHECK_S = 0.1
 HOW_TO_GET_ONE = (
     "it is Google's Debian package `edgetpu-compiler`, for x86-64 Linux only: put it on the PATH, name it in "
-    f"{VARIABLE} or as `compiler:` in the variant, name a machine that has it (`compile_on: ssh://user@host`), "
+    f"{VARIABLE} or as `compiler:` in the variant, name a machine that has it (`compile_on: ssh://…`), "
     "or give a model that is compiled already"
 )
 LOOK = "uname -sm; command -v {program} && {program} --version 2>&1"
@@ -58,8 +58,8 @@ def compiled(
 ) -> tuple[Artifact, bool]:
     """The quantised model `made`, compiled; and whether it had been already.
 
-    Raises ConversionError: no compiler, it refuses the model, or leaves operators to the CPU where the
-    variant forbids that; UnreachableError for the machine that compiles; CancelledError once `stop` is set.
+    Raises ConversionError: no compiler, or it refuses the model; UnreachableError for the machine that
+    compiles; CancelledError once `stop` is set.
     """
     with _connected(variant, stop) as link:
         compiler = _find(link, variant)
@@ -75,12 +75,16 @@ def compiled(
         entry = known or cache.obtain(key, make, stop)
     found = from_facts(Artifact, entry.facts)
     found = replace(found, files=(replace(found.files[0], path=entry.path(OUTPUT)),))
+    return found, known is not None
+
+
+def refuse_fallback(found: Artifact, variant: Variant) -> None:
+    """Raise ConversionError when operators are left to the CPU and the variant forbids that."""
     if variant.fail_on_fallback and found.compilation and (why := edgetpu.fallback(found.compilation)):
         raise ConversionError(
             f"`fail_on_fallback`: {why}",
             hint="change the model there, or leave the key out to run the rest on the CPU",
         )
-    return found, known is not None
 
 
 @contextmanager

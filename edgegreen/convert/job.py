@@ -11,11 +11,12 @@ from edgegreen.agent.runtimes.tensors import Mismatch
 from edgegreen.artifact import Agreement, Artifact, File
 from edgegreen.convert import ai_edge, ai_edge_mixed, openvino, openvino_mixed, opversions, tensorflow
 from edgegreen.convert.model import Job, Recording
+from edgegreen.edgetpulog import Compilation
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import FORMATS, Precision, Quantizer
 from edgegreen.mixture import Mixed
 from edgegreen.recipe import Variant
-from edgegreen.sources import files, host, tflitefile
+from edgegreen.sources import edgetpufile, files, host, tflitefile
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
 from edgegreen.sources.model import ModelFile
@@ -73,7 +74,15 @@ def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:
         compressed_bytes=sum(deflated(path) for path in built.files),
         mixed=mixed,
         normalize=job.request.normalize,
+        compilation=_compiled_by_its_author(built),
     )
+
+
+def _compiled_by_its_author(built: ModelFile) -> Compilation | None:
+    """What a file that was compiled for an Edge TPU tells of that; None for others."""
+    if built.format != "edgetpu":
+        return None
+    return edgetpufile.compilation(tflitefile.read(built.files[0]))
 
 
 def record(report: Report, wanted: Recording, folder: Path) -> int:

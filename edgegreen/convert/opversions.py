@@ -110,15 +110,16 @@ NEEDED: dict[str, Callable[[Use], int]] = {
 # The newest version in TensorFlow 2.5; of operators that are not here there was one, and it is 1.
 NEWEST = {
     "CONV_2D": 5, "DEPTHWISE_CONV_2D": 6, "FULLY_CONNECTED": 9, "TRANSPOSE_CONV": 3, "MUL": 4, "SUB": 5,
-    "ADD": 3, "MAXIMUM": 4, "MINIMUM": 4, "TRANSPOSE": 5, "PAD": 3, "PADV2": 3, "SLICE": 5, "STRIDED_SLICE": 5,
-    "GATHER": 5, "RESIZE_BILINEAR": 4, "RESIZE_NEAREST_NEIGHBOR": 4, "AVERAGE_POOL_2D": 3, "MAX_POOL_2D": 3, "SOFTMAX": 3,
-    "LOG_SOFTMAX": 2, "CONCATENATION": 3, "MEAN": 3, "SUM": 2, "REDUCE_MAX": 3, "REDUCE_MIN": 3, "RELU": 2,
-    "RELU6": 3, "TANH": 3, "LOGISTIC": 3, "SPLIT": 4, "SPLIT_V": 2, "PACK": 3, "UNPACK": 4,
-    "L2_NORMALIZATION": 2, "SPACE_TO_DEPTH": 2, "DEPTH_TO_SPACE": 2, "ARG_MAX": 2, "ARG_MIN": 2, "BATCH_MATMUL": 4, "RSQRT": 2,
-    "SQUARED_DIFFERENCE": 2, "MIRROR_PAD": 2, "EQUAL": 3, "NOT_EQUAL": 3, "GREATER": 2, "GREATER_EQUAL": 2,
-    "LESS": 2, "LESS_EQUAL": 2, "SELECT": 2, "TOPK_V2": 2, "DEQUANTIZE": 4, "QUANTIZE": 2, "LEAKY_RELU": 2,
-    "SQUEEZE": 2, "TILE": 2, "SPACE_TO_BATCH_ND": 3, "BATCH_TO_SPACE_ND": 3, "DIV": 2, "LSTM": 4,
-    "UNIDIRECTIONAL_SEQUENCE_LSTM": 3, "BROADCAST_TO": 3, "CAST": 1, "ABS": 2,
+    "ADD": 3, "MAXIMUM": 4, "MINIMUM": 4, "TRANSPOSE": 5, "PAD": 3, "PADV2": 3, "SLICE": 5,
+    "STRIDED_SLICE": 5, "GATHER": 5, "RESIZE_BILINEAR": 4, "RESIZE_NEAREST_NEIGHBOR": 4,
+    "AVERAGE_POOL_2D": 3, "MAX_POOL_2D": 3, "SOFTMAX": 3, "LOG_SOFTMAX": 2, "CONCATENATION": 3, "MEAN": 3,
+    "SUM": 2, "REDUCE_MAX": 3, "REDUCE_MIN": 3, "RELU": 2, "RELU6": 3, "TANH": 3, "LOGISTIC": 3, "SPLIT": 4,
+    "SPLIT_V": 2, "PACK": 3, "UNPACK": 4, "L2_NORMALIZATION": 2, "SPACE_TO_DEPTH": 2, "DEPTH_TO_SPACE": 2,
+    "ARG_MAX": 2, "ARG_MIN": 2, "BATCH_MATMUL": 4, "RSQRT": 2, "SQUARED_DIFFERENCE": 2, "MIRROR_PAD": 2,
+    "EQUAL": 3, "NOT_EQUAL": 3, "GREATER": 2, "GREATER_EQUAL": 2, "LESS": 2, "LESS_EQUAL": 2, "SELECT": 2,
+    "TOPK_V2": 2, "DEQUANTIZE": 4, "QUANTIZE": 2, "LEAKY_RELU": 2, "SQUEEZE": 2, "TILE": 2,
+    "SPACE_TO_BATCH_ND": 3, "BATCH_TO_SPACE_ND": 3, "DIV": 2, "LSTM": 4, "UNIDIRECTIONAL_SEQUENCE_LSTM": 3,
+    "BROADCAST_TO": 3, "CAST": 1, "ABS": 2,
 }  # fmt: skip
 
 
@@ -143,7 +144,7 @@ def fit(path: Path) -> None:
     if too_new:
         raise ConversionError(
             f"the Edge TPU's compiler does not know operators in the version they need: {', '.join(too_new)}",
-            hint="convolutions in groups and tensors of more than four dimensions have to be written otherwise",
+            hint="write convolutions in groups, and tensors of more than four dimensions, otherwise",
         )
     tflitefile.write(model, path)
 

@@ -13,7 +13,7 @@ from typing import Any
 from edgegreen.artifact import TensorSpec
 from edgegreen.costs.graph import Shape
 from edgegreen.costs.layers import Costs, costs
-from edgegreen.sources import host, shapes, tflitefile, tflitegraph
+from edgegreen.sources import edgetpufile, host, shapes, tflitefile, tflitegraph
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
@@ -80,6 +80,7 @@ def summarise(path: Path, called: str, size_bytes: int) -> ModelSummary:
         parameters=tflitefile.parameters(model),
         size_bytes=size_bytes,
         costs=costs_of(path, model, passes_absent=KERAS_ONLY),
+        compiled=edgetpufile.packages(model),
     )
 
 
