@@ -14,6 +14,7 @@ MAPPED = "Mapped to Edge TPU"
 MAX_CHARS = 1_000_000  # a log has a few thousand
 MAX_KINDS = 500
 MAX_TEXT = 200
+ENDING = "See the operation log file"  # without `-s`, which lists them instead
 UNITS = {"B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 VERSION = re.compile(r"Edge TPU Compiler version[ \t]+(\d[\w.]{0,40})")
@@ -99,7 +100,9 @@ class Log:
 
 def parse(text: str) -> Log:
     """The log in what the compiler printed (stdout and stderr), or wrote to its `.log` file."""
+    version = VERSION.search(text[:MAX_CHARS])
     text = text[:MAX_CHARS].replace("\r\n", "\n")
+    text = text[: text.rfind("\n") + 1]  # a line that was cut off could be a number that was
     succeeded = SUCCESS.search(text) is not None
     # Of several models, or attempts at one, the last is the one that counts.
     starts = [match.start() for match in BEGINNING.finditer(text)]
@@ -107,11 +110,11 @@ def parse(text: str) -> Log:
     numbers = {name: _number(pattern, part) for name, pattern in NUMBERS.items()}
     sizes = {name: _size(pattern, part) for name, pattern in SIZES.items()}
     mappings = _mappings(part)
-    on_tpu = _on_tpu(numbers, mappings)
+    on_tpu = _on_tpu(numbers, mappings, ended=ENDING in part)
     total = numbers["total"]
     if total is None and on_tpu is not None and numbers["on_cpu"] is not None:
         total = on_tpu + numbers["on_cpu"]
-    version, took = VERSION.search(text), TOOK.findall(text)
+    took = TOOK.findall(text)
     compilation = Compilation(
         compiler=version[1] if version else None,
         operators=total if total is not None else sum(one.count for one in mappings) or None,
@@ -126,13 +129,14 @@ def parse(text: str) -> Log:
     return Log(succeeded, compilation, () if succeeded else _complaints(text))
 
 
-def _on_tpu(numbers: dict[str, int | None], mappings: Sequence[Mapping]) -> int | None:
-    """How many run there: told; else by the list; else, as the compiler leaves it out then, all."""
+def _on_tpu(numbers: dict[str, int | None], mappings: Sequence[Mapping], *, ended: bool) -> int | None:
+    """How many run there: told, else by the list if it is whole, else all, which goes without saying."""
     if numbers["on_tpu"] is not None:
         return numbers["on_tpu"]
     if mappings:
-        return sum(one.count for one in mappings if one.mapped)
-    return numbers["total"] if numbers["on_cpu"] is None and numbers["subgraphs"] else None
+        is_whole = numbers["total"] in (None, sum(one.count for one in mappings))
+        return sum(one.count for one in mappings if one.mapped) if is_whole else None
+    return numbers["total"] if ended and numbers["on_cpu"] is None else None
 
 
 def _mappings(text: str) -> tuple[Mapping, ...]:

@@ -1,8 +1,8 @@
 """Stand-ins for what Google ships for the Edge TPU: its compiler, and libedgetpu. For tests alone.
 
 The compiler replays a log and writes a file with one `edgetpu-custom-op`, which holds no program. The library
-is a real TFLite delegate in C that takes that operator and computes nothing; or one that fails as the real one
-does. Both say of themselves that they are stand-ins.
+is a real TFLite delegate in C that takes that operator and computes nothing; or one that fails as the real
+one does. Both say of themselves that they are stand-ins.
 """
 
 from __future__ import annotations
@@ -11,11 +11,6 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import numpy as np
-import pytest
-
-from edgegreen.sources import tflitefile
 
 LOGS = Path(__file__).parent / "fixtures" / "edgetpu"
 SCRIPT = """#!/bin/sh
@@ -36,7 +31,10 @@ def compiler(folder: Path, log: str = "mapped.txt", mode: str = "works") -> Path
 
 def compile_model(source: Path, target: Path) -> Path:
     """What the compiler leaves of a model it takes whole: one custom operator, no signature."""
+    import numpy as np
     from ai_edge_litert import schema_py_generated as schema
+
+    from edgegreen.sources import tflitefile
 
     model = tflitefile.read(source)
     graph = model.subgraphs[0]
@@ -130,6 +128,8 @@ LIBRARIES = {
 def library(folder: Path, kind: str = "works", *options: str) -> Path:
     """A `libedgetpu.so.1` in `folder`; skips where there is no C compiler."""
     if not shutil.which("gcc"):
+        import pytest
+
         pytest.skip("gcc builds the stand-in for libedgetpu")
     folder.mkdir(parents=True, exist_ok=True)
     path, source = folder / "libedgetpu.so.1", folder / f"{kind}.c"
