@@ -71,7 +71,7 @@ def verdict(code: int, steps: list[str], root: str = "/nowhere", device: str | N
          "libedgetpu.so.1 is no delegate for TFLite: undefined symbol: tflite_plugin_create_delegate"),
         (0, ["delegate", REFUSED],
          "there is no Edge TPU: no USB device 1a6e:089a or 18d1:9302, and no /dev/apex_0"),
-        (0, ["delegate", "model", "failed RuntimeError: Encountered unresolved custom op: edgetpu-custom-op."],
+        (0, ["delegate", "model", "failed RuntimeError: unresolved custom op: edgetpu-custom-op."],
          "unresolved custom op: edgetpu-custom-op. while the model was loaded"),
         (3, ["delegate"], "exit code 3 while the delegate was loaded"),
     ],
