@@ -23,6 +23,8 @@ def test_what_is_installed_is_found_without_importing_it(
         "litert": version("ai-edge-litert"),
         "tflite-runtime": "unknown",
         "openvino": version("openvino"),
+        "edgetpu": "unknown",
+        "edgetpu-litert": version("ai-edge-litert"),
     }
     (tmp_path / "tflite_runtime-2.5.0.post1.egg-info").touch()  # as Coral's Debian package has it
     assert runtimes.version("tflite-runtime") == "2.5.0.post1"

@@ -179,7 +179,17 @@ def _room(where: str, free_bytes: int, bare: bool) -> list[Trouble]:
 
 
 def edgetpu(case: Case) -> list[Trouble] | None:
-    """Does the Edge TPU's library fit the runtime it would be loaded into."""
+    """May the Edge TPU be opened, and does its library fit the runtime it would be loaded into."""
+    found = _edgetpu_library(case)
+    if any(one.kind == "edgetpu" and one.readable is False for one in case.facts.accelerators):
+        closed = spoils(
+            "this user may not open the Edge TPU", "sudo usermod -aG apex $USER there, then log in again"
+        )
+        return [closed, *(found or ())]
+    return found
+
+
+def _edgetpu_library(case: Case) -> list[Trouble] | None:
     library, found = case.facts.libedgetpu, case.facts.python
     if library is None:
         return [spoils("an Edge TPU is there and no libedgetpu", "sudo apt install libedgetpu1-std")]
