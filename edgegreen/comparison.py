@@ -86,6 +86,7 @@ def rows(
             (
                 *_of_mixture(item, items, higher_is_better=higher_is_better),
                 *(edgetpu.notes(item.artifact.compilation) if item.artifact.compilation else ()),
+                *edgetpu.ran(item.conditions.get("accelerator")),
                 *slower[index],
                 *fake[index],
             ),

@@ -79,6 +79,16 @@ def notes(found: Compilation) -> Iterator[str]:
         yield f"the model was cut into {found.subgraphs} parts, and goes back and forth between them"
 
 
+def ran(accelerator: object) -> Iterator[str]:
+    """At what clock the Edge TPU ran, and over what link, as the row's conditions have it."""
+    if not isinstance(accelerator, dict) or accelerator.get("kind") != "edgetpu":
+        return
+    clock, mbps = accelerator.get("clock"), accelerator.get("usb_mbps")
+    yield f"the Edge TPU's clock is {clock or 'not known'}" + (
+        f"; on USB at {mbps:g} Mbit/s" if isinstance(mbps, int | float) else ""
+    )
+
+
 def doubts(format_: str, delegate: str | None) -> tuple[str, ...]:
     """Why a row of a model for the Edge TPU is not what it says."""
     if format_ != "edgetpu" or delegate == DELEGATE:

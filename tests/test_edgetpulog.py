@@ -124,6 +124,14 @@ def test_a_row_that_did_not_run_there_says_so() -> None:
     assert edgetpu.doubts("edgetpu", "XNNPACK") == ("it is for the Edge TPU, and nothing of it ran there",)
 
 
+def test_the_clock_and_the_link_are_told() -> None:
+    stick = {"kind": "edgetpu", "clock": "standard", "usb_mbps": 480.0}
+    assert list(edgetpu.ran(stick)) == ["the Edge TPU's clock is standard; on USB at 480 Mbit/s"]
+    chip = {"kind": "edgetpu", "clock": None, "usb_mbps": None}
+    assert list(edgetpu.ran(chip)) == ["the Edge TPU's clock is not known"]
+    assert list(edgetpu.ran(None)) == []
+
+
 def whole(log: Log) -> None:
     """Everything that is made of a log, of whatever kind."""
     told = log.compilation

@@ -33,4 +33,5 @@ def test_a_model_for_the_edge_tpu(shell: Shell) -> None:
     assert "this board's runtime computes something else than the host with the same file" in row["reasons"]
     table = shell.run("show", done.json["run_id"]).out
     assert "264/267, 0 B streamed" in table
+    assert "the Edge TPU's clock is standard" in table
     assert "3 of 267 operators are left to the CPU" in table
