@@ -14,7 +14,7 @@ from edgegreen.agent.runtimes import coral
 from edgegreen.agent.runtimes.tensors import Unsupported
 
 REPO = Path(__file__).parents[2]
-QUANTISED = REPO / "edgegreen/provision/proof/model.tflite"
+MODEL = REPO / "edgegreen/provision/proof/model.tflite"
 DONE = ["delegate", "model", "inference", "done", ""]
 REFUSED = "failed ValueError: Failed to load delegate from libedgetpu.so.1"
 
@@ -106,7 +106,7 @@ def test_the_clock_is_told_by_what_is_in_the_library(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return compile_model(QUANTISED, tmp_path_factory.mktemp("compiled") / "model.tflite")
+    return compile_model(MODEL, tmp_path_factory.mktemp("compiled") / "model.tflite")
 
 
 @pytest.fixture
@@ -156,4 +156,4 @@ def test_runtimes_without_devices_are_not_tried() -> None:
 
 def test_a_model_that_holds_nothing_for_the_edge_tpu_has_not_run_there(agent: Path) -> None:
     library(agent / "lib")
-    assert runtimes.load("edgetpu-litert", [str(QUANTISED)], 1).delegate != "Edge TPU"
+    assert runtimes.load("edgetpu-litert", [str(MODEL)], 1).delegate != "Edge TPU"

@@ -23,19 +23,19 @@ from edgegreen.recipe import Data, Recipe, Variant
 from edgegreen.sources import host, tflitefile
 from edgegreen.sources.model import ModelFile
 
-QUANTISED = Path(__file__).parents[2] / "edgegreen/provision/proof/model.tflite"
+MODEL = Path(__file__).parents[2] / "edgegreen/provision/proof/model.tflite"
 Compile = Callable[..., tuple[Artifact, bool]]
 
 
 def made() -> Artifact:
-    """A quantised file as job.make leaves it."""
-    inputs, outputs = tflitefile.ports(tflitefile.read(QUANTISED))
+    """A file as job.make leaves it. Nobody here looks at whether it is quantised."""
+    inputs, outputs = tflitefile.ports(tflitefile.read(MODEL))
 
     def specs(ports: Any) -> tuple[TensorSpec, ...]:
         return tuple(TensorSpec(port.name, tuple(port.dims), port.dtype) for port in ports)
 
     return Artifact(
-        key="quantised", format="tflite", precision="int8", files=(File.of(QUANTISED),),
+        key="quantised", format="tflite", precision="int8", files=(File.of(MODEL),),
         inputs=specs(inputs), outputs=specs(outputs), input_order=(0,), output_order=(0,), built_by="hand",
         agreement=Agreement(20.0, None, 8, "noise"), compressed_bytes=1,
     )  # fmt: skip
@@ -115,7 +115,7 @@ def test_it_is_ended_when_it_takes_too_long_or_is_told_to_stop(
 
 
 def test_fail_on_fallback() -> None:
-    some = edgetpu.edgetpulog.parse((QUANTISED.parents[3] / "tests/fixtures/edgetpu/partly.txt").read_text())
+    some = edgetpu.edgetpulog.parse((MODEL.parents[3] / "tests/fixtures/edgetpu/partly.txt").read_text())
     found = edgetpu.replace(made(), compilation=some.compilation)
     edgetpu.refuse_fallback(found, Variant(format="edgetpu", precision="int8"))
     with pytest.raises(ConversionError, match="`fail_on_fallback`: 3 of 267 operators are left to the CPU"):
@@ -141,7 +141,7 @@ def _connect(sshd: Sshd) -> Any:
 
 
 def test_a_compiled_model_goes_as_it_is_and_is_run_by_nobody_here(tmp_path: Path) -> None:
-    model = compile_model(QUANTISED, tmp_path / "x_edgetpu.tflite")
+    model = compile_model(MODEL, tmp_path / "x_edgetpu.tflite")
     inputs, _ = tflitefile.ports(tflitefile.read(model))
     shape = [int(size or 1) for size in inputs[0].dims or ()]
     np.savez(tmp_path / "samples.npz", x=np.zeros((4, *shape[1:]), np.float32), y=np.zeros(4, np.int64))
@@ -157,6 +157,14 @@ def test_a_compiled_model_goes_as_it_is_and_is_run_by_nobody_here(tmp_path: Path
     assert built.build.reference.result().folder is None
     with pytest.raises(InputError, match="compiled for an Edge TPU"):
         run(recipe, {"cpu": Variant(format="tflite")}, tmp_path / "cache")
+
+
+def test_a_quantised_file_is_compiled_as_it_is(assets: Path, tmp_path: Path) -> None:
+    recipe = Recipe(name="x", model=assets / "kws/kws_ref_model_int8.tflite")
+    variant = Variant(format="edgetpu", compiler=str(compiler(tmp_path / "bin")))
+    found = run(recipe, {"tpu": variant}, tmp_path / "cache").build.artifacts["tpu"].result()
+    assert found.built_by == "edgetpu_compiler 16.0.384591198 ← its author"
+    assert (found.format, found.precision) == ("edgetpu", None)
 
 
 @pytest.mark.slow
@@ -197,25 +205,26 @@ def test_a_float_model_becomes_one_in_versions_the_compiler_knows(
     assert {port.dtype for ports in tflitefile.ports(model) for port in ports} == {"int8"}
 
 
-def test_versions_change_nothing_that_is_computed(tmp_path: Path) -> None:
+def test_versions_are_those_of_tensorflows_own_and_change_nothing(assets: Path, tmp_path: Path) -> None:
+    """MLPerf's int8 model, of a converter of the compiler's time, with its versions taken away."""
     path = tmp_path / "model.tflite"
-    path.write_bytes(QUANTISED.read_bytes())
-    before = tflitefile.read(path)
-    for code in before.operatorCodes:
-        code.version = 1
-    tflitefile.write(before, path)
-    row = [
-        np.linspace(-1, 1, int(np.prod(made().inputs[0].shape)), dtype=np.float32).reshape(
-            made().inputs[0].shape
-        )
-    ]
+    path.write_bytes((assets / "kws/kws_ref_model_int8.tflite").read_bytes())
+    model = tflitefile.read(path)
+    before = [code.version for code in model.operatorCodes]
+    assert max(before) > 1
+    shape = [int(size or 1) for size in tflitefile.ports(model)[0][0].dims or ()]
+    row = [np.random.default_rng(0).normal(size=shape).astype(np.float32)]
 
     def outputs() -> Any:
         file = ModelFile("tflite", (path,), (), (), (0,), (0,), "")
         return [one.tolist() for one in next(iter(host.outputs(file, [row], 1)))]
 
     expected = outputs()
+    for code in model.operatorCodes:
+        code.version = 1
+    tflitefile.write(model, path)
     opversions.fit(path)
+    assert [code.version for code in tflitefile.read(path).operatorCodes] == before
     assert outputs() == expected
 
 

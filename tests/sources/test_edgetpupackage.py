@@ -15,7 +15,7 @@ from edgegreen import sources
 from edgegreen.sources import edgetpufile, tflitefile
 from edgegreen.sources.edgetpupackage import Package, package
 
-QUANTISED = Path(__file__).parents[2] / "edgegreen/provision/proof/model.tflite"
+MODEL = Path(__file__).parents[2] / "edgegreen/provision/proof/model.tflite"
 # google-coral/test_data's, under Apache 2.0: what libedgetpu's schema says they hold, read once by hand.
 REAL = {
     "keras_lstm_mnist_ptq_edgetpu": Package(12, None, 43968, 576),
@@ -77,14 +77,14 @@ def test_real_models_of_corals(name: str) -> None:
 
 
 def test_a_program_of_another_making_tells_nothing(tmp_path: Path) -> None:
-    path = compile_model(QUANTISED, tmp_path / "compiled.tflite")
+    path = compile_model(MODEL, tmp_path / "compiled.tflite")
     assert sources.kind_of(path) == "compiled"
     model = tflitefile.read(path)
     assert edgetpufile.packages(model) == ()
     told = edgetpufile.compilation(model)
     assert told is not None
     assert (told.operators, told.on_tpu, told.on_cpu, told.streamed_bytes) == (1, 1, 0, None)
-    assert edgetpufile.compilation(tflitefile.read(QUANTISED)) is None
+    assert edgetpufile.compilation(tflitefile.read(MODEL)) is None
 
 
 @given(st.integers(0, len(SMALL)), st.binary(max_size=12))
