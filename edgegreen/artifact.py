@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgegreen.agent.normalize import Normalize
+from edgegreen.edgetpulog import Compilation
 from edgegreen.mixture import Mixed
 
 
@@ -61,7 +62,8 @@ class Artifact:
     them (`x0`, `x1`, …); `output_order` likewise. `inputs` and `outputs` are in the recipe's order.
     `compressed_bytes` is the size of the files when deflated (zlib level 6). `mixed` is there for a
     variant with a limit on its accuracy drop. `normalize` is what the recipe's samples go through before the
-    file takes them; None: they are what it takes.
+    file takes them; None: they are what it takes. `compilation` is there for a file that was compiled for an
+    Edge TPU; `agreement` is then that of the quantised file before, because no host can run a compiled one.
     """
 
     key: str
@@ -77,6 +79,7 @@ class Artifact:
     compressed_bytes: int
     mixed: Mixed | None = None
     normalize: Normalize | None = None
+    compilation: Compilation | None = None
 
     @property
     def size_bytes(self) -> int:

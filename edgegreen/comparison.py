@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from edgegreen import fakewins, limits, mixture, slowdown
+from edgegreen import edgetpu, fakewins, limits, mixture, slowdown
 from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Budgets
 
@@ -85,6 +85,8 @@ def rows(
             frozenset(best[index]),
             (
                 *_of_mixture(item, items, higher_is_better=higher_is_better),
+                *(edgetpu.notes(item.artifact.compilation) if item.artifact.compilation else ()),
+                *edgetpu.ran(item.conditions.get("accelerator")),
                 *_of_evaluation(item),
                 *slower[index],
                 *fake[index],

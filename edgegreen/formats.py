@@ -9,11 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Format = Literal["tflite", "openvino", "onnx", "tensorrt"]
+from edgegreen.agent.runtimes import devices
+from edgegreen.agent.runtimes.devices import Devices
+
+Format = Literal["tflite", "openvino", "onnx", "tensorrt", "edgetpu"]
 Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
 Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf", "onnxruntime", "onnxruntime-symmetric"]
-Device = Literal["AUTO", "CPU", "CUDA", "TENSORRT"]
-RuntimeName = Literal["litert", "tflite-runtime", "openvino", "onnxruntime", "tensorrt"]
+RuntimeName = Literal[
+    "litert", "tflite-runtime", "openvino", "onnxruntime", "tensorrt", "edgetpu", "edgetpu-litert"
+]  # fmt: skip
 
 # Precisions whose activations are quantised: they need real data to calibrate on.
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
@@ -31,10 +35,12 @@ class Traits:
     """What can quantise it; the first is the default."""
     runtimes: tuple[RuntimeName, ...]
     """What runs it, best first."""
-    devices: tuple[Device, ...] = ()
+    devices: Devices = devices.NONE
     """What its runtimes can be asked to run it on."""
     file: Literal["tflite", "openvino", "onnx"] | None = None
     """The kind of file that it is, where that is another format's."""
+    any_board: bool = True
+    """Whether it is for boards of all kinds, not only for those with a chip that it takes."""
     engine: bool = False
     """Whether the board builds an engine of that file, which is what runs."""
 
@@ -55,14 +61,23 @@ FORMATS: dict[Format, Traits] = {
         # The second makes what TensorRT takes; see convert/qdq.py.
         quantizers=("onnxruntime", "onnxruntime-symmetric"),
         runtimes=("onnxruntime",),
-        devices=("AUTO", "CPU", "CUDA", "TENSORRT"),
+        devices=devices.ONNXRUNTIME,
     ),
     "tensorrt": Traits(
         precisions=("fp32", "fp16", "int8"),
         quantizers=("onnxruntime-symmetric",),
         runtimes=("tensorrt",),
         file="onnx",
+        any_board=False,
         engine=True,
+    ),
+    "edgetpu": Traits(
+        precisions=("int8",),
+        quantizers=("ai-edge-quantizer", "tensorflow"),
+        runtimes=("edgetpu", "edgetpu-litert"),
+        devices=devices.EDGETPU,
+        file="tflite",
+        any_board=False,
     ),
 }
 

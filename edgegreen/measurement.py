@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgegreen.edgetpulog import Compilation
 from edgegreen.mixture import Mixed
 from edgegreen.recipe import Budgets, Footprint, Regression
 
@@ -105,13 +106,17 @@ class RuntimeUsed(Record):
 
 
 class ArtifactUsed(Record):
-    """The deployed file(s). `mixed` is there for a variant with an `accuracy_drop_max`."""
+    """The deployed file(s). `mixed` is there for a variant with an `accuracy_drop_max`.
+
+    `compilation` is what the Edge TPU's compiler said of it; None for what it did not compile for us.
+    """
 
     sha256: str
     size_bytes: int
     compressed_bytes: int
     built_by: str
     mixed: Mixed | None = None
+    compilation: Compilation | None = None
 
 
 class Accuracy(Record):

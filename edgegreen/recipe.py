@@ -14,7 +14,8 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field
 
 from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
-from edgegreen.formats import CALIBRATED, FORMATS, MIXING, Device, Format, Precision, Quantizer
+from edgegreen.edgetpukeys import EdgeTpuKeys
+from edgegreen.formats import CALIBRATED, FORMATS, MIXING, Format, Precision, Quantizer, file_of
 from edgegreen.passes import Pass
 from edgegreen.references import Beside, Download, beside_the_recipe
 from edgegreen.searchkeys import PassSpaces
@@ -111,7 +112,7 @@ class Data(Frozen):
         return self
 
 
-class Variant(Frozen):
+class Variant(EdgeTpuKeys):
     """One way to build the model."""
 
     passes: tuple[Pass, ...] = ()
@@ -124,8 +125,8 @@ class Variant(Frozen):
     """Type of the model's inputs and outputs; `int8` for full-integer variants only."""
     accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
     """As many operators stay in float as it takes for the metric to drop by no more."""
-    device: Device | None = None
-    """What of the board runs it; left out: the runtime chooses."""
+    device: Annotated[str, Field(min_length=1, max_length=16)] | None = None
+    """What of the board runs it, in its runtime's words; left out: the runtime chooses."""
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -139,15 +140,15 @@ class Variant(Frozen):
                 f"{self.format} is not quantised by `{self.quantizer}`, but by "
                 + ", ".join(FORMATS[self.format].quantizers)
             )
-        if self.device and self.device not in FORMATS[self.format].devices:
-            known = ", ".join(FORMATS[self.format].devices)
+        if self.device is not None and not FORMATS[self.format].devices.have(self.device):
             raise ValueError(
-                f"{self.format} is not run on `{self.device}`, but on {known}"
-                if known
-                else f"`device` does not go with `format: {self.format}`, which runs on the CPU"
+                f"`device: {self.device}` does not go with `format: {self.format}`, which takes "
+                + FORMATS[self.format].devices.words
             )
-        if self.io == "int8" and (self.format, self.precision) != ("tflite", "int8"):
+        if self.io == "int8" and (file_of(self.format), self.precision) != ("tflite", "int8"):
             raise ValueError("`io: int8` goes with `format: tflite, precision: int8` only")
+        if problem := self.edgetpu_mistake(self.format):
+            raise ValueError(problem)
         if self.accuracy_drop_max is not None and not self.calibrated:
             raise ValueError(f"`accuracy_drop_max` goes with `precision: {'` or `'.join(CALIBRATED)}` only")
         quantizer = self.quantizer or FORMATS[self.format].quantizers[0]
@@ -159,6 +160,11 @@ class Variant(Frozen):
     def calibrated(self) -> bool:
         """Whether building it takes calibration data."""
         return self.precision in CALIBRATED
+
+    @property
+    def ends(self) -> Literal["float", "int8"]:
+        """What really goes in and comes out: int8 for an Edge TPU, because floats are left to the CPU."""
+        return "int8" if self.format == "edgetpu" else self.io
 
 
 class Benchmark(Frozen):
@@ -374,15 +380,15 @@ def load(path: Path) -> Recipe:
 
 
 def default_variants(
-    kind: Literal["float", "quantised", "openvino"], *, calibrated: bool
+    kind: Literal["float", "quantised", "compiled", "openvino"], *, calibrated: bool
 ) -> dict[str, Variant]:
     """The variants of a recipe that names none.
 
     `kind` says what the source model can become (see `sources`); without calibration data the
     full-integer variants are left out.
     """
-    if kind == "quantised":
-        return {"as-shipped": Variant(format="tflite")}
+    if kind in ("quantised", "compiled"):
+        return {"as-shipped": Variant(format="tflite" if kind == "quantised" else "edgetpu")}
     formats: tuple[Format, ...] = ("openvino",) if kind == "openvino" else ("tflite", "openvino")
     wanted: tuple[Precision, ...] = ("fp32", "fp16", "dynamic", "int8")
     return {

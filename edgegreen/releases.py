@@ -50,6 +50,8 @@ DISTRIBUTIONS: dict[RuntimeName, str] = {
     "tflite-runtime": "tflite-runtime",
     "openvino": "openvino",
     "onnxruntime": "onnxruntime",
+    "edgetpu": "tflite-runtime",
+    "edgetpu-litert": "ai-edge-litert",
 }
 
 # The newest first. A release stands here when the newer ones lack a Python or need a newer glibc.
@@ -90,6 +92,10 @@ RELEASES: dict[RuntimeName, tuple[Release, ...]] = {
         # The last for Python 3.7, and for glibc before 2.27. ONNX opset 18 at most.
         Release("1.14.1", 7, 10, {"aarch64": 17, "x86_64": 16}),
     ),
+    # Google's libedgetpu crashes in later ones. For Python 3.10 and newer there is none; a rebuilt library
+    # goes with the release it was built for, which its maker alone knows: nothing is brought for one.
+    "edgetpu": (Release("2.11.0", 7, 9, {"aarch64": 27, "armv7l": 27, "x86_64": 27}),),
+    "edgetpu-litert": (),
 }
 
 # One numpy for each Python, which all runtimes above go with: the last before 2 where there is one.

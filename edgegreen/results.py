@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import applied, execution, metering, tuning, verdict
+from edgegreen import applied, edgetpu, execution, metering, tuning, verdict
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
 from edgegreen.evaluation import Evaluation
@@ -53,7 +53,11 @@ def measurement(
     accuracy = evaluation.accuracy()
     metered = metering.measure(trial.target, record, raw.windows, raw.runs)
     executed = _execution(raw)
-    lasting = (*evaluation.reasons(), *execution.reasons(artifact.precision, executed))
+    lasting = (
+        *evaluation.reasons(),
+        *execution.reasons(artifact.precision, executed),
+        *edgetpu.doubts(artifact.format, raw.runtime_delegate),
+    )
     passing = (
         *verdict.of_latency(raw.invoke_ns, raw.window_ns),
         *verdict.of_cooling(raw.observed, cool_to_c),
@@ -81,6 +85,7 @@ def measurement(
             compressed_bytes=artifact.compressed_bytes,
             built_by=artifact.built_by,
             mixed=artifact.mixed,
+            compilation=artifact.compilation,
         ),
         latency_ms=Latency.of(raw.invoke_ns),
         end_to_end_ms=Latency.of(raw.end_to_end_ns),
@@ -96,6 +101,7 @@ def measurement(
             "board": asdict(board),
             "fed": evaluation.named(raw.fed),
             **({"evaluated_of": evaluation.over.of} if evaluation.over and evaluation.over.of else {}),
+            **({"accelerator": asdict(raw.accelerator)} if raw.accelerator else {}),
             **_replayed(trial.target),
             "agreement_on_host": _agreement(artifact),
             "outputs_doubted": list(lasting),

@@ -290,7 +290,7 @@ def _baseline_accuracy(
         outputs = reference.result()
     except CancelledError:
         return None
-    if evaluation is None:
+    if evaluation is None or outputs.folder is None:
         return None
     score = metrics.score(of.recipe.data.metric, evaluation.labels)
     for start, batch in outputs.batches() if numbers is None else _of(outputs.batches(), numbers):

@@ -22,6 +22,7 @@ from edgegreen.statistics import stability
 CLOCK_CHANGE_MAX = 0.10  # of the highest clock of the board, while the model ran
 FOREIGN_MAX = 0.10  # share of all cores that others used, mean over a window
 SWAP_RISE_MAX_BYTES = 1 << 20
+APEX_TRIP_C = 85.0  # Coral's first trip point, where the driver does not tell its own
 COOLING_MARGIN_C = 1.0  # zones move while the sampler starts
 WORDS = {
     "undervoltage": "the board was undervolted",
@@ -52,6 +53,7 @@ def of_conditions(observed: Observed | None, window_ns: tuple[int, int]) -> tupl
         *_throttled(observed, polls),
         *_overcurrent(observed),
         *_clock(polls),
+        *_edgetpu(observed, polls),
         *_foreign(observed.polls, window_ns, "while the model ran"),
         *_swap(observed),
     )
@@ -162,6 +164,18 @@ def _clock(polls: Sequence[Poll]) -> Iterator[str]:
     highest = [max(known) for known in clocks if known]
     if highest and min(highest) < (1 - CLOCK_CHANGE_MAX) * max(highest):
         yield f"the CPU clock changed while the model ran: {min(highest):.0f} … {max(highest):.0f} MHz"
+
+
+def _edgetpu(observed: Observed, polls: Sequence[Poll]) -> Iterator[str]:
+    """An Edge TPU on PCIe that grew too warm; a stick has no thermometer that can be asked."""
+    trips = observed.before.apex_trip_c if observed.before else {}
+    for name, trip_c in trips.items():
+        seen = [poll.temperature_c.get(name) for poll in polls]
+        hottest_c = max((value for value in seen if value is not None), default=None)
+        limit_c = trip_c or APEX_TRIP_C
+        if hottest_c is not None and hottest_c >= limit_c:
+            clock = f"its clock is lowered from {limit_c:.0f} °C on"
+            yield f"the Edge TPU reached {hottest_c:.0f} °C while the model ran: {clock}"
 
 
 def _foreign(polls: Sequence[Poll], window_ns: tuple[int, int], when: str) -> Iterator[str]:

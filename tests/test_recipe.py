@@ -150,6 +150,7 @@ class TestVariants:
         "openvino": {"fp32", "fp16", "int8", "weight_int8"},
         "onnx": {"fp32", "int8"},
         "tensorrt": {"fp32", "fp16", "int8"},
+        "edgetpu": {"int8"},
     }
 
     @pytest.mark.parametrize("kind", get_args(Format))
@@ -160,6 +161,31 @@ class TestVariants:
             assert read(text).variants["v"].precision == precision
         else:
             assert said(text).startswith(f"r.yaml:4: `variants.v`: {kind} has no precision `{precision}`")
+
+    def test_an_edge_tpus_ends_are_int8(self) -> None:
+        keys = "format: edgetpu, precision: int8, device: 'usb:1', fail_on_fallback: true"
+        variant = read(f"model: m\nvariants:\n  v: {{{keys}}}").variants["v"]
+        assert (variant.ends, variant.io, variant.device, variant.fail_on_fallback) == (
+            "int8",
+            "float",
+            "usb:1",
+            True,
+        )
+        assert Variant(format="edgetpu", precision="int8", io="int8").ends == "int8"
+        assert Variant(format="tflite", precision="int8").ends == "float"
+
+    @pytest.mark.parametrize(
+        ("keys", "reason"),
+        [
+            ("format: tflite, compile_on: pc", "`compile_on` goes with `format: edgetpu` only"),
+            ("format: tflite, fail_on_fallback: true", "`fail_on_fallback` goes with `format: edgetpu` only"),
+            ("format: edgetpu, precision: int8, accuracy_drop_max: 0.1", "and the Edge TPU runs none"),
+            ("format: edgetpu, device: gpu", "`format: edgetpu`, which takes usb, pci, or one by its number"),
+            ("format: onnx, precision: fp32, device: usb", "which takes AUTO, CPU, CUDA, TENSORRT"),
+        ],
+    )
+    def test_keys_of_an_edge_tpu(self, keys: str, reason: str) -> None:
+        assert reason in said(f"model: m\nvariants:\n  v: {{{keys}}}")
 
     def test_only_quantised_activations_need_calibration(self) -> None:
         needs = {p for p in get_args(Precision) if Variant(format="tflite", precision=p).calibrated}
@@ -193,7 +219,7 @@ class TestVariants:
                 "format: onnx, precision: int8, accuracy_drop_max: 0.01",
                 "`quantizer: onnxruntime` knows no `accuracy_drop_max`",
             ),
-            ("format: tflite, precision: fp32, device: CUDA", "`device` does not go with `format: tflite`"),
+            ("format: tflite, precision: fp32, device: CUDA", "`format: tflite`, which takes none"),
             ("format: tflite, precision: int8, accuracy_drop_max: -1", "accuracy_drop_max"),
         ],
     )

@@ -81,6 +81,17 @@ def test_what_would_be_available(there: Board, wanted: tuple[str, ...], told: st
     assert there.interpreter.words in caught.value.message
 
 
+def test_an_edge_tpu_is_brought_no_runtime_that_crashes_in_its_library() -> None:
+    """Google's libedgetpu works up to tflite-runtime 2.11.1."""
+    wanted = ("edgetpu", "edgetpu-litert")
+    for python in ("3.7.3", "3.9.2"):
+        found = releases.choices(wanted, board(python).interpreter, None)
+        assert [(one.runtime, str(one.pins[0])) for one in found] == [("edgetpu", "tflite-runtime==2.11.0")]
+    with pytest.raises(DeviceError, match="no edgetpu or edgetpu-litert is published for it") as caught:
+        releases.choices(wanted, board("3.11.2").interpreter, None)
+    assert caught.value.hint == "aarch64 has edgetpu with Python 3.7 to 3.9"
+
+
 def test_tflite_runtime_never_meets_numpy_2() -> None:
     for minor, arch in product(range(7, 15), ("aarch64", "armv7l", "x86_64")):
         interpreter = Interpreter((3, minor), arch, (2, 41))

@@ -201,3 +201,14 @@ def test_when_a_latency_changed_is_told_in_the_time_of_the_window() -> None:
         verdict.of_latency(kept, (5 * S, 15 * S))[0]
         == "unstable latency: p50 1.00 → 1.30 ms (+30 %), stepped after 4.35 of 10.0 s"
     )
+
+
+@pytest.mark.parametrize(
+    ("trip", "hottest", "reached"), [(80.0, 80.4, True), (None, 84.9, False), (None, 85.0, True)]
+)
+def test_an_edge_tpu_that_grew_too_warm(trip: float | None, hottest: float, *, reached: bool) -> None:
+    found = reasons(
+        before={"apex_trip_c": {"apex_0": trip}}, changes={104: {"temperature_c": {"apex_0": hottest}}}
+    )
+    why = f"the Edge TPU reached {hottest:.0f} °C while the model ran: its clock is lowered from "
+    assert found == ((why + f"{trip or 85:.0f} °C on",) if reached else ())

@@ -1,4 +1,4 @@
-"""Entry of the packed agent: the supervisor, or one of its processes: `trial`, `sampler`, `guard`, `unpack`.
+"""Entry of the packed agent: the supervisor, or one of its processes, such as `trial` and `sampler`.
 
 bundle.py puts a file beside this package that calls `main`.
 """
@@ -23,6 +23,10 @@ def main(argv: Sequence[str]) -> None:
         from . import guard
 
         guard.main()
+    elif list(argv[1:2]) == ["edgetpu_check"]:
+        from . import edgetpu_check
+
+        edgetpu_check.main(list(argv[2:]), os.path.abspath(argv[0]))
     elif list(argv[1:2]) == ["unpack"]:
         from . import unpack
 

@@ -41,6 +41,7 @@ def snapshot(
     | `frequency_mhz`, `frequency_min_mhz`, `frequency_max_mhz` | {policy: MHz}: now, and the limits set |
     | `temperature_c` | {zone: °C}; None for a zone that has none now (a Jetson's sleeping GPU) |
     | `apex_temperature_c` | {device: °C} of Edge TPUs on PCIe |
+    | `apex_trip_c` | {device: °C} at which the first of its trip points lowers the clock |
     | `throttled` | a Raspberry Pi's {"source", "bits", "now": [names], "occurred": [names]} |
     | `undervoltage_alarm` | whether a Raspberry Pi saw undervoltage within the last 2 s |
     | `power_mode` | {"name", "id"} of a Jetson's nvpmodel |
@@ -70,6 +71,7 @@ def snapshot(
         "frequency_max_mhz": _mhz(clocks, "scaling_max_freq"),
         "temperature_c": {name: _scaled(number(path), 1e-3) for name, path in zones(root).items()},
         "apex_temperature_c": {name: _scaled(number(path), 1e-3) for name, path in apexes(root).items()},
+        "apex_trip_c": apex_trips(root),
         "throttled": throttled_,
         "undervoltage_alarm": flag(alarm(root)),
         "power_mode": power_mode(run_),
@@ -177,6 +179,16 @@ def hottest_c(root: str) -> float | None:
 def apexes(root: str) -> dict[str, str]:
     """Where the temperature of each Edge TPU on PCIe is."""
     return {os.path.basename(path): path + "/temp" for path in found(root, "sys/class/apex/apex_*")}
+
+
+def apex_trips(root: str) -> dict[str, float | None]:
+    """The lowest trip point of each Edge TPU on PCIe, by the names of `apexes`; None where none is told."""
+    trips = {}
+    for name in apexes(root):
+        told = map(number, found(root, "sys/class/apex/{}/trip_point*_temp".format(name)))
+        known = [value for value in told if value is not None and value > 0]
+        trips[name] = min(known) * 1e-3 if known else None
+    return trips
 
 
 def alerts(root: str) -> dict[str, str]:

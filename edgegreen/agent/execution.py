@@ -38,21 +38,21 @@ def profile(
     files: Sequence[str],
     threads: int,
     *,
-    device: str | None,
     feed: Callable[[runtimes.Runtime], None],
     tick: Callable[[float], None],
+    **options: Any,
 ) -> dict[str, Any] | None:
     """Load the model once more with the runtime's own clocks on, run it for a second, and read them.
 
-    Apart from the timed windows, whose calls those clocks would slow down. `feed` puts a sample in. None
-    in a runtime that times no operators.
+    Apart from the timed windows, whose calls those clocks would slow down. `feed` puts a sample in; `options`
+    are as in `runtimes.load`. None in a runtime that times no operators.
     """
     entry = runtimes.RUNTIMES[name]
     if not entry.times_operators:
         return None
     seconds, min_runs = (0.0, entry.profiled_runs) if entry.profiled_runs else (PROFILE_S, PROFILE_RUNS)
     try:
-        runtime = runtimes.load(name, files, threads, device=device, profile=True)
+        runtime = runtimes.load(name, files, threads, profile=True, **options)
         feed(runtime)
         start = time.monotonic_ns()
         runs = bench.warm_up(runtime.invoke, seconds=seconds, min_runs=min_runs, tick=tick)

@@ -139,6 +139,7 @@ class Trial:
             "fed": f"first sample of {os.path.basename(job.samples)}" if job.samples else "seeded noise",
             "executed": executed,
             "profile": profile,
+            "accelerator": getattr(model.runtime, "accelerator", None),
         }
 
     def _load(self, samples: Samples | None) -> tuple[Model, float]:
@@ -148,9 +149,10 @@ class Trial:
                 raise Unsupported(f"no runtime is called `{job.runtime}`")
             for path in files:
                 open(path, "rb").close()  # some runtimes name neither the file nor the reason
+            runtimes.check(job.runtime, files, job.device)
             runtimes.import_library(job.runtime)
             start = time.monotonic_ns()
-            runtime = runtimes.load(job.runtime, files, job.threads, device=job.device, **self._engine())
+            runtime = runtimes.load(job.runtime, files, job.threads, **self._options())
             load_ms = (time.monotonic_ns() - start) / 1e6
         with _failing_as("data"):
             model = Model(runtime, job.input_order, job.output_order, job.normalize)
@@ -158,12 +160,13 @@ class Trial:
                 model.check(samples.names)
         return model, load_ms
 
-    def _engine(self) -> dict[str, Any]:
-        """What a runtime is told that builds an engine of the model on the board."""
-        if self.job.engine is None:
-            return {}
-        folder = os.path.join(self.folder, "engines")
-        return {"engine": self.job.engine, "folder": folder, "told": self.speech.progress}
+    def _options(self) -> dict[str, Any]:
+        """What a runtime is told besides: its device; one that builds engines, what to build, and where."""
+        options: dict[str, Any] = {"device": self.job.device}
+        if self.job.engine is not None:
+            folder = os.path.join(self.folder, "engines")
+            options.update(engine=self.job.engine, folder=folder, told=self.speech.progress)
+        return options
 
     def _files(self) -> list[str]:
         return [os.path.expanduser(path) for path in self.job.files]
@@ -179,9 +182,9 @@ class Trial:
             job.runtime,
             self._files(),
             job.threads,
-            device=job.device,
             feed=lambda runtime: Model(runtime, job.input_order, job.output_order, job.normalize).feed(row),
             tick=tick,
+            **self._options(),
         )
 
     def _latency(self, timing: Timing, room: array[int]) -> None:

@@ -57,7 +57,7 @@ class Job:
     meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board. `profile` asks
     for the times of single operators, from a run of their own after everything else. `normalize` is what the
     samples go through before the model takes them; on the wire, a list of its means and one of its scales.
-    `device` is what the runtime is to run on; None leaves that to it.
+    `device` is what the runtime is to run it on, in the runtime's own words; None leaves that to it.
     `engine` is there for a runtime that builds an engine of the model on the board. Of the samples,
     `evaluate_max` are evaluated at most (see subset.py); None: all.
     """

@@ -11,6 +11,8 @@ PACKAGES = {
     "tflite-runtime": "tflite-runtime with numpy<2",
     "openvino": "openvino",
     "onnxruntime": "onnxruntime",
+    "edgetpu": "tflite-runtime 2.11.0 or older with numpy<2",
+    "edgetpu-litert": "ai-edge-litert",
 }
 
 # What runtimes say when they do not fit a board, and the way out. The first that matches.
@@ -22,6 +24,12 @@ HINTS = (
     ("GLIBCXX_", "the runtime's wheel is too new for this system: install an older version of it"),
     ("failed to map segment", "that disk is mounted noexec: set `root` in the target to a folder elsewhere"),
     ("invalid ELF header", "the runtime installed there is for another processor"),
+    ("libedgetpu.so.1: cannot open", "`sudo apt install libedgetpu1-std` there, from Google's repository"),
+    ("do not match", "Google's libedgetpu goes with tflite-runtime up to 2.11.1, a rebuilt one with its own"),
+    ("there is no Edge TPU", "plug it in, and see `edgegreen targets doctor`; `lspci` shows one on PCIe"),
+    ("may not open it", "`sudo usermod -aG plugdev,apex $USER` there, then log in again"),
+    ("could not open an Edge TPU", "another program may be using it; else unplug it and plug it in again"),
+    ("edgetpu-custom-op", "it is compiled for an Edge TPU: `format: edgetpu` runs it with the delegate"),
     ("unresolved custom op", "the model needs an operator or a delegate that this runtime lacks"),
     ("Didn't find op for builtin opcode", "the runtime is older than the model: install a newer one"),
     ("still building the engine", "give it longer: `benchmark: {tensorrt: {build_timeout_s: …}}`"),

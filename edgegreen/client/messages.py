@@ -253,6 +253,20 @@ class Profiled:
 
 
 @dataclass(frozen=True)
+class Accelerator:
+    """What ran the model beside the CPU; the fields of agent.coral.about."""
+
+    __pydantic_config__ = CLOSED
+
+    kind: Line
+    library: Line
+    version: Line | None
+    clock: Literal["standard", "maximum"] | None
+    bus: Literal["usb", "pci"] | None
+    usb_mbps: NotNegative | None
+
+
+@dataclass(frozen=True)
 class Measured:
     """The last word of a trial that went well."""
 
@@ -269,6 +283,7 @@ class Measured:
     fed: Line
     executed: Annotated[list[ExecutedOperators], Field(max_length=execution.MAX_KINDS)] | None
     profile: Profiled | None
+    accelerator: Accelerator | None = None
 
 
 @dataclass(frozen=True)

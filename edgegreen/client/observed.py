@@ -6,7 +6,7 @@ Strict like every message (see `messages`); what the values mean is told in `age
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -175,6 +175,7 @@ class Snapshot:
     battery: Battery | None
     fan: Fan | None
     notes: Few
+    apex_trip_c: By = field(default_factory=dict)
 
     def told(self) -> dict[str, Any]:
         """The conditions alone, as JSON has them."""

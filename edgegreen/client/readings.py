@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from edgegreen.agent import wire
 from edgegreen.artifact import TensorSpec
 from edgegreen.client.messages import (
+    Accelerator,
     Board,
     Clock,
     Event,
@@ -70,7 +71,7 @@ class RawResult:
     added to the process. `fed` says what the timed calls ran on. `windows` are the edges of `active` and,
     if the trial idled, of `idle_before` and `idle_after`. `observed` is what a sampler said meanwhile; None
     when there was to be none. `executed` and `profile` are what the runtime tells of its own work; None
-    where it does not, or was not asked.
+    where it does not, or was not asked. `accelerator` is what ran the model beside the CPU, if anything did.
     """
 
     load_ms: float
@@ -91,6 +92,7 @@ class RawResult:
     observed: Observed | None
     executed: tuple[ExecutedOperators, ...] | None
     profile: Profiled | None
+    accelerator: Accelerator | None = None
 
     @property
     def throughput_ips(self) -> float:
@@ -175,6 +177,7 @@ class Readings:
             observed=None if self._job.meter is None else self._observations.whole(),
             executed=None if last.executed is None else tuple(last.executed),
             profile=last.profile,
+            accelerator=last.accelerator,
         )
 
     def _check_edges(self, start_ns: int, end_ns: int) -> None:

@@ -57,7 +57,16 @@ def recipe(job: Job) -> Any:
     manager.load_quantization_recipe(
         _BASES[job.precision](recipes, recipe_manager, qtyping, algorithm_manager)
     )
-    if job.variant.calibrated and job.variant.io == "float":
+    if job.variant.format == "edgetpu":
+        # TFLite of the compiler's time has one scale for a dense layer's weights, and would take the first.
+        manager.add_static_config(
+            regex=".*",
+            operation_name=qtyping.TFLOperationName.FULLY_CONNECTED,
+            activation_num_bits=8,
+            weight_num_bits=8,
+            weight_granularity=qtyping.QuantGranularity.TENSORWISE,
+        )
+    if job.variant.calibrated and job.variant.ends == "float":
         for end in (qtyping.TFLOperationName.INPUT, qtyping.TFLOperationName.OUTPUT):
             manager.add_quantization_config(
                 ".*", end, algorithm_key=algorithm_manager.AlgorithmName.NO_QUANTIZE

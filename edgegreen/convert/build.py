@@ -24,7 +24,7 @@ from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
 from edgegreen.compress.training import TrainingData
-from edgegreen.convert import apart, compressing, job, keys, refusals, yardstick
+from edgegreen.convert import apart, compressing, edgetpu, job, keys, refusals, yardstick
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
@@ -56,7 +56,7 @@ class BuildEvent:
     """Word of what goes on: `variant` is None for the source model, `done` a share from 0 to 1 or unknown.
 
     `stage` is "loading", "installing …", "exporting", "converting", "choosing precision", "checking",
-    "evaluating", "cached", "done", "failed". `note` is something that stays to be read.
+    "compiling", "evaluating", "cached", "done", "failed". `note` is something that stays to be read.
     """
 
     variant: str | None
@@ -160,9 +160,14 @@ class _Work:
         self.keys = {
             name: keys.of_artifact(compressed[name], variant, yardstick) for name, variant in variants.items()
         }
+        self.runs_here = kind_of(request.path) != "compiled"
+        self.to_compile = {
+            name for name, variant in variants.items() if variant.format == "edgetpu" and self.runs_here
+        }
         known = cache.known(self.keys.values())
-        self.unchanged = frozenset(name for name, key in self.keys.items() if key in known)
-        self.missing = [variant for name, variant in variants.items() if name not in self.unchanged]
+        cached = {name for name, key in self.keys.items() if key in known}
+        self.unchanged = frozenset(cached - self.to_compile)  # of a compiled model only its compiler knows
+        self.missing = [variant for name, variant in variants.items() if name not in cached]
         tools = how_many(len(self.missing) + 1, request.size_bytes)
         threads = max(1, cores() // tools)
         self.request = replace(request, threads=threads)
@@ -180,7 +185,8 @@ class _Work:
         return Build(
             artifacts=artifacts,
             expected={
-                name: self._pool.submit(self._expected, artifact) for name, artifact in artifacts.items()
+                name: self._pool.submit(self._expected, name, artifact)
+                for name, artifact in artifacts.items()
             },
             reference=self._pool.submit(self._reference),
             unchanged=self.unchanged,
@@ -208,6 +214,21 @@ class _Work:
 
     def _artifact(self, name: str) -> Artifact:
         """The variant, from the cache or made."""
+        try:
+            artifact, made_here = self._file(name)
+            if name in self.to_compile:
+                artifact, made_here = edgetpu.compiled(
+                    artifact, self.variants[name], self.shop.cache, self.shop.stop, self._reporter(name)
+                )
+            edgetpu.refuse_fallback(artifact, self.variants[name])
+            self.on_event(BuildEvent(name, "done" if made_here else "cached"))
+            return artifact
+        except EdgegreenError:
+            self.on_event(BuildEvent(name, "failed"))
+            raise
+
+    def _file(self, name: str) -> tuple[Artifact, bool]:
+        """The variant's file, not yet compiled for an Edge TPU, and whether it was made here and now."""
         made_here = False
 
         def make(folder: Path) -> Made:
@@ -215,15 +236,10 @@ class _Work:
             made_here = True
             return self._make(name, folder)
 
-        try:
-            artifact = _artifact_of(self.shop.cache.obtain(self.keys[name], make, self.shop.stop))
-            if not made_here:
-                self.request.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
-            self.on_event(BuildEvent(name, "done" if made_here else "cached"))
-            return artifact
-        except EdgegreenError:
-            self.on_event(BuildEvent(name, "failed"))
-            raise
+        artifact = _artifact_of(self.shop.cache.obtain(self.keys[name], make, self.shop.stop))
+        if not made_here:
+            self.request.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
+        return artifact, made_here
 
     def _make(self, name: str, folder: Path) -> Made:
         variant = self.variants[name]
@@ -241,11 +257,13 @@ class _Work:
             f"{precision}{variant.format} of {self.request.path.name}", to_facts(replace(made, files=files))
         )
 
-    def _expected(self, future: Future[Artifact]) -> Outputs | None:
-        """The artifact's outputs on the first evaluation samples."""
-        if self.request.evaluation is None:
+    def _expected(self, name: str, future: Future[Artifact]) -> Outputs | None:
+        """The artifact's outputs on the first evaluation samples; of a compiled one those of its source."""
+        if self.request.evaluation is None or not self.runs_here:
             return None
         made = future.result()
+        if name in self.to_compile:
+            made, _ = self._file(name)
         entry = self._recorded(made.key, lambda: _model_file(made), made.normalize, EXPECTED_SAMPLES)
         batches = [arrays for _, arrays in stored.batches(entry.folder)]
         if len({tuple(array.shape[1:] for array in arrays) for arrays in batches}) > 1:
@@ -253,7 +271,7 @@ class _Work:
         return [np.concatenate(column) for column in zip(*batches, strict=True)]
 
     def _reference(self) -> Reference:
-        if self.request.evaluation is None:
+        if self.request.evaluation is None or not self.runs_here:
             return Reference(None)
         key = load.source_key(self.request)
 

@@ -9,13 +9,14 @@ from pathlib import Path
 
 from edgegreen.agent.runtimes.tensors import Mismatch
 from edgegreen.artifact import Agreement, Artifact, File
-from edgegreen.convert import ai_edge, ai_edge_mixed, onnx, openvino, openvino_mixed, tensorflow
+from edgegreen.convert import ai_edge, ai_edge_mixed, onnx, openvino, openvino_mixed, opversions, tensorflow
 from edgegreen.convert.model import Job, Recording
+from edgegreen.edgetpulog import Compilation
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import FORMATS, Precision, Quantizer
 from edgegreen.mixture import Mixed
 from edgegreen.recipe import Variant
-from edgegreen.sources import files, host, tflitefile
+from edgegreen.sources import edgetpufile, files, host, tflitefile
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
 from edgegreen.sources.model import ModelFile
@@ -63,7 +64,7 @@ def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:
     agreement = _check(report, job, built)
     return Artifact(
         key=key,
-        format=job.variant.format,
+        format=built.format,
         precision=job.variant.precision,
         files=tuple(File.of(path) for path in built.files),
         inputs=job.source.inputs,
@@ -72,10 +73,18 @@ def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:
         output_order=built.output_order,
         built_by=built.built_by,
         agreement=agreement,
-        compressed_bytes=sum(_deflated(path) for path in built.files),
+        compressed_bytes=sum(deflated(path) for path in built.files),
         mixed=mixed,
         normalize=job.request.normalize,
+        compilation=_compiled_by_its_author(built),
     )
+
+
+def _compiled_by_its_author(built: ModelFile) -> Compilation | None:
+    """What a file that was compiled for an Edge TPU tells of that; None for others."""
+    if built.format != "edgetpu":
+        return None
+    return edgetpufile.compilation(tflitefile.read(built.files[0]))
 
 
 def record(report: Report, wanted: Recording, folder: Path) -> int:
@@ -110,6 +119,8 @@ def _build(report: Report, job: Job, folder: Path) -> tuple[ModelFile, Mixed | N
         built = CONVERTERS[quantizer](report, job, folder)
     else:
         built, mixed = MIXED[quantizer](report, job, folder)
+    if job.variant.format == "edgetpu":
+        opversions.fit(built.files[0])
     if built.format == "tflite":
         _refuse_unquantised(job, built)
     return built, mixed
@@ -139,18 +150,22 @@ def _refuse_unquantised(job: Job, built: ModelFile) -> None:
         raise ConversionError(
             f"{built.built_by} made no {wanted} weights: the model has none of a kind and size it quantises"
         )
-    if job.variant.io == "int8":
+    if job.variant.ends == "int8":
         for tensor in (loaded := host.load(built, 1)).inputs + loaded.outputs:
             if tensor.dtype.startswith("float"):
                 raise ConversionError(
                     f"`io: int8` was asked for, but `{tensor.name}` stays {tensor.dtype}: "
                     "the operator next to it cannot be quantised",
-                    hint="leave `io` out, or use the other quantizer",
+                    hint="use the other quantizer"
+                    if job.variant.format == "edgetpu"
+                    else "leave `io` out, or use the other quantizer",
                 )
 
 
 def _check(report: Report, job: Job, built: ModelFile) -> Agreement | None:
     """Run the built file on the samples the source was run on. None when it is the source itself."""
+    if built.format == "edgetpu":
+        return None  # compiled by its author: no host can run it
 
     def rows() -> stored.Rows:
         samples = job.request.check_samples
@@ -166,7 +181,7 @@ def _check(report: Report, job: Job, built: ModelFile) -> Agreement | None:
     return Agreement(found.sqnr_db, found.top1, found.n, job.source.checked_on)
 
 
-def _deflated(path: Path) -> int:
+def deflated(path: Path) -> int:
     """Bytes of the file when deflated at zlib level 6."""
     packer, size = zlib.compressobj(6), 0
     with path.open("rb") as stream:

@@ -33,7 +33,7 @@ def of_artifact(request: Request, variant: Variant, yardstick: Yardstick | None 
         "format": variant.format,
         "precision": variant.precision,
         "quantizer": quantizer if variant.precision else None,
-        "io": variant.io,
+        "io": variant.ends,
     }
     if variant.accuracy_drop_max is not None:
         chosen_by = yardstick.identity if yardstick else None

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from edgegreen.convert.tensorflow import SETTINGS
 from edgegreen.errors import InputError
-from edgegreen.formats import file_of
+from edgegreen.formats import Format, file_of
 from edgegreen.passes import Pass
 from edgegreen.recipe import Variant
 from edgegreen.sources import SourceFormat, onnxhub
@@ -78,12 +78,9 @@ def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: 
     if file_of(variant.format) == "onnx" and (lacking := onnxhub.lacks()):
         return f"ONNX variants take {', '.join(lacking)}, not installed here: {onnxhub.INSTALL}"
     if precision is None:
-        if format_ == file_of(variant.format):
-            return None
-        return (
-            f"without a precision a model is shipped as it is, and this one is no {file_of(variant.format)}"
-        )
+        return _as_shipped(variant.format, format_, kind)
     rules = {
+        "the model is compiled for an Edge TPU already; leave out `precision`": kind == "compiled",
         "the model is quantised already; leave out `precision` to ship it as it is": kind == "quantised",
         f"an OpenVINO IR cannot become a .{file_of(variant.format)}": (
             kind == "openvino" and variant.format != "openvino"
@@ -99,3 +96,14 @@ def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: 
         ),
     }
     return next((reason for reason, broken in rules.items() if broken), None)
+
+
+def _as_shipped(wanted: Format, format_: SourceFormat, kind: Kind) -> str | None:
+    """Why it cannot be shipped as it is, None when it can."""
+    if kind == "compiled" and wanted != "edgetpu":
+        return "the model is compiled for an Edge TPU: `format: edgetpu`"
+    if format_ != file_of(wanted):
+        return f"without a precision a model is shipped as it is, and this one is no {file_of(wanted)}"
+    if kind == "float" and wanted == "edgetpu":
+        return "without a precision a model is shipped as it is, and the Edge TPU runs no floats"
+    return None

@@ -29,7 +29,9 @@ def convert(report: Report, job: Job, folder: Path) -> ModelFile:
     SETTINGS[job.precision](tf, converter)
     if job.variant.calibrated:
         converter.representative_dataset = lambda: _samples(report, job)
-    if job.variant.io == "int8":
+    if job.variant.format == "edgetpu":  # see ai_edge.recipe
+        converter._experimental_disable_per_channel_quantization_for_dense_layers = True
+    if job.variant.ends == "int8":
         converter.inference_input_type = converter.inference_output_type = tf.int8
     path = folder / "model.tflite"
     path.write_bytes(source.convert(converter))

@@ -13,7 +13,7 @@ from edgegreen.locked.lock import BoardLock, RuntimeLock
 from edgegreen.pairing import Difference
 from edgegreen.plan import Trial
 from edgegreen.probe import pythons
-from edgegreen.probe.facts import BoardFacts, Python
+from edgegreen.probe.facts import BoardFacts
 from edgegreen.probe.identity import identify
 from edgegreen.provision import Want, inplace
 from edgegreen.provision.inplace import InPlace
@@ -53,7 +53,7 @@ def of(
             f"{target.name}: `{target.interpreter}` is not there, or does not answer",
             hint="`edgegreen targets doctor` says what there is; `python:` in the target names another",
         )
-    own = _own(facts.python)
+    own = _own(facts)
     runtimes: dict[RuntimeName, RuntimeLock] = {}
     lacking = []
     wanted = tuple(dict.fromkeys(trial.runtimes for trial in trials))
@@ -116,13 +116,13 @@ def _of_wheels(locked: BoardLock, seen: Seen) -> Iterator[Difference]:
             )
 
 
-def _own(python: Python) -> dict[str, str]:
-    """Runtimes that this Python has by itself, and their versions."""
-    return {
-        pythons.RUNTIMES[package.name]: package.version or "unknown"
-        for package in python.packages
-        if package.name in pythons.RUNTIMES
-    }
+def _own(facts: BoardFacts) -> dict[RuntimeName, str]:
+    """Runtimes that the board has by itself, in its Python or beside it, and their versions."""
+    packages = facts.python.packages if facts.python else ()
+    found = {name: one.version for one in packages for name in pythons.RUNTIMES.get(one.name, ())}
+    if facts.tensorrt and facts.tensorrt.path:
+        found["tensorrt"] = facts.tensorrt.version
+    return {name: version or "unknown" for name, version in found.items()}
 
 
 def _told(

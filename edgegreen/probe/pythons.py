@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.probe.facts import Package, Python
 from edgegreen.probe.reply import Reply, whole
 
 OLDEST = (3, 7)
 """What the agent needs."""
-# How the packages that hold a runtime are imported, and what a target calls the runtime.
-RUNTIMES = {
-    "ai_edge_litert": "litert", "tflite_runtime": "tflite-runtime", "openvino": "openvino",
-    "onnxruntime": "onnxruntime",
-}  # fmt: skip
+# How the packages that hold runtimes are imported, and what a target calls those.
+RUNTIMES: dict[str, tuple[RuntimeName, ...]] = {
+    "ai_edge_litert": ("litert", "edgetpu-litert"),
+    "tflite_runtime": ("tflite-runtime", "edgetpu"),
+    "openvino": ("openvino",),
+    "onnxruntime": ("onnxruntime",),
+}
+FOR_ANY_BOARD = {name for traits in FORMATS.values() if traits.any_board for name in traits.runtimes}
 
 
 def parse(told: Reply) -> tuple[str | None, Python | None, tuple[Python, ...]]:
@@ -66,9 +70,12 @@ def _told(text: str | None) -> str | None:
     return None if text in (None, "", "None") else text
 
 
-def runtimes(python: Python) -> tuple[str, ...]:
-    """The runtimes this Python can import, as a target names them."""
-    return tuple(RUNTIMES[package.name] for package in python.packages if package.name in RUNTIMES)
+def runtimes(python: Python, wanted: Collection[RuntimeName] | None = None) -> tuple[RuntimeName, ...]:
+    """The runtimes this Python can import, as a target names them: of those `wanted`, or for any board."""
+    able = FOR_ANY_BOARD if wanted is None else wanted
+    return tuple(
+        name for package in python.packages for name in RUNTIMES.get(package.name, ()) if name in able
+    )
 
 
 def is_usable(python: Python) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from edgegreen import bundle, releases, transport
+from edgegreen import bundle, transport
 from edgegreen.artifact import File
 from edgegreen.client import Agent, Board
 from edgegreen.deployment import deploy
@@ -62,7 +62,7 @@ def on_target(target: Target, only: Sequence[RuntimeName], told: Told, *, renew:
             f"{target.name}: the target says `provision: false`", hint="take that line out, and it works"
         )
     named: list[Want] = [(name,) for name in only or target.runtimes or ()]
-    wants = named or [one.runtimes for one in FORMATS.values() if releases.can_be_brought(one.runtimes)]
+    wants = named or [traits.runtimes for traits in FORMATS.values() if traits.any_board]
     told("connecting", None)
     with transport.connect(target) as link:
         return over(link, target, wants, told, renew=renew, asked=bool(named))

@@ -24,7 +24,7 @@ from edgegreen.artifact import File
 from edgegreen.client import Agent, Job
 from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError
-from edgegreen.formats import FORMATS, RuntimeName
+from edgegreen.formats import FORMATS, RuntimeName, file_of
 from edgegreen.provision.wheels import Wheel
 from edgegreen.target import Target
 from edgegreen.transport import Transport, shell
@@ -166,7 +166,7 @@ def _proof(site: Site, runtime: RuntimeName) -> Job:
 
     return Job(
         runtime=runtime,
-        files=tuple(there(name) for name in PROOF_FILES[kind]),
+        files=tuple(there(name) for name in PROOF_FILES[file_of(kind)]),
         threads=1,
         input_order=(0,),
         output_order=(0,),

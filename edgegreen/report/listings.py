@@ -11,9 +11,10 @@ from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
-from edgegreen import mixture
+from edgegreen import edgetpu, mixture
 from edgegreen.agent.wire import printable
 from edgegreen.artifact import Agreement, Artifact, TensorSpec
+from edgegreen.edgetpulog import Compilation
 from edgegreen.errors import EdgegreenError
 from edgegreen.plan import Plan
 from edgegreen.report import terminal, words
@@ -72,6 +73,8 @@ def show_artifacts(
         if artifact.mixed:
             for note in mixture.notes(artifact.mixed, artifact.precision, None, None):
                 out.print(Text.assemble(("~", "yellow"), f" {name}: {note}"))
+        if artifact.compilation:
+            _show_compilation(name, artifact, artifact.compilation, out)
     samples = {artifact.agreement.on for artifact in built.values() if artifact.agreement}
     for on in sorted(samples):
         out.print(
@@ -82,6 +85,17 @@ def show_artifacts(
         )
     if folder:
         out.print(f"copied to {folder}", markup=False)
+
+
+def _show_compilation(name: str, artifact: Artifact, found: Compilation, out: Console) -> None:
+    """What the Edge TPU's compiler said, and that nothing here can check what it made."""
+    told = edgetpu.short(found)
+    out.print(f"{name}: {told or 'nothing is known of it'} on the Edge TPU", markup=False)
+    for note in edgetpu.notes(found):
+        out.print(Text.assemble(("~", "yellow"), f" {name}: {note}"))
+    if artifact.agreement:
+        unchecked = f"{name}: checked before it was compiled: no host can run what the compiler made"
+        out.print(Text(unchecked, style="dim"))
 
 
 def _artifacts(
@@ -118,6 +132,14 @@ def show_model(model: ModelSummary, out: Console) -> None:
     for name, count in sorted(model.ops.items(), key=lambda item: (-item[1], item[0])):
         ops.add_row(name, str(count))
     out.print(ops)
+    for part in model.compiled:
+        by = f" by compiler {printable(part.compiler)}" if part.compiler else ""
+        held = f"{words.size(part.on_chip_bytes)} of parameters stay on the chip"
+        out.print(
+            f"compiled for an Edge TPU{by}: {held}, {words.size(part.streamed_bytes)} are sent in each "
+            f"inference; needs a libedgetpu of RuntimeVersion({part.min_runtime}) or newer",
+            markup=False,
+        )
 
 
 def _shape(tensor: TensorSpec) -> str:

@@ -121,6 +121,17 @@ def _energy() -> Columns:
     }
 
 
+def _compilation() -> Columns:
+    def column(key: str) -> Callable[[Row], Value]:
+        return _of_item(lambda item: getattr(item.artifact.compilation, key, None))
+
+    return {
+        "tpu_operators": column("on_tpu"),
+        "tpu_operators_of": column("operators"),
+        "tpu_streamed_bytes": column("streamed_bytes"),
+    }
+
+
 def _said(texts: Sequence[str]) -> str:
     return "; ".join(texts)
 
@@ -156,5 +167,6 @@ COLUMNS: Columns = {
     "reasons": _of_item(lambda item: _said(item.reasons)),
     "missed_budgets": lambda row: _said(row.missed),
     "remarks": lambda row: _said(row.warnings),
+    **_compilation(),
 }
 NAMES = ("run_id", "recipe", "started_at", "edgegreen", *COLUMNS)

@@ -53,6 +53,7 @@ COLUMNS = (
         justify="left",
     ),
     Column("Ran in", lambda row: execution.ran(row.measurement.execution) or words.ABSENT, 5, justify="left"),
+    Column("On TPU", lambda row: words.on_tpu(row.measurement), 3, justify="left"),
     Column("Threads", lambda row: str(row.measurement.threads), 6),
     Column("Mode", lambda row: words.power_mode(row.measurement.tuning), 6, justify="left"),
     Column("Governor", lambda row: words.governor(row.measurement.tuning), 6, justify="left"),
@@ -69,6 +70,7 @@ COLUMNS = (
 )
 OF_A_METER = ("Power W", "mJ/inference")  # there only where a meter was wanted
 OF_THE_RUNTIME = ("Ran in",)  # there only where a runtime told
+OF_AN_EDGETPU = ("On TPU",)  # there only where its compiler told
 OF_COMPRESSION = ("Deflated",)  # there only where it says something else than the size
 OF_A_SWEEP = ("Governor", "Mode")  # there only where rows differ in them
 # What stands for columns that have to stay where there is little room.
@@ -182,6 +184,7 @@ def columns_of(rows: Sequence[Row]) -> list[Column]:
     metered = any(words.is_metered(row.measurement) for row in rows)
     told = any(row.measurement.execution for row in rows)
     hidden = [*(() if metered else OF_A_METER), *(() if told else OF_THE_RUNTIME)]
+    hidden += () if any(row.measurement.artifact.compilation for row in rows) else OF_AN_EDGETPU
     hidden += () if fakewins.deflate_apart([row.measurement for row in rows]) else OF_COMPRESSION
     hidden += [
         name for name in OF_A_SWEEP if len({fitting.TELLING[name](row.measurement) for row in rows}) == 1

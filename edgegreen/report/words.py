@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from datetime import datetime
 from typing import Any
 
+from edgegreen import edgetpu
 from edgegreen.choice import Choice
 from edgegreen.comparison import Row
 from edgegreen.measurement import Execution, Measurement, RuntimeUsed, Tuning
@@ -72,6 +73,12 @@ def duration(seconds: float) -> str:
     if seconds < 100:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
+
+
+def on_tpu(item: Measurement) -> str:
+    """`264/267, 0 B streamed`: operators on the Edge TPU of all."""
+    found = item.artifact.compilation
+    return (found and edgetpu.short(found)) or ABSENT
 
 
 def runtime(used: RuntimeUsed, executed: Execution | None = None) -> str:

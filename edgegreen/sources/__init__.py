@@ -19,13 +19,17 @@ __all__ = ["Kind", "ModelSummary", "SourceFormat", "format_of", "inspect", "kind
 def kind_of(path: Path) -> Kind:
     """What the model can become: a float model anything, a quantised .tflite itself, an IR OpenVINO only.
 
+    A quantised one can be compiled for an Edge TPU; one that is compiled stays what it is.
     Cheap: reads the head of the file, the whole of a .tflite. Raises InputError when it is no model.
     """
     format_ = format_of(path)
     if format_ == "tflite":
         from edgegreen.sources import tflitefile
 
-        return "quantised" if tflitefile.is_quantised(tflitefile.read(path)) else "float"
+        model = tflitefile.read(path)
+        if tflitefile.is_compiled(model):
+            return "compiled"
+        return "quantised" if tflitefile.is_quantised(model) else "float"
     return "openvino" if format_ == "openvino" else "float"
 
 

@@ -70,7 +70,7 @@ def load(request: Request, shop: Workshop, report: Report) -> Source:
 
 def tflite_hub(request: Request, source: Source, shop: Workshop, report: Report) -> ModelFile:
     """The float .tflite of a source: what its TFLite variants are made from. Raises as `load` does."""
-    if source.model.format == "tflite":
+    if source.model.format in ("tflite", "edgetpu"):
         return source.model
 
     def make(folder: Path) -> Made:
@@ -107,6 +107,7 @@ def onnx_hub(request: Request, source: Source, shop: Workshop, report: Report) -
 # Formats whose variants are made from a file of the format's own; the others from the loaded source.
 HUBS: dict[Format, Callable[[Request, Source, Workshop, Report], ModelFile]] = {
     "tflite": tflite_hub,
+    "edgetpu": tflite_hub,
     "onnx": onnx_hub,
     "tensorrt": onnx_hub,
 }

@@ -13,11 +13,12 @@ from typing import Literal
 
 from edgegreen.artifact import TensorSpec
 from edgegreen.costs.layers import Costs
+from edgegreen.sources.edgetpupackage import Package
 
 # Why passes are not for a file of this kind; int8 comes after them, and is for every float model.
 KERAS_ONLY = "passes but int8 take a Keras file (.keras, .h5); what they could win is told all the same"
 
-Kind = Literal["float", "quantised", "openvino"]
+Kind = Literal["float", "quantised", "compiled", "openvino"]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Port:
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A model file that a runtime can load: .tflite, .onnx, or OpenVINO's .xml and .bin.
+    """A model file that a runtime can load: .tflite (`edgetpu` if compiled), .onnx, OpenVINO's .xml and .bin.
 
     `inputs` and `outputs` are names within the file, in the source's own order: those of the signature
     (tflite) or of tensors (openvino, onnx). `input_order` and `output_order` are as in `artifact.Artifact`.
@@ -87,7 +88,7 @@ class ModelSummary:
 
     `parameters` counts the elements of all variables (Keras, SavedModel), else of all constants that are
     weights: floats and quantised integers. `costs` are those of one inference, None where `costs_absent` says
-    why they are not known.
+    why they are not known. `compiled` are the parts that were compiled for an Edge TPU.
     """
 
     kind: str
@@ -98,3 +99,4 @@ class ModelSummary:
     size_bytes: int
     costs: Costs | None = None
     costs_absent: str | None = None
+    compiled: tuple[Package, ...] = ()

@@ -5,6 +5,7 @@ The job runs in a worker.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,19 +13,21 @@ from typing import Any
 from edgegreen.artifact import TensorSpec
 from edgegreen.costs.graph import Shape
 from edgegreen.costs.layers import Costs, costs
-from edgegreen.sources import host, shapes, tflitefile, tflitegraph
+from edgegreen.sources import edgetpufile, host, shapes, tflitefile, tflitegraph
 from edgegreen.sources import outputs as stored
-from edgegreen.sources.model import KERAS_ONLY, ModelSummary, Source
+from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
 from edgegreen.workers import Report
 
-HUB, CHECK = "float.tflite", "check"
+HUB, COMPILED, CHECK = "float.tflite", "compiled.tflite", "check"
 
 
 def load(report: Report, request: Request, folder: Path) -> Source:
     """Read the file, fix its shapes, and keep it with its outputs on the check samples in `folder`."""
     report("loading")
     model = tflitefile.read(request.path)
+    if tflitefile.is_compiled(model):
+        return _compiled(request, model, folder)
     ports, results = tflitefile.ports(model)
     inputs = shapes.static(ports, request.input_shape, request.sample_shapes)
     request.check_data(inputs)
@@ -46,6 +49,22 @@ def load(report: Report, request: Request, folder: Path) -> Source:
     )  # fmt: skip
 
 
+def _compiled(request: Request, model: Any, folder: Path) -> Source:
+    """One compiled for an Edge TPU: kept as it is, byte for byte, and run by nobody here."""
+    ports = tflitefile.ports(model)
+    inputs, outputs = (
+        tuple(TensorSpec(port.name, shapes.loose(port.dims), port.dtype) for port in one) for one in ports
+    )
+    request.check_data(inputs)
+    path = Path(shutil.copyfile(request.path, folder / COMPILED))
+    names = tuple(tuple(port.name for port in one) for one in ports)
+    orders = tuple(tuple(range(len(one))) for one in ports)
+    return Source(
+        inputs, outputs, ModelFile("edgetpu", (path,), names[0], names[1], orders[0], orders[1], ""),
+        quantised=True, as_shipped=True, check=folder / CHECK, checked_on="nothing", saved_model=None,
+    )  # fmt: skip
+
+
 def summarise(path: Path, called: str, size_bytes: int) -> ModelSummary:
     """What the file is."""
     model = tflitefile.read(path)
@@ -61,6 +80,7 @@ def summarise(path: Path, called: str, size_bytes: int) -> ModelSummary:
         parameters=tflitefile.parameters(model),
         size_bytes=size_bytes,
         costs=costs_of(path, model, passes_absent=KERAS_ONLY),
+        compiled=edgetpufile.packages(model),
     )
 
 

@@ -15,6 +15,7 @@ from edgegreen.errors import InputError
 from edgegreen.sources.model import ModelFile, Port
 
 SIGNATURE = "serving_default"
+EDGETPU_OP = b"edgetpu-custom-op"
 Names = Sequence[str]
 
 
@@ -46,6 +47,11 @@ def is_quantised(model: Any) -> bool:
     ]
     others = [tensor for graph in model.subgraphs for tensor in graph.tensors]
     return any(dtype_of(tensor) == "float16" for tensor in constants) or any(_scaled(one) for one in others)
+
+
+def is_compiled(model: Any) -> bool:
+    """Whether part of it was compiled for an Edge TPU."""
+    return any(code.customCode == EDGETPU_OP for code in model.operatorCodes)
 
 
 def weight_types(path: Path) -> frozenset[str]:

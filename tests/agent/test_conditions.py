@@ -75,6 +75,7 @@ KNOWN = {
         "frequency_max_mhz": {"policy0": 1500},
         "temperature_c": {"cpu-thermal": 52},
         "apex_temperature_c": {"apex_0": 45.3},
+        "apex_trip_c": {"apex_0": 85.0},
         "load_average": 0.1,
         "fan": {"rpm": 8600, "pwm": None},
     },
@@ -89,7 +90,7 @@ KNOWN = {
     "laptop-battery": {"mains": False, "battery": {"status": "Discharging", "capacity_percent": 77}},
 }
 NAMED = ("governor", "frequency_mhz", "frequency_min_mhz", "frequency_max_mhz", "temperature_c")
-EMPTY = {name: {} for name in (*NAMED, "apex_temperature_c", "throttle_alerts")}
+EMPTY = {name: {} for name in (*NAMED, "apex_temperature_c", "apex_trip_c", "throttle_alerts")}
 
 
 @pytest.mark.parametrize("name", KNOWN)

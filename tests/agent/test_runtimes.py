@@ -24,6 +24,8 @@ def test_what_is_installed_is_found_without_importing_it(
         "tflite-runtime": "unknown",
         "openvino": version("openvino"),
         "onnxruntime": version("onnxruntime"),
+        "edgetpu": "unknown",
+        "edgetpu-litert": version("ai-edge-litert"),
     }
     (tmp_path / "tflite_runtime-2.5.0.post1.egg-info").touch()  # as Coral's Debian package has it
     assert runtimes.version("tflite-runtime") == "2.5.0.post1"

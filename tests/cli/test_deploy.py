@@ -21,7 +21,7 @@ RESULT = {
     "variant": None, "target": None, "format": None, "precision": None, "threads": None, "tuning": None,
     "runtime": {"name": None, "version": None, "delegate": None, "fell_back": None},
     "artifact": {"sha256": None, "size_bytes": None, "compressed_bytes": None, "built_by": None,
-        "mixed": None},
+        "mixed": None, "compilation": None},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY,
     "load_ms": None, "first_inference_ms": None, "throughput_ips": None, "peak_rss_bytes": None,
     "accuracy": {"metric": None, "value": None, "n": None, "baseline": None},

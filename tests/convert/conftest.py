@@ -19,6 +19,7 @@ __all__ = ["models", "shop"]
 ALL = {
     f"{precision}-{format_}": Variant(format=format_, precision=precision)
     for format_, traits in FORMATS.items()
+    if format_ != "edgetpu"  # which takes a compiler: test_edgetpu.py
     for precision in traits.precisions
 }
 INT8_IO = Variant(format="tflite", precision="int8", io="int8")

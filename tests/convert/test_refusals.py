@@ -23,6 +23,8 @@ def variant(format_: str = "tflite", precision: str | None = "fp32", **more: Any
         (variant("openvino"), "openvino", "openvino"),
         (variant(precision=None), "tflite", "quantised"),
         (variant("openvino", None), "openvino", "openvino"),
+        (variant("edgetpu", None), "tflite", "quantised"),
+        (variant("edgetpu", None), "tflite", "compiled"),
         (variant(precision="dynamic", quantizer="tensorflow"), "savedmodel", "float"),
     ],
 )
@@ -35,6 +37,8 @@ def test_those_that_can(variant: Variant, source: Any, kind: Any) -> None:
     [
         (variant(precision=None), "keras", "float", "shipped as it is, and this one is no tflite"),
         (variant("openvino", None), "tflite", "float", "shipped as it is, and this one is no openvino"),
+        (variant("edgetpu", None), "tflite", "float", "and the Edge TPU runs no floats"),
+        (variant(precision=None), "tflite", "compiled", "compiled for an Edge TPU: `format: edgetpu`"),
         (variant(precision="int8"), "tflite", "quantised", "quantised already; leave out `precision`"),
         (variant(), "openvino", "openvino", "an OpenVINO IR cannot become a .tflite"),
         (variant(precision="fp16", quantizer="tensorflow"), "onnx", "float", "takes a Keras file"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from edgegreen.locked.lock import BoardLock, RuntimeLock
 from edgegreen.measurement import Tuning
 from edgegreen.plan import Trial
 from edgegreen.probe import pythons
-from edgegreen.probe.facts import BoardFacts
+from edgegreen.probe.facts import BoardFacts, Library, Package, Python
 from edgegreen.provision.inplace import InPlace
 from edgegreen.provision.lockfile import Locked
 from edgegreen.recipe import Variant
@@ -121,7 +122,17 @@ def test_no_python_there(facts: Callable[[str], BoardFacts]) -> None:  # noqa: F
 
 def test_every_runtime_is_looked_for() -> None:
     """Or a lock would call it missing on a board that has it."""
-    assert {name for one in FORMATS.values() for name in one.runtimes} <= set(pythons.RUNTIMES.values())
+    names = [name for one in FORMATS.values() for name in one.runtimes]
+    packages = tuple(Package(name, "1.0") for name in pythons.RUNTIMES)
+    there = BoardFacts(
+        python=Python("python3", (3, 11, 2), packages=packages),
+        tensorrt=Library("/usr/src/tensorrt/bin/trtexec", "10.3.0"),
+    )
+    every = [replace(trial(), runtimes=(name,)) for name in names]
+    now = board.of(there, {}, HERE, every)
+    assert (set(now.board.runtimes), now.lacking) == (set(names), ())
+    assert {now.board.runtimes[name].version for name in ("edgetpu", "tensorrt")} == {"1.0", "10.3.0"}
+    assert board.of(replace(there, tensorrt=None), {}, HERE, every).lacking == (("tensorrt",),)
 
 
 @pytest.fixture

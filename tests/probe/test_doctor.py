@@ -215,6 +215,12 @@ SPOILS: dict[str, tuple[str, BoardFacts, str, str]] = {
         "edge tpu", replace(PI, accelerators=EDGETPU, libedgetpu=Library("/usr/lib/libedgetpu.so.1", "16.0")),
         "libedgetpu 16.0 crashes in litert 2.3.0: Google's own works up to tflite-runtime 2.11.1", "rebuilt",
     ),
+    "an Edge TPU that is closed": (
+        "edge tpu",
+        replace(PI, python=None, accelerators=(Accelerator("edgetpu", "Edge TPU on PCIe", readable=False),),
+                libedgetpu=Library("/usr/lib/libedgetpu.so.1", "16.0")),
+        "this user may not open the Edge TPU", "usermod -aG apex",
+    ),
     "emulator": (
         "emulation", replace(PI, compatible=("linux,dummy-virt",)),
         "this is an emulator", "see that things work",
@@ -323,10 +329,10 @@ class TestRuntimesOnOffer:
     @pytest.mark.parametrize(
         ("machine", "bits", "glibc", "python", "offered"),
         [
-            ("aarch64", 64, (2, 36), (3, 11, 2), set(RELEASES)),
+            ("aarch64", 64, (2, 36), (3, 11, 2), {"litert", "tflite-runtime", "openvino", "onnxruntime"}),
             ("aarch64", 64, (2, 41), (3, 13, 5), {"litert", "openvino", "onnxruntime"}),
-            ("aarch64", 64, (2, 31), (3, 8, 10), {"tflite-runtime", "openvino", "onnxruntime"}),
-            ("aarch64", 64, (2, 28), (3, 7, 3), {"tflite-runtime", "onnxruntime"}),
+            ("aarch64", 64, (2, 31), (3, 8, 10), {"tflite-runtime", "openvino", "onnxruntime", "edgetpu"}),
+            ("aarch64", 64, (2, 28), (3, 7, 3), {"tflite-runtime", "onnxruntime", "edgetpu"}),
             ("aarch64", 32, (2, 36), (3, 11, 2), {"tflite-runtime"}),
             ("aarch64", 32, (2, 41), (3, 13, 5), set()),
             ("x86_64", 64, (2, 36), (3, 12, 1), {"litert", "openvino", "onnxruntime"}),

@@ -17,7 +17,9 @@ from edgegreen.recipe import Budgets
 from edgegreen.report import terminal
 
 ESCAPE = "\x1b"
-AT_TIMES = ("Deflated", *terminal.OF_A_METER, *terminal.OF_A_SWEEP, *terminal.OF_THE_RUNTIME)  # columns
+AT_TIMES = (  # columns
+    "Deflated", *terminal.OF_A_METER, *terminal.OF_A_SWEEP, *terminal.OF_THE_RUNTIME, *terminal.OF_AN_EDGETPU,
+)  # fmt: skip
 
 
 def shown(of: Run, width: int = 200, *, colour: bool = False, **budgets: Any) -> str:

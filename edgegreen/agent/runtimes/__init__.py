@@ -12,6 +12,7 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 
+from .devices import EDGETPU, NONE, ONNXRUNTIME, Devices
 from .operators import Operator
 from .tensors import Tensor, Unsupported
 
@@ -30,7 +31,8 @@ class Entry(NamedTuple):
 
     `times_operators` says whether it can tell how long single operators take, `profiled_runs` after how many
     calls at most (None: any number), and `devices` what it can be asked to run on. `is_program`: it is no
-    package, but a program of the board's that the adapter finds.
+    package, but a program of the board's that the adapter finds. `checked_apart`: a library that does not fit
+    would crash the process, so a child tries it first.
     """
 
     package: str
@@ -38,8 +40,9 @@ class Entry(NamedTuple):
     adapter: str
     times_operators: bool = False
     profiled_runs: int | None = None
-    devices: tuple[str, ...] = ()
+    devices: Devices = NONE
     is_program: bool = False
+    checked_apart: bool = False
 
 
 RUNTIMES = {
@@ -53,9 +56,13 @@ RUNTIMES = {
         "onnxruntime",
         times_operators=True,
         profiled_runs=50,
-        devices=("AUTO", "CPU", "CUDA", "TENSORRT"),
+        devices=ONNXRUNTIME,
     ),
     "tensorrt": Entry("", "", "tensorrt", is_program=True),
+    "edgetpu": Entry("tflite_runtime", "tflite-runtime", "edgetpu", devices=EDGETPU, checked_apart=True),
+    "edgetpu-litert": Entry(
+        "ai_edge_litert", "ai-edge-litert", "edgetpu", devices=EDGETPU, checked_apart=True
+    ),
 }
 
 
@@ -108,13 +115,24 @@ def load(
     if profile and entry.times_operators:
         options["profile"] = True
     if device is not None:
-        if device not in entry.devices:
+        if not entry.devices.have(device):
             raise Unsupported("{} knows no device {}".format(name, device))
         options["device"] = device
     runtime: Runtime = adapter.load(
         name, entry.package, version(name) or "unknown", list(files), threads, **options
     )
     return runtime
+
+
+def check(name: str, files: Sequence[str], device: str | None) -> None:
+    """Have a child try the model, where a library that does not fit would crash this process.
+
+    Raises Unsupported that tells why it cannot be run.
+    """
+    entry = RUNTIMES[name]
+    if entry.checked_apart:
+        adapter = importlib.import_module("." + entry.adapter, __name__)
+        adapter.check(name, version(name) or "unknown", list(files), device)
 
 
 def import_library(name: str) -> None:

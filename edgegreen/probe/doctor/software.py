@@ -82,8 +82,7 @@ def runtime(case: Case) -> list[Trouble] | None:
         return None  # `python` says so
     if wanted and not releases.can_be_brought(wanted):
         return []  # no Python has it; `tensorrt` says whether it is there
-    there = [name for name in pythons.runtimes(found) if wanted is None or name in wanted]
-    if there:
+    if there := pythons.runtimes(found, wanted):
         return _numpy(found, there)
     return _lacking(case, found)
 
@@ -147,9 +146,10 @@ def _numpy(found: Python, there: Sequence[str]) -> list[Trouble]:
     numpy = found.package("numpy")
     if numpy is None:
         return [stops(f"{found.path} has {', '.join(there)} and no numpy", "install numpy beside it")]
-    if "tflite-runtime" in there and (numpy.version or "").startswith("2."):
+    by_tflite = set(pythons.RUNTIMES["tflite_runtime"])
+    if by_tflite & set(there) and (numpy.version or "").startswith("2."):
         told = f"tflite-runtime cannot load a model beside numpy {numpy.version}"
-        others = [name for name in there if name != "tflite-runtime"]
+        others = set(there) - by_tflite
         return [spoils(told, 'pip install "numpy<2"') if others else stops(told, 'pip install "numpy<2"')]
     return []
 
@@ -186,7 +186,17 @@ def _room(where: str, free_bytes: int, bare: bool) -> list[Trouble]:
 
 
 def edgetpu(case: Case) -> list[Trouble] | None:
-    """Does the Edge TPU's library fit the runtime it would be loaded into."""
+    """May the Edge TPU be opened, and does its library fit the runtime it would be loaded into."""
+    found = _edgetpu_library(case)
+    if any(one.kind == "edgetpu" and one.readable is False for one in case.facts.accelerators):
+        closed = spoils(
+            "this user may not open the Edge TPU", "sudo usermod -aG apex $USER there, then log in again"
+        )
+        return [closed, *(found or ())]
+    return found
+
+
+def _edgetpu_library(case: Case) -> list[Trouble] | None:
     library, found = case.facts.libedgetpu, case.facts.python
     if library is None:
         return [spoils("an Edge TPU is there and no libedgetpu", "sudo apt install libedgetpu1-std")]
