@@ -70,13 +70,14 @@ def with_edgegreen(folder: Path) -> None:
     """The same and more, through edgegreen, into a cache of its own."""
     from edgegreen.cache import Cache
     from edgegreen.convert import build
-    from edgegreen.recipe import PRECISIONS, Data, Recipe, Variant
+    from edgegreen.formats import FORMATS
+    from edgegreen.recipe import Data, Recipe, Variant
 
     recipe = Recipe(name="kws", model=MODEL, data=Data(calibration=CALIBRATION))
     variants = {
         f"{precision}-{format_}": Variant(format=format_, precision=precision)
-        for format_, precisions in PRECISIONS.items()
-        for precision in precisions
+        for format_, traits in FORMATS.items()
+        for precision in traits.precisions
     }
     with build(recipe, variants, Cache(folder), lambda _: None) as built:
         for future in built.artifacts.values():

@@ -10,9 +10,9 @@ from edgegreen.attempts import Attempt, Station
 from edgegreen.client import Job
 from edgegreen.client.readings import OnProgress
 from edgegreen.evaluation import Evaluation, built
+from edgegreen.formats import RuntimeName
 from edgegreen.materials import Materials
 from edgegreen.plan import Plan, Trial
-from edgegreen.target import RuntimeName
 
 
 def attempt(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgegreen.errors import InputError
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.measurement import Tuning
 from edgegreen.recipe import Benchmark, Recipe, Variant
-from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.target import Target
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def _check_all_run(chosen: dict[str, Variant], targets: Sequence[Target], trials
             where = " or ".join(target.name for target in targets)
             raise InputError(
                 f"no runtime that {where} names under `runtimes` runs `{name}` ({variant.format})",
-                hint=f"{variant.format} is run by {' or '.join(RUNTIMES[variant.format])}",
+                hint=f"{variant.format} is run by {' or '.join(FORMATS[variant.format].runtimes)}",
             )
     for target in targets:
         if not any(trial.target == target for trial in trials):
@@ -156,7 +157,7 @@ def _check_all_run(chosen: dict[str, Variant], targets: Sequence[Target], trials
 
 
 def _runtimes(variant: Variant, target: Target) -> list[tuple[RuntimeName, ...]]:
-    able = RUNTIMES[variant.format]
+    able = FORMATS[variant.format].runtimes
     if target.runtimes is None:
         return [able]
     # Runtimes the user names are all wanted: one trial each.

@@ -14,27 +14,11 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field
 
 from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
+from edgegreen.formats import CALIBRATED, FORMATS, Format, Precision, Quantizer
 from edgegreen.passes import Pass
 from edgegreen.references import Beside, Download, beside_the_recipe
 from edgegreen.searchkeys import PassSpaces
 from edgegreen.yamlfile import Frozen, Matching
-
-Format = Literal["tflite", "openvino"]
-Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
-Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf"]
-
-# What each format can be built as, and by which quantizers (the first is the default).
-PRECISIONS: dict[Format, tuple[Precision, ...]] = {
-    "tflite": ("fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"),
-    "openvino": ("fp32", "fp16", "int8", "weight_int8"),
-}
-QUANTIZERS: dict[Format, tuple[Quantizer, ...]] = {
-    "tflite": ("ai-edge-quantizer", "tensorflow"),
-    "openvino": ("nncf",),
-}
-# Precisions whose activations are quantised: they need real data to calibrate on.
-CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
-
 
 Name = Annotated[
     str,
@@ -142,15 +126,15 @@ class Variant(Frozen):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.precision and self.precision not in PRECISIONS[self.format]:
+        if self.precision and self.precision not in FORMATS[self.format].precisions:
             raise ValueError(
                 f"{self.format} has no precision `{self.precision}`, but "
-                + ", ".join(PRECISIONS[self.format])
+                + ", ".join(FORMATS[self.format].precisions)
             )
-        if self.quantizer and self.quantizer not in QUANTIZERS[self.format]:
+        if self.quantizer and self.quantizer not in FORMATS[self.format].quantizers:
             raise ValueError(
                 f"{self.format} is not quantised by `{self.quantizer}`, but by "
-                + ", ".join(QUANTIZERS[self.format])
+                + ", ".join(FORMATS[self.format].quantizers)
             )
         if self.io == "int8" and (self.format, self.precision) != ("tflite", "int8"):
             raise ValueError("`io: int8` goes with `format: tflite, precision: int8` only")
@@ -392,5 +376,5 @@ def default_variants(
         f"{precision}-{format_}": Variant(format=format_, precision=precision)
         for format_ in formats
         for precision in wanted
-        if precision in PRECISIONS[format_] and (calibrated or precision not in CALIBRATED)
+        if precision in FORMATS[format_].precisions and (calibrated or precision not in CALIBRATED)
     }

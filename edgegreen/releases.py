@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edgegreen.errors import DeviceError
+from edgegreen.formats import RuntimeName
 from edgegreen.interpreter import Interpreter, dotted
-from edgegreen.target import RuntimeName
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator
 
 from edgegreen import meterkeys, yamlfile
 from edgegreen.errors import InputError
+from edgegreen.formats import RuntimeName
 from edgegreen.home import home
 from edgegreen.meterkeys import HostMeter, Scope
 from edgegreen.yamlfile import Frozen, Matching
@@ -31,13 +32,6 @@ Family = Literal[
     "jetson-nano", "jetson-orin", "jetson-agx-orin", "jetson-thor",
     "coral-dev", "coral-usb",
 ]  # fmt: skip
-RuntimeName = Literal["litert", "tflite-runtime", "openvino"]
-
-# Which runtimes run which format, best first: the registry that plan.py and the docs read.
-RUNTIMES: dict[str, tuple[RuntimeName, ...]] = {
-    "tflite": ("litert", "tflite-runtime"),
-    "openvino": ("openvino",),
-}
 MeterKind = Literal["auto", "ina3221", "ina238", "pmic", "hwmon", "rapl", "power_supply", "none"]
 # One colon is a port, which has a key of its own; several are IPv6.
 Host = Annotated[

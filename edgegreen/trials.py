@@ -20,12 +20,13 @@ from edgegreen.client import Agent, Board
 from edgegreen.deployment import Deployment, deploy
 from edgegreen.errors import DeviceError, EdgegreenError, Interrupted, UnreachableError
 from edgegreen.evaluation import built
+from edgegreen.formats import RuntimeName
 from edgegreen.materials import Ledger, Materials
 from edgegreen.measurement import Failure
 from edgegreen.patience import Patience
 from edgegreen.plan import Plan, Trial
 from edgegreen.report import words
-from edgegreen.target import RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport.recording import Recorder
 from edgegreen.tuning import Tuner
 from edgegreen.turns import Turns

@@ -17,8 +17,7 @@ import pytest
 from places import REPO
 
 from edgegreen import recipe, target
-from edgegreen.recipe import Format, Precision, Quantizer
-from edgegreen.target import RuntimeName
+from edgegreen.formats import CALIBRATED, FORMATS, Format, Precision, Quantizer, RuntimeName
 
 PACKAGE = REPO / "edgegreen"
 HEAVY = {
@@ -150,7 +149,7 @@ class TestRegistries:
         from edgegreen.agent import runtimes
 
         assert set(runtimes.RUNTIMES) == set(get_args(RuntimeName))
-        assert {name for names in target.RUNTIMES.values() for name in names} == set(get_args(RuntimeName))
+        assert {name for traits in FORMATS.values() for name in traits.runtimes} == set(get_args(RuntimeName))
 
     def test_meters(self) -> None:
         from edgegreen.agent import meters, sampler
@@ -181,15 +180,14 @@ class TestRegistries:
         assert observed.RECORD.itemsize == sampler.RECORD.size
 
     def test_formats(self) -> None:
-        formats = set(get_args(Format))
-        assert set(target.RUNTIMES) == set(recipe.PRECISIONS) == set(recipe.QUANTIZERS) == formats
+        assert set(FORMATS) == set(get_args(Format))
 
     def test_precisions(self) -> None:
         from edgegreen.convert import job
 
         every = set(get_args(Precision))
-        assert {precision for each in recipe.PRECISIONS.values() for precision in each} == every
-        assert set(recipe.CALIBRATED) < every
+        assert {precision for traits in FORMATS.values() for precision in traits.precisions} == every
+        assert set(CALIBRATED) < every
         assert set(job.FLOORS_DB) == every
         assert set(job.WEIGHTS) == every - {"fp32"}
 
@@ -197,10 +195,10 @@ class TestRegistries:
         from edgegreen.convert import job
 
         every = set(get_args(Quantizer))
-        assert {name for names in recipe.QUANTIZERS.values() for name in names} == every
+        assert {name for traits in FORMATS.values() for name in traits.quantizers} == every
         assert set(job.CONVERTERS) == every
-        for kind, (first, *_) in recipe.QUANTIZERS.items():
-            assert job.quantizer_of(recipe.Variant(format=kind)) == first
+        for kind, traits in FORMATS.items():
+            assert job.quantizer_of(recipe.Variant(format=kind)) == traits.quantizers[0]
 
     def test_metrics(self) -> None:
         from edgegreen import metrics

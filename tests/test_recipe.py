@@ -11,7 +11,8 @@ from pydantic import ValidationError
 
 from edgegreen import recipe, yamlfile
 from edgegreen.errors import InputError
-from edgegreen.recipe import Format, Hook, Precision, Recipe, Variant
+from edgegreen.formats import Format, Precision
+from edgegreen.recipe import Hook, Recipe, Variant
 from edgegreen.references import Download
 
 FOLDER = Path("/recipes")

@@ -22,7 +22,7 @@ import pytest
 from places import REPO
 from pydantic import BaseModel
 
-from edgegreen import data, recipe, yamlfile
+from edgegreen import data, formats, recipe, yamlfile
 from edgegreen.recipe import Benchmark, Budgets, Data, Hook, Recipe, Search, Variant
 from edgegreen.references import Download
 
@@ -245,7 +245,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
 
 
 def test_the_page_has_every_word_a_key_can_take() -> None:
-    for words in (recipe.Format, recipe.Precision, recipe.Quantizer, recipe.Metric):
+    for words in (formats.Format, formats.Precision, formats.Quantizer, recipe.Metric):
         assert [word for word in typing.get_args(words) if f"`{word}`" not in PAGE] == []
 
 

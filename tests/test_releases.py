@@ -10,10 +10,10 @@ import pytest
 from edgegreen import releases
 from edgegreen.client import Board
 from edgegreen.errors import DeviceError
+from edgegreen.formats import FORMATS
 from edgegreen.interpreter import Interpreter
-from edgegreen.target import RUNTIMES
 
-TFLITE, OPENVINO = RUNTIMES["tflite"], RUNTIMES["openvino"]
+TFLITE, OPENVINO = FORMATS["tflite"].runtimes, FORMATS["openvino"].runtimes
 
 
 def board(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from places import REPO
 
-from edgegreen import target, yamlfile
+from edgegreen import formats, target, yamlfile
 from edgegreen.errors import InputError
 from edgegreen.target import Target
 
@@ -91,7 +91,7 @@ def test_the_page_has_every_key_with_its_default() -> None:
 
 
 def test_the_page_has_every_family_and_runtime() -> None:
-    words = [*target.FAMILIES, *typing.get_args(target.RuntimeName)]
+    words = [*target.FAMILIES, *typing.get_args(formats.RuntimeName)]
     assert [word for word in words if f"`{word}`" not in PAGE] == []
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 
 from edgegreen.cli.common import OK, complain
 from edgegreen.errors import InputError
+from edgegreen.formats import RuntimeName
 
 
 @click.group()
@@ -109,7 +110,7 @@ def doctor_target(spec: str, as_json: bool) -> None:
 @targets.command("provision", short_help="Bring the runtimes that a board lacks.")
 @click.argument("name", metavar="NAME|ssh://user@host[:port]")
 @click.option(
-    "--runtime", "-r", "only", multiple=True, type=click.Choice(["litert", "tflite-runtime", "openvino"]),
+    "--runtime", "-r", "only", multiple=True, type=click.Choice(get_args(RuntimeName)),
     help="Only this runtime. Default: one for each format, or those that the target names.",
 )  # fmt: skip
 @click.option("--renew", is_flag=True, help="Choose anew what was brought and locked before.")

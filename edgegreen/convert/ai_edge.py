@@ -16,7 +16,7 @@ import numpy as np
 
 from edgegreen.agent.runtimes.tensors import encode
 from edgegreen.convert.model import Job
-from edgegreen.recipe import Precision
+from edgegreen.formats import Precision
 from edgegreen.sources import host, tflitefile
 from edgegreen.sources.model import ModelFile
 from edgegreen.workers import Report

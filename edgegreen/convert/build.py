@@ -28,7 +28,8 @@ from edgegreen.convert import apart, compressing, job, keys, refusals, yardstick
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
-from edgegreen.recipe import Quantizer, Recipe, Variant
+from edgegreen.formats import Quantizer
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import kind_of, load
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.load import Workshop, from_facts, to_facts

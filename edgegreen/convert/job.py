@@ -12,8 +12,9 @@ from edgegreen.artifact import Agreement, Artifact, File
 from edgegreen.convert import ai_edge, ai_edge_mixed, openvino, openvino_mixed, tensorflow
 from edgegreen.convert.model import Job, Recording
 from edgegreen.errors import ConversionError, InputError
+from edgegreen.formats import FORMATS, Precision, Quantizer
 from edgegreen.mixture import Mixed
-from edgegreen.recipe import Precision, Quantizer, Variant
+from edgegreen.recipe import Variant
 from edgegreen.sources import files, host, tflitefile
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
@@ -50,7 +51,7 @@ WEIGHTS: dict[Precision, str] = {
 
 def quantizer_of(variant: Variant) -> Quantizer:
     """The quantizer the variant names, or its format's default."""
-    return variant.quantizer or ("ai-edge-quantizer" if variant.format == "tflite" else "nncf")
+    return variant.quantizer or FORMATS[variant.format].quantizers[0]
 
 
 def make(report: Report, job: Job, key: str, folder: Path) -> Artifact:

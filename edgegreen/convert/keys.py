@@ -6,8 +6,9 @@ from typing import Any
 
 from edgegreen.convert.job import quantizer_of
 from edgegreen.convert.yardstick import Yardstick
+from edgegreen.formats import Quantizer
 from edgegreen.keys import key_of, versions
-from edgegreen.recipe import Quantizer, Variant
+from edgegreen.recipe import Variant
 from edgegreen.sources import onnx
 from edgegreen.sources.load import LOADERS
 from edgegreen.sources.request import Request

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from edgegreen.agent.normalize import Normalize
 from edgegreen.convert.yardstick import Yardstick
-from edgegreen.recipe import Precision, Variant
+from edgegreen.formats import Precision
+from edgegreen.recipe import Variant
 from edgegreen.sources.model import ModelFile, Source
 from edgegreen.sources.request import Request
 

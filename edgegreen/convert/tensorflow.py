@@ -11,7 +11,7 @@ from typing import Any
 
 from edgegreen.agent.runtimes.tensors import encode
 from edgegreen.convert.model import Job
-from edgegreen.recipe import Precision
+from edgegreen.formats import Precision
 from edgegreen.sources import host, tflitefile
 from edgegreen.sources import tensorflow as source
 from edgegreen.sources.model import ModelFile

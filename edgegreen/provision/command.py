@@ -12,10 +12,11 @@ from edgegreen.artifact import File
 from edgegreen.client import Agent, Board
 from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError, InputError
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.home import home
 from edgegreen.provision.kit import Site, Told
 from edgegreen.provision.provider import Outcome, Want, provide
-from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.target import Target
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def on_target(target: Target, only: Sequence[RuntimeName], told: Told, *, renew:
             f"{target.name}: the target says `provision: false`", hint="take that line out, and it works"
         )
     named: list[Want] = [(name,) for name in only or target.runtimes or ()]
-    wants = named or list(RUNTIMES.values())
+    wants = named or [traits.runtimes for traits in FORMATS.values()]
     told("connecting", None)
     with transport.connect(target) as link:
         pyz = _agent()

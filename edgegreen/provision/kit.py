@@ -24,8 +24,9 @@ from edgegreen.artifact import File
 from edgegreen.client import Agent, Job
 from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.provision.wheels import Wheel
-from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport import Transport, shell
 
 PROOF = Path(__file__).parent / "proof"
@@ -156,7 +157,7 @@ def _folders(site: Site) -> set[str]:
 
 
 def _proof(site: Site, runtime: RuntimeName) -> Job:
-    kind = next(kind for kind, names in RUNTIMES.items() if runtime in names)
+    kind = next(kind for kind, traits in FORMATS.items() if runtime in traits.runtimes)
     store = f"{site.root}/store"
 
     def there(name: str) -> str:

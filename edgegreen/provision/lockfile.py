@@ -16,9 +16,9 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter, ValidationError
 
 from edgegreen.errors import InputError
+from edgegreen.formats import RuntimeName
 from edgegreen.home import home
 from edgegreen.interpreter import Interpreter
-from edgegreen.target import RuntimeName
 
 _CLOSED = {"extra": "forbid"}
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", max_length=200)]

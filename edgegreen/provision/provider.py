@@ -13,13 +13,13 @@ from threading import Event
 from edgegreen import releases
 from edgegreen.client import Board
 from edgegreen.errors import DeviceError
+from edgegreen.formats import RuntimeName
 from edgegreen.interpreter import Interpreter, dotted
 from edgegreen.provision import elf, lockfile, wheels
 from edgegreen.provision.kit import Kit, Site, Told, bring, prove
 from edgegreen.provision.lockfile import Lock
 from edgegreen.provision.wheels import NotPublished, Wheel
 from edgegreen.releases import Choice, Pin
-from edgegreen.target import RuntimeName
 
 Want = tuple[RuntimeName, ...]
 """Runtimes of which one is wanted, the best first."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgegreen.formats import Precision
 from edgegreen.passes import Pass
-from edgegreen.recipe import Precision, Search
+from edgegreen.recipe import Search
 from edgegreen.searchkeys import Between
 
 EPOCHS = 5

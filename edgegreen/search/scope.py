@@ -8,12 +8,13 @@ from collections.abc import Iterable, Sequence
 from edgegreen import data, sources
 from edgegreen.convert import refusals
 from edgegreen.errors import InputError
+from edgegreen.formats import FORMATS, Format, Precision, Quantizer
 from edgegreen.passes import FineTuning
-from edgegreen.recipe import PRECISIONS, QUANTIZERS, Format, Precision, Quantizer, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.search import defaults
 from edgegreen.search.space import Knob, Space, Way
 from edgegreen.searchkeys import parameters_of
-from edgegreen.target import RUNTIMES, Target
+from edgegreen.target import Target
 
 
 class Scope:
@@ -62,7 +63,7 @@ class Scope:
         return Space(tuple(ways), Knob.of(tuple(threads)), passes)
 
     def _ways(self, format_: Format, target: Target, given: Sequence[Variant]) -> list[Way]:
-        able = RUNTIMES[format_]
+        able = FORMATS[format_].runtimes
         named = [(name,) for name in target.runtimes or () if name in able]
         precisions: Iterable[Precision | None] = self.recipe.search.precisions or defaults.PRECISIONS
         if self._kind == "quantised":
@@ -70,7 +71,7 @@ class Scope:
         return [
             Way(format_, precision, runtimes, quantizer)
             for precision in precisions
-            if precision is None or precision in PRECISIONS[format_]
+            if precision is None or precision in FORMATS[format_].precisions
             for quantizer in _quantizers(format_, precision, given)
             if self.refused(Variant(format=format_, precision=precision, quantizer=quantizer)) is None
             for runtimes in (named if target.runtimes is not None else [able])
@@ -97,7 +98,7 @@ def _quantizers(
 ) -> list[Quantizer | None]:
     """The default one, and those that the recipe's own variants of this kind name."""
     named = [one.quantizer for one in given if (one.format, one.precision) == (format_, precision)]
-    return list(dict.fromkeys([None, *(one for one in named if one != QUANTIZERS[format_][0])]))
+    return list(dict.fromkeys([None, *(one for one in named if one != FORMATS[format_].quantizers[0])]))
 
 
 def _trains(name: str) -> bool:

@@ -13,12 +13,12 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from edgegreen import applied
+from edgegreen.formats import FORMATS, Format, Precision, Quantizer, RuntimeName
 from edgegreen.passes import Pass
-from edgegreen.recipe import Format, Precision, Quantizer, Variant
+from edgegreen.recipe import Variant
 from edgegreen.report.words import threads
 from edgegreen.search.defaults import ONLY_FOR
 from edgegreen.searchkeys import Between, parameters_of
-from edgegreen.target import RUNTIMES, RuntimeName
 
 Params = dict[str, Any]
 WAY, THREADS = "way", "threads"
@@ -55,7 +55,7 @@ class Candidate:
         made += f" within {variant.accuracy_drop_max:g}" if variant.accuracy_drop_max is not None else ""
         made += " with int8 inputs and outputs" if variant.io == "int8" else ""
         steps = " → ".join([*applied.all_told(self.variant.passes), made])
-        named = self.runtimes != RUNTIMES[self.variant.format]
+        named = self.runtimes != FORMATS[self.variant.format].runtimes
         runtime = f", {self.runtimes[0]}" if named else ""
         return f"{steps}{runtime}, {threads(self.threads)}"
 
@@ -72,7 +72,7 @@ class Way:
     @property
     def name(self) -> str:
         """`int8 tflite`, `int8 tflite litert` where the target names its runtimes."""
-        runtime = self.runtimes[0] if self.runtimes != RUNTIMES[self.format] else ""
+        runtime = self.runtimes[0] if self.runtimes != FORMATS[self.format].runtimes else ""
         return " ".join(filter(None, (_made(self.format, self.precision, self.quantizer), runtime)))
 
 

@@ -11,14 +11,15 @@ from sources.conftest import models, shop
 
 from edgegreen.cache import Cache
 from edgegreen.convert import Build, BuildEvent, build
-from edgegreen.recipe import PRECISIONS, Data, Recipe, Variant
+from edgegreen.formats import FORMATS
+from edgegreen.recipe import Data, Recipe, Variant
 
 __all__ = ["models", "shop"]
 
 ALL = {
     f"{precision}-{format_}": Variant(format=format_, precision=precision)
-    for format_, precisions in PRECISIONS.items()
-    for precision in precisions
+    for format_, traits in FORMATS.items()
+    for precision in traits.precisions
 }
 INT8_IO = Variant(format="tflite", precision="int8", io="int8")
 BY_TENSORFLOW = {

@@ -10,6 +10,7 @@ import pytest
 from sshd import free_port
 
 from edgegreen.agent.meters.rapl import ACCESS as RAPL_ACCESS
+from edgegreen.formats import RuntimeName
 from edgegreen.meterkeys import Command
 from edgegreen.probe import doctor
 from edgegreen.probe.doctor import CHECKS, Finding
@@ -34,7 +35,7 @@ from edgegreen.probe.facts import (
     Zone,
 )
 from edgegreen.releases import RELEASES
-from edgegreen.target import PowerMeter, RuntimeName, Target
+from edgegreen.target import PowerMeter, Target
 
 LITERT = (Package("numpy", "2.4.6"), Package("ai_edge_litert", "2.3.0"))
 TFLITE = Package("tflite_runtime", "2.14.0")

@@ -15,13 +15,14 @@ from edgegreen import bundle
 from edgegreen.artifact import File
 from edgegreen.client import Agent
 from edgegreen.deployment import deploy
+from edgegreen.formats import FORMATS
 from edgegreen.interpreter import Interpreter
 from edgegreen.provision import Outcome, Site, Want, provide
-from edgegreen.target import RUNTIMES, Target
+from edgegreen.target import Target
 from edgegreen.transport.ssh import SSHTransport
 from provision import makewheels
 
-TFLITE: Want = RUNTIMES["tflite"]
+TFLITE: Want = FORMATS["tflite"].runtimes
 
 
 @pytest.fixture(scope="session")

@@ -16,10 +16,11 @@ from edgegreen.artifact import File
 from edgegreen.client import Agent
 from edgegreen.deployment import deploy
 from edgegreen.errors import DeviceError
+from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.interpreter import Interpreter
 from edgegreen.provision import Site, elf, provide, wheels
 from edgegreen.releases import Pin
-from edgegreen.target import RUNTIMES, RuntimeName, Target
+from edgegreen.target import Target
 from edgegreen.transport.local import LocalTransport
 
 pytestmark = pytest.mark.slow
@@ -78,11 +79,13 @@ def test_every_python_of_this_machine_gets_runtimes_that_compute(
             board = agent.probe()
             assert board.runtimes == {}
             site = Site(link, target, pyz, agent)
-            done = provide(site, board, list(RUNTIMES.values()), lambda *_: None, Event())
+            done = provide(
+                site, board, [traits.runtimes for traits in FORMATS.values()], lambda *_: None, Event()
+            )
             there = agent.probe().runtimes
     for want, refusal in done.refused.items():
         if not set(want) & ABSENT.get(version, set()):
             with index_in_reach():
                 raise refusal
     assert set(there) == {kit.runtime for kit in done.brought.values()}
-    assert len(done.brought) == len(RUNTIMES) - len(ABSENT.get(version, ()))
+    assert len(done.brought) == len(FORMATS) - len(ABSENT.get(version, ()))

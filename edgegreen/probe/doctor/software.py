@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from edgegreen import releases
 from edgegreen.errors import DeviceError
+from edgegreen.formats import RuntimeName
 from edgegreen.interpreter import Interpreter
 from edgegreen.probe import pythons, reply
 from edgegreen.probe.doctor.finding import Case, Trouble, spoils, stops
 from edgegreen.probe.facts import BoardFacts, Package, Python
-from edgegreen.target import RuntimeName
 
 LEAST_FREE_BYTES = 50_000_000  # agent, a model and its data
 RUNTIME_BYTES = 400_000_000  # LiteRT, numpy and OpenVINO unpacked, with byte code
