@@ -14,6 +14,9 @@ Precision = Literal["fp32", "fp16", "dynamic", "int8", "int16x8", "weight_int8"]
 Quantizer = Literal["ai-edge-quantizer", "tensorflow", "nncf"]
 RuntimeName = Literal["litert", "tflite-runtime", "openvino"]
 
+# What OpenVINO runs a model on, as OpenVINO calls it. Left out, it is the CPU.
+Device = Literal["CPU", "GPU", "NPU", "AUTO"]
+
 # Precisions whose activations are quantised: they need real data to calibrate on.
 CALIBRATED: tuple[Precision, ...] = ("int8", "int16x8")
 

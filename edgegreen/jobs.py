@@ -67,6 +67,7 @@ def _job(
         meter=metering.spec(trial.target),
         profile=plan.profile,
         normalize=artifact.normalize,
+        device=trial.variant.device,
         n_samples=evaluation.n if evaluation else None,
         timeout_s=benchmark.timeout_s,
     )

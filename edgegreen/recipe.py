@@ -14,7 +14,7 @@ from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field
 
 from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
-from edgegreen.formats import CALIBRATED, FORMATS, Format, Precision, Quantizer
+from edgegreen.formats import CALIBRATED, FORMATS, Device, Format, Precision, Quantizer
 from edgegreen.passes import Pass
 from edgegreen.references import Beside, Download, beside_the_recipe
 from edgegreen.searchkeys import PassSpaces
@@ -121,6 +121,8 @@ class Variant(Frozen):
     quantizer: Quantizer | None = None
     io: Literal["float", "int8"] = "float"
     """Type of the model's inputs and outputs; `int8` for full-integer variants only."""
+    device: Device | None = None
+    """What an OpenVINO variant runs on; left out: the CPU."""
     accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
     """As many operators stay in float as it takes for the metric to drop by no more."""
 
@@ -136,6 +138,8 @@ class Variant(Frozen):
                 f"{self.format} is not quantised by `{self.quantizer}`, but by "
                 + ", ".join(FORMATS[self.format].quantizers)
             )
+        if self.device and self.format != "openvino":
+            raise ValueError("`device` goes with `format: openvino` only")
         if self.io == "int8" and (self.format, self.precision) != ("tflite", "int8"):
             raise ValueError("`io: int8` goes with `format: tflite, precision: int8` only")
         if self.accuracy_drop_max is not None and not self.calibrated:

@@ -39,16 +39,17 @@ def profile(
     threads: int,
     feed: Callable[[runtimes.Runtime], None],
     tick: Callable[[float], None],
+    **options: Any,
 ) -> dict[str, Any] | None:
     """Load the model once more with the runtime's own clocks on, run it for a second, and read them.
 
-    Apart from the timed windows, whose calls those clocks would slow down. `feed` puts a sample in. None
-    in a runtime that times no operators.
+    Apart from the timed windows, whose calls those clocks would slow down. `feed` puts a sample in; `options`
+    are as in `runtimes.load`. None in a runtime that times no operators.
     """
     if not runtimes.RUNTIMES[name].times_operators:
         return None
     try:
-        runtime = runtimes.load(name, files, threads, profile=True)
+        runtime = runtimes.load(name, files, threads, profile=True, **options)
         feed(runtime)
         start = time.monotonic_ns()
         runs = bench.warm_up(runtime.invoke, seconds=PROFILE_S, min_runs=PROFILE_RUNS, tick=tick)

@@ -141,13 +141,17 @@ class Trial:
                 open(path, "rb").close()  # some runtimes name neither the file nor the reason
             runtimes.import_library(job.runtime)
             start = time.monotonic_ns()
-            runtime = runtimes.load(job.runtime, files, job.threads)
+            runtime = runtimes.load(job.runtime, files, job.threads, **self._options())
             load_ms = (time.monotonic_ns() - start) / 1e6
         with _failing_as("data"):
             model = Model(runtime, job.input_order, job.output_order, job.normalize)
             if samples:
                 model.check(samples.names)
         return model, load_ms
+
+    def _options(self) -> dict[str, Any]:
+        """What a runtime is told that has several devices."""
+        return {} if self.job.device is None else {"device": self.job.device}
 
     def _files(self) -> list[str]:
         return [os.path.expanduser(path) for path in self.job.files]
@@ -161,6 +165,7 @@ class Trial:
             job.threads,
             feed=lambda runtime: Model(runtime, job.input_order, job.output_order, job.normalize).feed(row),
             tick=lambda done: self.speech.progress("profile", done),
+            **self._options(),
         )
 
     def _latency(self, model: Model, room: array[int]) -> int:

@@ -56,6 +56,7 @@ class Job:
     meanwhile (the fields of sampler.Spec); None: there is none, and nobody watches the board. `profile` asks
     for the times of single operators, from a run of their own after everything else. `normalize` is what the
     samples go through before the model takes them; on the wire, a list of its means and one of its scales.
+    `device` is what a runtime that has several is to run the model on; None: its default.
     """
 
     runtime: str
@@ -75,6 +76,7 @@ class Job:
     cool_timeout_s: float = 0.0
     profile: bool = False
     normalize: Normalize | None = None
+    device: str | None = None
 
     @classmethod
     def parse(cls, raw: Any) -> Job:
@@ -100,6 +102,7 @@ class Job:
             "meter": raw["meter"] is None or _is(raw["meter"], dict),
             "profile": _is(raw["profile"], bool),
             "normalize": raw["normalize"] is None or _is_normalize(raw["normalize"]),
+            "device": raw["device"] is None or _is(raw["device"], str),
         }
         wrong = [name for name, good in checks.items() if not good]
         if wrong:

@@ -23,6 +23,8 @@ HINTS = (
     ("invalid ELF header", "the runtime installed there is for another processor"),
     ("unresolved custom op", "the model needs an operator or a delegate that this runtime lacks"),
     ("Didn't find op for builtin opcode", "the runtime is older than the model: install a newer one"),
+    ("may not be opened: the user", "`sudo usermod -aG render USER` there; it holds from the next login on"),
+    ("OpenVINO finds no ", "leave `device` out, or ask for AUTO, which takes the best that is there"),
     ("Input/output error", "the board's disk or SD card fails to read"),
 )  # fmt: skip
 SIGNALS = {

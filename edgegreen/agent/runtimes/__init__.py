@@ -45,18 +45,22 @@ RUNTIMES = {
 class Runtime(Protocol):
     """A model loaded and ready. Inputs and outputs are numbered as in the model's file.
 
-    `delegate` is None unless a delegate is known to have taken part of the model.
+    `delegate` is None unless a delegate is known to have taken part of the model, or it ran elsewhere than on
+    the CPU as the runtime does by itself; asked after the first inference.
     """
 
     name: str
     version: str
-    delegate: str | None
     inputs: list[Tensor]
     outputs: list[Tensor]
     invoke: Callable[[], Any]
     """Run the model on what was set: the quantity called latency."""
     own_ns: Callable[[], int] | None
     """The runtime's own measure of the last `invoke`, where that is what its vendor calls latency."""
+
+    @property
+    def delegate(self) -> str | None:
+        """See above."""
 
     def set(self, index: int, value: NDArray[Any]) -> None:
         """Copy `value` (of the tensor's own shape and type) into an input."""
@@ -68,14 +72,16 @@ class Runtime(Protocol):
         """What runs at each invoke, in order. Raises whatever the runtime does when it does not tell."""
 
 
-def load(name: str, files: Sequence[str], threads: int, *, profile: bool = False) -> Runtime:
+def load(name: str, files: Sequence[str], threads: int, *, profile: bool = False, **options: Any) -> Runtime:
     """Load a model: `files` has the model first. Raises whatever the runtime does, and Unsupported.
 
-    With `profile`, a runtime that can do so times its operators, which makes every call slower.
+    With `profile`, a runtime that can do so times its operators, which makes every call slower. `options` are
+    those of the one adapter that knows them.
     """
     entry = RUNTIMES[name]
     adapter = importlib.import_module("." + entry.adapter, __name__)
-    options = {"profile": True} if profile and entry.times_operators else {}
+    if profile and entry.times_operators:
+        options["profile"] = True
     runtime: Runtime = adapter.load(
         name, entry.package, version(name) or "unknown", list(files), threads, **options
     )
