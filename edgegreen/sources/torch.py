@@ -122,12 +122,14 @@ def _convert(
     """Have torchtool.py make `result`, whose folder may have samples to run the program on."""
     folder = result.parent
     (folder / "program.pt2").symlink_to(request.path.absolute())
-    told = [{"shape": one.shape, "dtype": one.dtype} for one in inputs]
-    (folder / "inputs.json").write_text(json.dumps(told), encoding="utf-8")
+    specs = [{"shape": one.shape, "dtype": one.dtype} for one in inputs]
+    (folder / "inputs.json").write_text(json.dumps(specs), encoding="utf-8")
     command = [str(python), "-I", str(PROGRAM), str(folder), result.name]
     code, said = run(command, stop, TIMEOUT_S, cwd=folder)
     if code != 0 or not result.is_file():
-        raise ConversionError(f"torch cannot make {result.suffix} of {request.path.name}" + tail(said))
+        told = folder / "reason.txt"
+        why = f": {told.read_text(encoding='utf-8')}" if told.is_file() else tail(said)
+        raise ConversionError(f"torch cannot make {result.suffix} of {request.path.name}{why}")
     return result
 
 

@@ -5,13 +5,15 @@
 FOLDER has `program.pt2`, and `inputs.json` with the static shape and type of each input, in order. RESULT, a
 name ending in .onnx or .tflite, is written into FOLDER. Where there is a `samples.npz` (arrays called
 `<sample>-<input>`), what the program itself makes of them is kept in `outputs.npz` (`<sample>-<output>`).
-Ends with exit code 1, and the reason as the last thing said, when it cannot.
+When it cannot, `reason.txt` has why, and the exit code is 1.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
+import pickle
 import sys
 import warnings
 from collections.abc import Iterator
@@ -21,7 +23,7 @@ from typing import Any
 import numpy as np
 
 Array = np.ndarray[Any, Any]
-REASON_LENGTH = 1500
+REASON_LENGTH = 400
 
 
 def main(folder: Path, result: str) -> None:
@@ -45,22 +47,28 @@ def main(folder: Path, result: str) -> None:
 def flattened(program: Any) -> Any:
     """A module that takes and gives flat tuples of tensors, whatever the program nests them in."""
     import torch
+    from torch.export.graph_signature import ConstantArgument, InputKind
     from torch.utils import _pytree as pytree
 
     module, spec = program.module(), program.call_spec.in_spec
+    arguments = [one.arg for one in program.graph_signature.input_specs if one.kind is InputKind.USER_INPUT]
 
     class Flat(torch.nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
             self.module = module
+            self.training = (
+                False  # eval() is refused by exported programs: they are what they were exported as
+            )
 
         def forward(self, *values: Any) -> tuple[Any, ...]:
-            args, kwargs = pytree.tree_unflatten(list(values), spec)
-            return tuple(pytree.tree_leaves(self.module(*args, **kwargs)))
+            tensors = iter(values)
+            leaves = [one.value if isinstance(one, ConstantArgument) else next(tensors) for one in arguments]
+            args, kwargs = pytree.tree_unflatten(leaves, spec)
+            given = pytree.tree_leaves(self.module(*args, **kwargs))
+            return tuple(one for one in given if isinstance(one, torch.Tensor))
 
-    flat = Flat()
-    flat.training = False  # eval() is refused by exported programs: they are what they were exported as
-    return flat
+    return Flat()
 
 
 def outputs(flat: Any, samples: Path, count: int) -> Iterator[tuple[str, Array]]:
@@ -79,9 +87,13 @@ def to_onnx(flat: Any, example: tuple[Any, ...], signature: Any, path: Path) -> 
     """Write an .onnx with the program's own names of inputs and outputs."""
     import torch
 
+    takes, gives = (
+        [name for name in names if isinstance(name, str)]
+        for names in (signature.user_inputs, signature.user_outputs)
+    )
     torch.onnx.export(
         torch.export.export(flat, example), (), str(path), dynamo=True, external_data=False, verbose=False,
-        input_names=list(signature.user_inputs), output_names=list(signature.user_outputs),
+        input_names=takes, output_names=gives,
     )  # fmt: skip
 
 
@@ -92,12 +104,24 @@ def to_tflite(flat: Any, example: tuple[Any, ...], path: Path) -> None:
     litert_torch.convert(flat, example).export(str(path))
 
 
+def reason(error: BaseException) -> str:
+    """Why it failed: what is behind the exporter's own long advice, on one line."""
+    if isinstance(error, pickle.UnpicklingError):
+        return "a pickle in it holds more than tensors, and is not loaded, since that runs code"
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return " ".join(f"{type(error).__name__}: {error}".split())[:REASON_LENGTH]
+
+
 if __name__ == "__main__":
-    # Pickles that slip past our own reading of the archive are refused by torch.
+    # A pickle that our own reading of the archive let pass is opened by torch for tensors only.
     os.environ["TORCH_FORCE_WEIGHTS_ONLY_LOAD"] = "1"
     os.environ["CUDA_VISIBLE_DEVICES"] = ""
     warnings.simplefilter("ignore")
+    logging.disable(logging.WARNING)
+    there = Path(sys.argv[1])
     try:
-        main(Path(sys.argv[1]), sys.argv[2])
+        main(there, sys.argv[2])
     except Exception as error:
-        sys.exit(f"{type(error).__name__}: {str(error)[:REASON_LENGTH]}")
+        (there / "reason.txt").write_text(reason(error), encoding="utf-8")
+        raise

@@ -1,4 +1,4 @@
-"""What OpenVINO runs a model on: what there is, how each device is set up, what AUTO chose, what one lacks."""
+"""What OpenVINO runs a model on: what there is, how it is set up, what AUTO chose, what a device lacks."""
 
 from __future__ import annotations
 
