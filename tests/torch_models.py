@@ -1,17 +1,19 @@
-"""Models made with torch, by the Python of edgegreen's own torch environment: `python torch_models.py FOLDER DATA`.
+"""Models made with torch, by the Python of edgegreen's own environment for it.
 
-DATA is recipes/digits/training.npz. `digits.pt2` is trained on it; `digits.onnx` is the same model by torch's
-exporter; `nested.pt2` has two inputs in a dictionary and three outputs, one of them with channels;
-`training.pt2` was exported in training mode. `expected.npz` has what torch makes of seeded inputs of `nested`.
-tests/fixtures/models/nested.pt2 is the one made here.
+`python torch_models.py FOLDER DATA`; DATA is recipes/digits/training.npz. `digits.pt2` is trained on it, and
+`digits.onnx` is the same model by torch's exporter. `nested.pt2` (tests/fixtures/models/ has it, too) has two
+inputs in a dictionary and three outputs, one of them with channels; `expected.npz` is what torch makes of
+seeded inputs. `pickle.pt2` is that with a pickle among its example inputs that makes a file where it is run.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +52,7 @@ class Nested(nn.Module):
 
 
 def trained(data: Path) -> Digits:
-    """A model of the digits, evaluated at about 97 %."""
+    """A model of the digits, evaluated at about 99 %."""
     torch.manual_seed(0)
     with np.load(data) as arrays:
         x = torch.from_numpy(arrays["x"].reshape(-1, 1, 8, 8))
@@ -65,17 +67,32 @@ def trained(data: Path) -> Digits:
     return model.eval()
 
 
-def without_traces(path: Path) -> None:
-    """The archive without what names this machine's files."""
+class Touch:
+    """Unpickled, it makes a file."""
+
+    def __reduce__(self) -> tuple[Any, tuple[str]]:
+        return os.system, ("touch executed",)
+
+
+def rewritten(path: Path, to: Path, edits: dict[str, Callable[[bytes], bytes]]) -> None:
+    """The archive with some of its members edited, named by their ends."""
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    made = io.BytesIO()
-    with zipfile.ZipFile(made, "w") as archive:
+    with zipfile.ZipFile(to, "w") as archive:
         for name, content in members.items():
-            if name.endswith("models/model.json"):
-                content = json.dumps(cleaned(json.loads(content))).encode()
-            archive.writestr(zipfile.ZipInfo(name), content)
-    path.write_bytes(made.getvalue())
+            edit = next((edit for end, edit in edits.items() if name.endswith(end)), bytes)
+            archive.writestr(zipfile.ZipInfo(name), edit(content))
+
+
+def without_traces(program: bytes) -> bytes:
+    """The program without what names this machine's files."""
+    return json.dumps(cleaned(json.loads(program))).encode()
+
+
+def with_pickle(_: bytes) -> bytes:
+    made = io.BytesIO()
+    torch.save(((Touch(),), {}), made)
+    return made.getvalue()
 
 
 def cleaned(tree: Any) -> Any:
@@ -88,12 +105,14 @@ def main(folder: Path, data: Path) -> None:
     model, image = trained(data), torch.rand(2, 1, 8, 8)
     batch = ({0: Dim("batch")},)
     save(export(model, (image,), dynamic_shapes=batch), folder / "digits.pt2")
-    torch.onnx.export(model, (image,), folder / "digits.onnx", dynamo=True, dynamic_shapes=batch, verbose=False)
-    save(export(Digits().train(), (image,)), folder / "training.pt2")
+    torch.onnx.export(
+        model, (image,), folder / "digits.onnx", dynamo=True, dynamic_shapes=batch, verbose=False
+    )
     nested = Nested().eval()
     given = {"image": torch.rand(1, 3, 5, 4), "more": torch.rand(1, 3)}
     save(export(nested, (given,)), folder / "nested.pt2")
-    without_traces(folder / "nested.pt2")
+    rewritten(folder / "nested.pt2", folder / "nested.pt2", {"models/model.json": without_traces})
+    rewritten(folder / "nested.pt2", folder / "pickle.pt2", {"sample_inputs/model.pt": with_pickle})
     many = {"image": torch.rand(20, 3, 5, 4), "more": torch.rand(20, 3)}
     with torch.no_grad():
         found = nested(many)

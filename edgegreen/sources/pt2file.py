@@ -105,13 +105,12 @@ def _outline(path: Path, module: dict[str, Any]) -> Pt2File:
     _refuse_unfit(path, nodes, values)
     takes = [one["user_input"]["arg"] for one in signature["input_specs"] if "user_input" in one]
     gives = [one["user_output"]["arg"] for one in signature["output_specs"] if "user_output" in one]
-    for what, arguments in (("input", takes), ("output", gives)):
-        for argument in arguments:
-            if "as_tensor" not in argument:
-                raise InputError(
-                    f"{path}: {what} {json.dumps(argument)[:80]} is no tensor, and boards take tensors only",
-                    hint="bind it in the module that you export: a constant, or functools.partial",
-                )
+    for argument in takes:
+        if "as_tensor" not in argument:
+            raise InputError(
+                f"{path}: input {json.dumps(argument)[:80]} is no tensor, and boards take tensors only",
+                hint="export a module that has it as a constant",
+            )
     weights = [
         prod(_known(values[_name_of(held)]["sizes"]))
         for one in signature["input_specs"]
@@ -121,7 +120,7 @@ def _outline(path: Path, module: dict[str, Any]) -> Pt2File:
     ]
     return Pt2File(
         inputs=tuple(_port(argument["as_tensor"]["name"], values) for argument in takes),
-        outputs=tuple(_port(argument["as_tensor"]["name"], values) for argument in gives),
+        outputs=tuple(_port(one["as_tensor"]["name"], values) for one in gives if "as_tensor" in one),
         ops=dict(Counter(_operator(node["target"]) for node in nodes if "getitem" not in node["target"])),
         parameters=sum(weights),
     )
