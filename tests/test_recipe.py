@@ -178,6 +178,8 @@ class TestVariants:
             ("format: tflite, precision: fp32, io: int8", "`io: int8` goes with"),
             ("format: openvino, precision: int8, io: int8", "`io: int8` goes with"),
             ("format: tflite, io: int8", "`io: int8` goes with"),
+            ("format: tflite, precision: fp32, device: GPU", "`device` goes with `format: openvino` only"),
+            ("format: openvino, precision: fp32, device: gpu", "CPU"),
             (
                 "format: tflite, precision: fp16, accuracy_drop_max: 0.01",
                 "`accuracy_drop_max` goes with `precision: int8` or `int16x8` only",

@@ -128,6 +128,7 @@ def job(model: Path | str, *more: Path | str, **changes: Any) -> dict[str, Any]:
         "meter": None,
         "profile": False,
         "normalize": None,
+        "device": None,
         **changes,
     }
 

@@ -21,6 +21,7 @@ GOOD = {
     "cool_to_c": None, "cool_timeout_s": 0,
     "profile": False,
     "normalize": None,
+    "device": None,
 }  # fmt: skip
 
 
@@ -63,7 +64,8 @@ def test_a_job_survives_the_wire(normalize: Any) -> None:
         {"files": [1]}, {"input_order": None}, {"input_order": [0.5]}, {"warmup_s": -1}, {"duration_s": 0},
         {"min_runs": 0}, {"min_runs": 10**7}, {"evaluate": 1}, {"evaluate": True}, {"samples": 3},
         {"runtime": None}, {"idle_s": -1}, {"idle_s": None}, {"meter": "auto"}, {"cool_to_c": "50"},
-        {"profile": None}, {"normalize": [[1.0]]}, {"normalize": [[], [1.0]]}, {"normalize": [["1"], [1.0]]},
+        {"profile": None}, {"device": 1},
+        {"normalize": [[1.0]]}, {"normalize": [[], [1.0]]}, {"normalize": [["1"], [1.0]]},
     ],
     ids=str,
 )  # fmt: skip
