@@ -7,9 +7,11 @@ from the .tflite; both are checked against torch's own outputs.
 from __future__ import annotations
 
 import json
+import platform
 import shutil
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event
 
@@ -26,7 +28,16 @@ from edgegreen.sources.request import Request
 from edgegreen.sources.toolenv import ToolEnvironment, run
 from edgegreen.workers import Report, tail
 
-TOOL = ToolEnvironment("torch", ("litert-torch==0.10.0", "torch==2.13.0", "onnxscript==0.7.2"))
+LITERT_TORCH, TORCH = "0.10.0", "2.13.0"
+# litert-torch has wheels for these machines only; torch and its exporter have them for others, too.
+HAS_LITERT = (sys.platform, platform.machine()) in (("linux", "x86_64"), ("darwin", "arm64"))
+TOOL = ToolEnvironment(
+    "torch",
+    (
+        f"torch=={TORCH}", "onnxscript==0.7.2", "onnx==1.23.2",
+        *((f"litert-torch=={LITERT_TORCH}",) if HAS_LITERT else ()),
+    ),
+)  # fmt: skip
 PROGRAM = Path(__file__).with_name("torchtool.py")
 ONNX, TFLITE, HUB, CHECK = "model.onnx", "made.tflite", "float.tflite", "check"
 TIMEOUT_S = 3600.0
@@ -65,6 +76,11 @@ def to_tflite(
     request: Request, source: Source, folder: Path, stop: Event, on_install: Callable[[], None]
 ) -> Path:
     """Convert the program to a .tflite in `folder`, as litert-torch makes it. As `to_onnx`."""
+    if not HAS_LITERT:
+        raise ConversionError(
+            f"litert-torch, which makes the TFLite, has no wheels for {sys.platform} {platform.machine()}",
+            hint="build OpenVINO variants here, or convert on x86-64 Linux",
+        )
     return _convert(TOOL.ensure(stop, on_install), request, source.inputs, folder / TFLITE, stop)
 
 
@@ -76,7 +92,7 @@ def adopt(report: Report, request: Request, made: Exported, folder: Path) -> Sou
     report("checking")
     onnx = Path(shutil.copyfile(made.folder / ONNX, folder / ONNX))
     model = openvino.read(onnx)
-    static = openvino.keep(model, folder)
+    static = replace(openvino.keep(model, folder), built_by=f"torch {TORCH}")
     check = request.check_samples
     n = stored.write(folder / CHECK, _rows(made.folder / "outputs.npz"))
     found = compare(
@@ -99,7 +115,7 @@ def adopt_tflite(report: Report, request: Request, source: Source, made: Path, f
     path = Path(shutil.copyfile(made, folder / HUB))
     counts = len(source.inputs), len(source.outputs)
     names = [f"args_{number}" for number in range(counts[0])], [f"output_{n}" for n in range(counts[1])]
-    hub = tflitefile.model_file(path, *names, TOOL.requirements[0].replace("==", " "))
+    hub = tflitefile.model_file(path, *names, f"litert-torch {LITERT_TORCH}")
     rows = request.check_samples.rows(source.inputs)
     found = compare(stored.rows(source.check), host.outputs(hub, rows, request.threads))
     refuse_if_broken(found, FLOAT_FLOOR_DB, source.checked_on)

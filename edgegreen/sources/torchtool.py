@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 import logging
 import os
-import pickle
 import sys
 import warnings
 from collections.abc import Iterator
@@ -106,7 +105,7 @@ def to_tflite(flat: Any, example: tuple[Any, ...], path: Path) -> None:
 
 def reason(error: BaseException) -> str:
     """Why it failed: what is behind the exporter's own long advice, on one line."""
-    if isinstance(error, pickle.UnpicklingError):
+    if type(error).__name__ == "UnpicklingError":
         return "a pickle in it holds more than tensors, and is not loaded, since that runs code"
     while error.__cause__ is not None:
         error = error.__cause__
