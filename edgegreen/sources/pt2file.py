@@ -47,8 +47,10 @@ def is_pt2(path: Path) -> bool:
     """Whether it is an archive of torch.export's, of whatever age."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = _members(archive)
-            return PROGRAM in names or "serialized_exported_program.json" in archive.namelist()
+            names = archive.namelist()
+            return "serialized_exported_program.json" in names or any(
+                n.endswith(f"/{PROGRAM}") for n in names
+            )
     except (zipfile.BadZipFile, OSError):
         return False
 
@@ -75,8 +77,15 @@ def read(path: Path) -> Pt2File:
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
-    """Members by their name below the archive's one folder, whose name is free."""
-    return {info.filename.partition("/")[2]: info for info in archive.infolist()}
+    """Members by their name below the archive's one folder, whose name is free.
+
+    Raises BadZipFile where torch might take another member than we do: a name twice, or a second folder.
+    """
+    split = [(info.filename.partition("/"), info) for info in archive.infolist()]
+    members = {name: info for (_, _, name), info in split}
+    if len(members) < len(split) or len({folder for (folder, _, _), _ in split}) > 1:
+        raise zipfile.BadZipFile("a member is there twice")
+    return members
 
 
 def _json(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
@@ -88,14 +97,15 @@ def _json(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Any:
 def _refuse_code(path: Path, archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo]) -> None:
     """Raise InputError for members that run when torch loads them: pickles, objects, compiled code."""
     found = [name for name in members if name.startswith(COMPILED)]
+    found += [name for name in members if name.startswith("models/") and name != PROGRAM]
     found += [name for name in members if name.startswith((WEIGHTS, CONSTANTS)) and name.endswith(".pt")]
     for config in CONFIGS:
         payloads = _json(archive, members[config])["config"]
         found += [name for name, payload in payloads.items() if payload["use_pickle"] is not False]
     if found:
         raise InputError(
-            f"{path}: `{found[0]}` in it is pickled or compiled, and loading that runs code",
-            hint="export a program of plain tensors: no custom objects, no tensor subclasses, no AOTInductor",
+            f"{path}: `{found[0]}` in it may be pickled or compiled, and loading that runs code",
+            hint="save one program of plain tensors: no custom objects, no tensor subclasses, no AOTInductor",
         )
 
 

@@ -17,9 +17,9 @@ from threading import Event
 
 import numpy as np
 
-from edgegreen.agent.runtimes.tensors import Tensor, encode
+from edgegreen.agent.runtimes.tensors import Tensor, Unsupported, encode
 from edgegreen.artifact import TensorSpec
-from edgegreen.errors import ConversionError
+from edgegreen.errors import ConversionError, InputError
 from edgegreen.sources import host, openvino, pt2file, shapes, tflitefile
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
@@ -61,7 +61,10 @@ def to_onnx(request: Request, folder: Path, stop: Event, on_install: Callable[[]
     told = pt2file.read(request.path)
     inputs = shapes.static(told.inputs, request.input_shape, request.sample_shapes)
     request.check_data(inputs)
-    tensors = [Tensor(one.name, one.shape, one.dtype) for one in inputs]
+    try:
+        tensors = [Tensor(one.name, one.shape, one.dtype) for one in inputs]
+    except Unsupported as error:
+        raise InputError(f"{request.path}: {error}") from None
     arrays = {
         f"{sample}-{index}": encode(tensor, value)
         for sample, row in enumerate(request.check_samples.rows(inputs))

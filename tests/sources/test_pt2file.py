@@ -93,16 +93,27 @@ def _object(tree: Any) -> None:
 def test_what_torch_would_unpickle_is_refused(
     tmp_path: Path, member: str, change: Change, named: str
 ) -> None:
-    with pytest.raises(
-        InputError, match=rf"`{named}` in it is pickled or compiled, and loading that runs code"
-    ):
+    with pytest.raises(InputError, match=rf"`{named}` in it may be pickled or compiled, and loading that"):
         pt2file.read(changed(tmp_path, member, change))
 
 
-@pytest.mark.parametrize("name", ["aotinductor/model/model.so", "weights/model.pt", "constants/model.pt"])
+@pytest.mark.parametrize(
+    "name",
+    ["data/aotinductor/m/m.so", "data/weights/model.pt", "data/constants/model.pt", "models/other.json"],
+)
 def test_compiled_code_and_old_pickles_are_refused(tmp_path: Path, name: str) -> None:
-    path = rewritten(tmp_path, {f"nested/data/{name}": lambda _: b"\x7fELF"})
-    with pytest.raises(InputError, match="is pickled or compiled"):
+    path = rewritten(tmp_path, {f"nested/{name}": lambda _: b"\x7fELF"})
+    with pytest.raises(InputError, match="may be pickled or compiled"):
+        pt2file.read(path)
+
+
+@pytest.mark.parametrize("name", [WEIGHTS, WEIGHTS.replace("nested", "other")], ids=["twice", "folder"])
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_hides_another_is_refused(tmp_path: Path, name: str) -> None:
+    path = Path(shutil.copyfile(NESTED, tmp_path / "two.pt2"))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr(name, '{"config": {}}')
+    with pytest.raises(InputError, match="a member is there twice"):
         pt2file.read(path)
 
 

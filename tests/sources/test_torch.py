@@ -6,6 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from filelock import FileLock
 from onnx.reference import ReferenceEvaluator
 from places import REPO
 
-from edgegreen.errors import ConversionError
+from edgegreen.errors import ConversionError, InputError
 from edgegreen.sources import host, load, torch, torchtool
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import compare
@@ -22,6 +23,7 @@ from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request
 from edgegreen.sources.samples import rows
 from edgegreen.workers import silent
+from sources.test_pt2file import PROGRAM, changed
 
 DATA = REPO / "recipes" / "digits"
 RECIPE = f"""
@@ -41,6 +43,16 @@ def test_why_an_exporter_failed_is_what_is_behind_its_advice() -> None:
     error = RuntimeError("Next steps: create an issue")
     error.__cause__ = TypeError("no function\n for svd")
     assert torchtool.reason(error) == "TypeError: no function for svd"
+
+
+def test_an_input_of_a_type_that_cannot_be_fed(shop: Workshop, home: Path, tmp_path: Path) -> None:
+    def bfloat16(tree: Any) -> None:
+        tree["graph_module"]["graph"]["tensor_values"]["given_more"]["dtype"] = 13
+
+    path = changed(tmp_path, PROGRAM, bfloat16)
+    with pytest.raises(InputError, match="tensor `given_more` is of type bfloat16, which cannot be fed"):
+        load.load(Request.of(path), shop, silent)
+    assert not (home / "tools").exists()
 
 
 @pytest.fixture(scope="session")
