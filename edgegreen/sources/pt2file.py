@@ -9,7 +9,9 @@ Loading the program is torch's business, in an environment of its own (`torch.py
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ from edgegreen.errors import InputError
 from edgegreen.sources.model import Port
 
 PROGRAM = "models/model.json"
+OLD_PROGRAM = "serialized_exported_program.json"  # up to torch 2.7, with everything else pickled
 WEIGHTS, CONSTANTS = "data/weights/", "data/constants/"
 CONFIGS = (f"{WEIGHTS}model_weights_config.json", f"{CONSTANTS}model_constants_config.json")
 COMPILED = "data/aotinductor/"
@@ -30,6 +33,10 @@ DTYPES = {
     1: "uint8", 2: "int8", 3: "int16", 4: "int32", 5: "int64", 6: "float16", 7: "float32", 8: "float64",
     12: "bool", 13: "bfloat16", 28: "uint16", 34: "uint32", 35: "uint64",
 }  # fmt: skip
+# What zipfile raises on archives that are damaged, encrypted or of an unknown kind.
+UNREADABLE = (
+    zipfile.BadZipFile, OSError, EOFError, RuntimeError, UnicodeDecodeError, struct.error, zlib.error,
+)  # fmt: skip
 AGAIN = "save it again with torch.export.save() of torch 2.8 or later"
 
 
@@ -47,11 +54,8 @@ def is_pt2(path: Path) -> bool:
     """Whether it is an archive of torch.export's, of whatever age."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            return "serialized_exported_program.json" in names or any(
-                n.endswith(f"/{PROGRAM}") for n in names
-            )
-    except (zipfile.BadZipFile, OSError):
+            return OLD_PROGRAM in archive.namelist() or _has_program(archive)
+    except UNREADABLE:
         return False
 
 
@@ -63,17 +67,21 @@ def read(path: Path) -> Pt2File:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            members = _members(archive)
-            if PROGRAM not in members:
+            if not _has_program(archive):
                 raise InputError(f"{path}: saved by a torch whose format is no longer read", hint=AGAIN)
+            members = _members(archive)
             _refuse_code(path, archive, members)
             module = _json(archive, members[PROGRAM])["graph_module"]
         return _outline(path, module)
-    except (zipfile.BadZipFile, OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise InputError(f"{path}: not a whole archive ({error})") from None
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, NotImplementedError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         told = f"{type(error).__name__}: {error}"[:200]
         raise InputError(f"{path}: not a program as torch.export saves it ({told})", hint=AGAIN) from None
+
+
+def _has_program(archive: zipfile.ZipFile) -> bool:
+    return any(name.endswith(f"/{PROGRAM}") for name in archive.namelist())
 
 
 def _members(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:

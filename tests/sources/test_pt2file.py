@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from places import REPO
 
 from edgegreen.errors import InputError
@@ -148,6 +152,7 @@ def test_programs_that_cannot_be_deployed(tmp_path: Path, change: Change, words:
 
 def test_the_archives_of_older_torch(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "old.pt2", "w") as archive:
+        archive.writestr("version", "8.5")
         archive.writestr("serialized_exported_program.json", "{}")
     assert format_of(tmp_path / "old.pt2") == "torch"
     with pytest.raises(InputError, match="format is no longer read"):
@@ -170,3 +175,42 @@ def test_one_whose_bytes_were_damaged(tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(InputError, match="not a whole archive"):
         pt2file.read(path)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_damage_of_any_kind_is_told_in_words(data: st.DataObject) -> None:
+    content = bytearray(NESTED.read_bytes())
+    places = st.integers(0, len(content) - 1) | st.integers(len(content) - 2000, len(content) - 1)
+    for at, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), min_size=1, max_size=8)):
+        content[at] = value
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "net.pt2")
+        path.write_bytes(content)
+        with suppress(InputError):
+            pt2file.is_pt2(path)
+            pt2file.read(path)
+
+
+NUMBERS = st.none() | st.booleans() | st.integers(-3, 50) | st.text(max_size=3)
+JSON = st.recursive(
+    NUMBERS, lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=3), inner)
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_program_of_another_shape_is_told_in_words(data: st.DataObject) -> None:
+    def replaced(tree: Any) -> None:
+        """Somewhere in the program, something else."""
+        while True:
+            keys = list(tree) if isinstance(tree, dict) else range(len(tree))
+            key = data.draw(st.sampled_from(list(keys)))
+            if isinstance(tree[key], dict | list) and tree[key] and data.draw(st.integers(0, 4)):
+                tree = tree[key]
+                continue
+            tree[key] = data.draw(JSON)
+            return
+
+    with tempfile.TemporaryDirectory() as folder, suppress(InputError):
+        pt2file.read(changed(Path(folder), PROGRAM, replaced))
