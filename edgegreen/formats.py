@@ -55,6 +55,7 @@ FORMATS: dict[Format, Traits] = {
         precisions=("fp32", "fp16", "int8", "weight_int8"),
         quantizers=("nncf",),
         runtimes=("openvino",),
+        devices=devices.OPENVINO,
     ),
     "onnx": Traits(
         precisions=("fp32", "int8"),

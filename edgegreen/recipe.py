@@ -338,7 +338,7 @@ class Recipe(Frozen):
 
     name: Name
     model: Beside | Download
-    """File or folder beside the recipe: .keras, .h5, SavedModel, .onnx, .tflite, OpenVINO .xml."""
+    """File or folder beside the recipe: .keras, .h5, SavedModel, .onnx, .pt2, .tflite, OpenVINO .xml."""
     input_shape: Shape | dict[str, Shape] | None = None
     """Needed when a dimension other than the batch is dynamic; by input name when there are several."""
     signature: str | None = None

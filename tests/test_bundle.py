@@ -45,7 +45,7 @@ def test_packing_is_the_same_everywhere(tmp_path: Path) -> None:
     package = tmp_path / "copy" / "edgegreen"
     (package / "agent").parent.mkdir(parents=True)
     shutil.copytree(bundle.AGENT, package / "agent", copy_function=shutil.copyfile)
-    for name in ("bundle.py", "artifact.py", "mixture.py"):
+    for name in ("bundle.py", "artifact.py", "mixture.py", "edgetpulog.py"):
         shutil.copyfile(Path(bundle.__file__).parent / name, package / name)
     for number, path in enumerate(sorted(package.rglob("*.py"))):
         os.utime(path, (number, number))

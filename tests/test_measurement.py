@@ -115,7 +115,7 @@ RESULT: dict[str, set[str] | None] = {
     "variant": None, "target": None, "format": None, "precision": None,
     "runtime": {"name", "version", "delegate", "fell_back"}, "threads": None,
     "tuning": {"governor", "power_mode"},
-    "artifact": {"sha256", "size_bytes", "compressed_bytes", "built_by", "mixed"},
+    "artifact": {"sha256", "size_bytes", "compressed_bytes", "built_by", "mixed", "compilation"},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY, "load_ms": None, "first_inference_ms": None,
     "throughput_ips": None, "peak_rss_bytes": None,
     "accuracy": {"metric", "value", "n", "baseline"},

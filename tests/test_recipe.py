@@ -206,6 +206,7 @@ class TestVariants:
             ("format: tflite, precision: fp32, io: int8", "`io: int8` goes with"),
             ("format: openvino, precision: int8, io: int8", "`io: int8` goes with"),
             ("format: tflite, io: int8", "`io: int8` goes with"),
+            ("format: openvino, precision: fp32, device: gpu", "which takes CPU, GPU, NPU, AUTO"),
             (
                 "format: tflite, precision: fp16, accuracy_drop_max: 0.01",
                 "`accuracy_drop_max` goes with `precision: int8` or `int16x8` only",

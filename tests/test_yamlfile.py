@@ -107,7 +107,8 @@ VALUE = [  # of the right kind, and yet
     ("name: a\nmodel: ''", "2: `model`: should not be empty"),
     (
         MINIMAL + "variants:\n  a: {format: tflit}",
-        "4: `variants.a.format`: should be one of tflite, openvino, not `tflit`; did you mean `tflite`?",
+        "4: `variants.a.format`: should be one of tflite, openvino, onnx, tensorrt, edgetpu, not `tflit`; "
+        "did you mean `tflite`?",
     ),
     # What comes by a merge has no line of its own.
     (

@@ -39,7 +39,9 @@ def init(
     if model is None:
         if not asks:
             raise InputError("no model is named", hint="edgegreen init MODEL")
-        model = click.prompt("Model (.keras, .h5, .onnx, .tflite, .xml or a SavedModel folder)", type=FILE)
+        model = click.prompt(
+            "Model (.keras, .h5, .onnx, .pt2, .tflite, .xml or a SavedModel folder)", type=FILE
+        )
     path = output or Path(f"{starter.name_of(model)}.yaml")
     if not force:
         starter.check_place(path)

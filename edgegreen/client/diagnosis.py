@@ -36,6 +36,8 @@ HINTS = (
     ("TensorRT has no operator", "export the model without it, or measure it as `format: onnx`"),
     ("TensorRT cannot read the model", "export the model otherwise, or measure it as `format: onnx`"),
     ("takes no int8 model with its scales", "fp16 is what this board has; int8 takes a newer JetPack"),
+    ("may not be opened: the user", "`sudo usermod -aG render USER` there; it holds from the next login on"),
+    ("OpenVINO finds no ", "leave `device` out, or ask for AUTO, which takes the best that is there"),
     ("Input/output error", "the board's disk or SD card fails to read"),
 )  # fmt: skip
 SIGNALS = {

@@ -9,8 +9,8 @@ from edgegreen.convert.yardstick import Yardstick
 from edgegreen.formats import Quantizer
 from edgegreen.keys import key_of, versions
 from edgegreen.recipe import Variant
-from edgegreen.sources import onnx, onnxhub
-from edgegreen.sources.load import LOADERS
+from edgegreen.sources import onnxhub
+from edgegreen.sources.load import LOADERS, pinned
 from edgegreen.sources.request import Request
 
 # Quantizer → the distributions whose versions decide what it makes.
@@ -43,7 +43,7 @@ def of_artifact(request: Request, variant: Variant, yardstick: Yardstick | None 
         **request.identity,
         variant=canonical,
         tools=versions(*LOADERS[request.format][2], *TOOLS[quantizer]),
-        onnx_tool=list(onnx.tool().requirements) if request.format == "onnx" else [],
+        pinned=pinned(request.format),
     )
 
 

@@ -28,6 +28,12 @@ DEVICES: dict[str, tuple[AcceleratorKind, str]] = {
     "rknpu": ("npu", "Rockchip NPU"),
     "ethosu": ("npu", "Arm Ethos-U NPU"),
 }
+# Those of Intel's, which OpenVINO runs models on.
+INTEL: dict[str, tuple[AcceleratorKind, str]] = {
+    "renderD": ("gpu", "Intel GPU"),
+    "accel": ("npu", "Intel NPU"),
+}
+INTEL_VENDOR = "0x8086"
 
 
 def meters(told: Reply) -> tuple[Meter, ...]:
@@ -135,15 +141,28 @@ def accelerators(told: Reply) -> tuple[Accelerator, ...]:
     """What is there beside the CPU, each kind of device once."""
     found = [Accelerator("edgetpu", USB[value]) for key, value in told.pairs("accelerators") if value in USB]
     seen: dict[tuple[AcceleratorKind, str], bool | None] = {}
+    intel = _of_intel(told)
     for attribute in told.attributes("accelerators"):
         start = next((start for start in DEVICES if attribute.name.startswith(start)), None)
         if start is None:
             continue
         is_device = "/dev" in attribute.folder  # the folder in /sys is there for everyone
         readable = attribute.readable if is_device else None
-        key = DEVICES[start]
+        key = INTEL[start] if attribute.name in intel else DEVICES[start]
         seen[key] = readable if seen.get(key) is None else seen[key]
     return (*found, *(Accelerator(kind, name, readable) for (kind, name), readable in seen.items()))
+
+
+def _of_intel(told: Reply) -> frozenset[str]:
+    """Names of the device files whose device is Intel's, by its PCI vendor in /sys."""
+    files = [attribute for attribute in told.attributes("accelerators") if attribute.name == "vendor"]
+    return frozenset(file.folder.split("/")[-2] for file in files if file.text == INTEL_VENDOR)
+
+
+def intel_drivers(told: Reply) -> tuple[str, ...]:
+    """Kinds of Intel's devices, gpu or npu, whose driver for programs is installed."""
+    kinds = told.fields("libraries")
+    return tuple(kind for kind in ("gpu", "npu") if f"intel_{kind}" in kinds)
 
 
 def libedgetpu(told: Reply) -> Library | None:

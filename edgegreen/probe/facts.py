@@ -273,6 +273,8 @@ class BoardFacts:
     accelerators: tuple[Accelerator, ...] = ()
     libedgetpu: Library | None = None
     tensorrt: Library | None = None
+    intel_drivers: tuple[str, ...] = ()
+    """Of `gpu` and `npu`, those of Intel's whose driver for programs is there."""
     python_asked: str | None = None
     """How the target calls its Python."""
     python: Python | None = None

@@ -63,6 +63,7 @@ def parse(output: bytes, host_s: float | None = None) -> BoardFacts:
         meters=devices.meters(told),
         accelerators=devices.accelerators(told),
         libedgetpu=devices.libedgetpu(told),
+        intel_drivers=devices.intel_drivers(told),
         tensorrt=devices.tensorrt(told),
         python_asked=asked,
         python=python,

@@ -192,6 +192,7 @@ accelerators() {
   there "$sys"/class/apex/apex_* "$root"/dev/apex_* "$root"/dev/nvhost-gpu "$root"/dev/nvgpu/igpu0 \
     "$root"/dev/nvidia[0-9] "$root"/dev/dri/renderD* "$root"/dev/accel/accel[0-9] "$root"/dev/hailo[0-9] \
     "$root"/dev/galcore "$root"/dev/rknpu "$root"/dev/ethosu[0-9]
+  lines "$sys"/class/drm/renderD*/device/vendor "$sys"/class/accel/accel*/device/vendor
 }
 
 libraries() {
@@ -199,6 +200,10 @@ libraries() {
   for file in /usr/lib/libedgetpu.so* /usr/lib/*/libedgetpu.so* /usr/local/lib/libedgetpu.so* \
     "${folder:-.}"/lib/libedgetpu.so*; do
     [ -e "$file" ] && printf 'edgetpu=%s\n' "$file"
+  done
+  ldconfig -p | sed -n 's/.*=> \(.*libze_intel_[nv]pu\.so.*\)/intel_npu=\1/p' | head -n 1
+  for file in "$root"/etc/OpenCL/vendors/intel*.icd; do
+    [ -e "$file" ] && printf 'intel_gpu=%s\n' "$file"
   done
   for file in "$root/usr/src/tensorrt/bin/trtexec" "$(command -v trtexec)"; do
     [ -x "$file" ] && printf 'trtexec=%s\n' "$file" && break

@@ -87,8 +87,9 @@ def runtime(used: RuntimeUsed, executed: Execution | None = None) -> str:
     A precision of floats stands there only where nothing is known of what ran, or something ran in it.
     """
     version, more = used.version.split("-")[0], used.delegate
-    if more in FLOATS and executed and executed.compute and more not in executed.compute:
-        more = None
+    device, _, floats = (more or "").rpartition(" ")
+    if floats in FLOATS and executed and executed.compute and floats not in executed.compute:
+        more = device
     return f"{used.name} {version}" + (f" + {more}" if more else "")
 
 

@@ -1,4 +1,4 @@
-"""Load a trained model: Keras, SavedModel, ONNX, TFLite, OpenVINO IR.
+"""Load a trained model: Keras, SavedModel, ONNX, torch.export program, TFLite, OpenVINO IR.
 
 `kind_of` says what a model can become and `inspect` what it is; neither imports tensorflow here. Loading
 one for conversion is `load.load`, which `convert/` calls.
@@ -38,7 +38,8 @@ def inspect(path: Path, signature: str | None = None) -> ModelSummary:
 
     Operators are those of the file's own format; for Keras files and SavedModels those of the .tflite made
     from them, in a worker (`signature` chooses one of a SavedModel's). OpenVINO tells the costs of an .onnx,
-    in a worker too; what workers find is kept in the cache. Raises InputError, ConversionError.
+    and of what torch makes of a .pt2 where that is installed, in a worker too; what workers find is kept in
+    the cache. Raises InputError, ConversionError.
     """
     format_ = format_of(path)
     called = "SavedModel" if format_ == "savedmodel" else SUFFIXES[path.suffix.lower()][1]
@@ -47,11 +48,11 @@ def inspect(path: Path, signature: str | None = None) -> ModelSummary:
 
         return tflite.summarise(path, called, size_bytes(path, format_))
     from edgegreen.cache import Cache
-    from edgegreen.sources import load, onnx, openvino
+    from edgegreen.sources import load, onnx, openvino, torch
     from edgegreen.sources.request import Request
     from edgegreen.workers import Workers
 
-    told = {"onnx": onnx.summarise, "openvino": openvino.summarise}.get(format_)
+    told = {"onnx": onnx.summarise, "openvino": openvino.summarise, "torch": torch.summarise}.get(format_)
     summary = told(path, called, size_bytes(path, format_)) if told else None
     request, stop = Request.of(path, signature), Event()
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:

@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 
 from edgegreen.artifact import File
 from edgegreen.errors import InputError
-from edgegreen.sources import onnxfile
+from edgegreen.sources import onnxfile, pt2file
 
-SourceFormat = Literal["keras", "savedmodel", "onnx", "tflite", "openvino"]
+SourceFormat = Literal["keras", "savedmodel", "onnx", "torch", "tflite", "openvino"]
 
 # Suffix → format, what such a file is called, and whether this one really looks like it.
 SUFFIXES: dict[str, tuple[SourceFormat, str, Callable[[Path], bool]]] = {
@@ -21,6 +21,7 @@ SUFFIXES: dict[str, tuple[SourceFormat, str, Callable[[Path], bool]]] = {
     ".h5": ("keras", "HDF5 file of Keras", lambda path: _starts(path, b"\x89HDF\r\n\x1a\n")),
     ".hdf5": ("keras", "HDF5 file of Keras", lambda path: _starts(path, b"\x89HDF\r\n\x1a\n")),
     ".onnx": ("onnx", "ONNX model", onnxfile.is_onnx),
+    ".pt2": ("torch", "torch.export program", pt2file.is_pt2),
     ".tflite": ("tflite", "TFLite model", lambda path: _starts(path, b"TFL3", at=4)),
     ".xml": ("openvino", "OpenVINO IR", lambda path: _root(path) == "net"),
 }
@@ -40,9 +41,12 @@ def format_of(path: Path) -> SourceFormat:
         raise InputError(f"{path}: no such file")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        hint = "models are .keras, .h5, .onnx, .tflite, .xml (OpenVINO) files or SavedModel folders"
+        hint = "models are .keras, .h5, .onnx, .pt2, .tflite, .xml (OpenVINO) files or SavedModel folders"
         if suffix in PICKLES:
-            hint = "pickled models are not loaded, since loading one runs code; export it to ONNX"
+            hint = (
+                "pickled models are not loaded, since loading one runs code; export it: to a .pt2 with "
+                "torch.export.save(torch.export.export(model.eval(), inputs), path), or to ONNX"
+            )
         raise InputError(f"{path}: `{suffix}` is no model format known here", hint=hint)
     format_, called, looks_right = SUFFIXES[suffix]
     if not looks_right(path):

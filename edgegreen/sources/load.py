@@ -17,11 +17,12 @@ from edgegreen.costs.layers import Costs
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import Format
 from edgegreen.keys import key_of, versions
-from edgegreen.sources import onnx, onnxhub, openvino, tensorflow, tflite
+from edgegreen.sources import onnx, onnxhub, openvino, tensorflow, tflite, torch
 from edgegreen.sources.files import SourceFormat
 from edgegreen.sources.model import ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
-from edgegreen.workers import Lane, Report, Workers
+from edgegreen.sources.toolenv import ToolEnvironment
+from edgegreen.workers import Lane, Report, Workers, silent
 
 T = TypeVar("T")
 
@@ -30,8 +31,14 @@ LOADERS: dict[SourceFormat, tuple[Lane, Callable[..., Source], tuple[str, ...]]]
     "keras": ("tensorflow", tensorflow.load, ("tensorflow", "keras", "ai-edge-litert")),
     "savedmodel": ("tensorflow", tensorflow.load, ("tensorflow", "ai-edge-litert")),
     "onnx": ("tools", openvino.load, ("openvino",)),
+    "torch": ("tools", torch.adopt, ("openvino",)),
     "openvino": ("tools", openvino.load, ("openvino",)),
     "tflite": ("tools", tflite.load, ("ai-edge-litert",)),
+}
+# Format → the tool that takes part, in its own environment; what makes a .tflite there; the job to adopt it.
+TOOLS: dict[SourceFormat, tuple[ToolEnvironment, Callable[..., Path], Callable[..., ModelFile]]] = {
+    "onnx": (onnx.tool(), onnx.to_tflite, onnx.adopt),
+    "torch": (torch.TOOL, torch.to_tflite, torch.adopt_tflite),
 }
 HERE = Path()
 
@@ -47,7 +54,13 @@ class Workshop:
 
 def source_key(request: Request) -> str:
     """The cache key of the loaded source."""
-    return key_of("source", **request.identity, tools=versions(*LOADERS[request.format][2]))
+    tools = versions(*LOADERS[request.format][2])
+    return key_of("source", **request.identity, tools=tools, pinned=pinned(request.format))
+
+
+def pinned(format_: SourceFormat) -> list[str]:
+    """What is installed into an environment of its own for models of this format; empty when nothing is."""
+    return list(TOOLS[format_][0].requirements) if format_ in TOOLS else []
 
 
 def load(request: Request, shop: Workshop, report: Report) -> Source:
@@ -61,11 +74,26 @@ def load(request: Request, shop: Workshop, report: Report) -> Source:
     def make(folder: Path) -> Made:
         if lane == "tensorflow":
             require_tensorflow(request)
-        made = shop.workers.run(lane, job, request, folder, on_report=report)
+        if request.format == "torch":
+            made = _exported(request, folder, shop, report)
+        else:
+            made = shop.workers.run(lane, job, request, folder, on_report=report)
         return Made(f"source model {request.path.name}", to_facts(made.moved(folder, HERE)))
 
     entry = shop.cache.obtain(source_key(request), make, shop.stop)
     return from_facts(Source, entry.facts).moved(HERE, entry.folder)
+
+
+def _exported(request: Request, folder: Path, shop: Workshop, report: Report) -> Source:
+    """A torch program, which torch exports in its tool environment, and a worker adopts."""
+    report("loading")
+    with tempfile.TemporaryDirectory(prefix="edgegreen-") as scratch:
+        made = torch.to_onnx(request, Path(scratch), shop.stop, _installing(torch.TOOL, report))
+        return shop.workers.run("tools", torch.adopt, request, made, folder, on_report=report)
+
+
+def _installing(tool: ToolEnvironment, report: Report) -> Callable[[], None]:
+    return lambda: report(f"installing {tool.requirements[0]}")
 
 
 def tflite_hub(request: Request, source: Source, shop: Workshop, report: Report) -> ModelFile:
@@ -73,16 +101,15 @@ def tflite_hub(request: Request, source: Source, shop: Workshop, report: Report)
     if source.model.format in ("tflite", "edgetpu"):
         return source.model
 
-    def make(folder: Path) -> Made:
-        def on_install() -> None:
-            report(f"installing {onnx.tool().requirements[0]}")
+    tool, convert, adopt = TOOLS[request.format]
 
+    def make(folder: Path) -> Made:
         with tempfile.TemporaryDirectory(prefix="edgegreen-") as scratch:
-            made = onnx.to_tflite(request, source, Path(scratch), shop.stop, on_install)
-            hub = shop.workers.run("tools", onnx.adopt, request, source, made, folder, on_report=report)
+            made = convert(request, source, Path(scratch), shop.stop, _installing(tool, report))
+            hub = shop.workers.run("tools", adopt, request, source, made, folder, on_report=report)
         return Made(f"float .tflite of {request.path.name}", to_facts(hub.moved(folder, HERE)))
 
-    key = key_of("hub", source=source_key(request), tool=list(onnx.tool().requirements))
+    key = key_of("hub", source=source_key(request), tool=pinned(request.format))
     entry = shop.cache.obtain(key, make, shop.stop)
     return from_facts(ModelFile, entry.facts).moved(HERE, entry.folder)
 
@@ -92,8 +119,8 @@ def onnx_hub(request: Request, source: Source, shop: Workshop, report: Report) -
 
     def make(folder: Path) -> Made:
         run = shop.workers.run
-        if request.format == "onnx":
-            hub = run("tools", onnxhub.of_onnx, request, source, folder, on_report=report)
+        if own := request.path if request.format == "onnx" else source.onnx:
+            hub = run("tools", onnxhub.of_onnx, own, source, folder, on_report=report)
         else:
             require_tensorflow(request, "making ONNX of it")
             hub = run("tensorflow", onnxhub.of_tflite, source.model, source, folder, on_report=report)
@@ -127,10 +154,11 @@ def summarise(request: Request, shop: Workshop) -> ModelSummary:
 
 
 def with_costs(summary: ModelSummary, request: Request, shop: Workshop) -> ModelSummary:
-    """The summary of an .onnx or IR with its costs, or with the reason why OpenVINO cannot tell them."""
+    """The summary of an .onnx, IR or .pt2 with its costs, or with the reason why they are not known."""
 
     def make(_: Path) -> Made:
-        found = shop.workers.run("tools", openvino.costs_of, request.path)
+        path = _onnx_of(request, shop) if request.format == "torch" else request.path
+        found = shop.workers.run("tools", openvino.costs_of, path)
         return Made(f"costs of {request.path.name}", to_facts(found))
 
     key = key_of("costs", **request.identity, tools=versions(*LOADERS[request.format][2]))
@@ -138,6 +166,15 @@ def with_costs(summary: ModelSummary, request: Request, shop: Workshop) -> Model
         return replace(summary, costs=from_facts(Costs, shop.cache.obtain(key, make, shop.stop).facts))
     except (ConversionError, InputError) as error:
         return replace(summary, costs_absent=error.line)
+
+
+def _onnx_of(request: Request, shop: Workshop) -> Path:
+    """The .onnx of a torch program; ConversionError rather than installing torch to look at a model."""
+    if not torch.TOOL.ready:
+        raise ConversionError("not known before `edgegreen convert` has installed torch for itself, once")
+    made = load(request, shop, silent).onnx
+    assert made is not None
+    return made
 
 
 def require_tensorflow(request: Request, what: str = "reading Keras files and SavedModels") -> None:

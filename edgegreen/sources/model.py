@@ -59,8 +59,8 @@ class Source:
     `model` is a file the host can run that computes what the source computes; `quantised` when it is
     no float model any more. `check` is the folder with the source's own outputs (see `outputs.py`) on the
     samples that `checked_on` describes. `saved_model` is a SavedModel with static shapes (for TensorFlow's
-    own converter), None when the source is none of TensorFlow's. `as_shipped`: the user's files may
-    go to a board just as they are.
+    own converter), None when the source is none of TensorFlow's. `onnx` is an .onnx with static shapes that
+    was made on the way, if any. `as_shipped`: the user's files may go to a board just as they are.
     """
 
     inputs: tuple[TensorSpec, ...]
@@ -71,6 +71,7 @@ class Source:
     check: Path
     checked_on: str
     saved_model: Path | None
+    onnx: Path | None = None
 
     def moved(self, old: Path, new: Path) -> Source:
         """The same source when its folder `old` has become `new`."""
@@ -79,6 +80,7 @@ class Source:
             model=self.model.moved(old, new),
             check=new / self.check.relative_to(old),
             saved_model=new / self.saved_model.relative_to(old) if self.saved_model else None,
+            onnx=new / self.onnx.relative_to(old) if self.onnx else None,
         )
 
 

@@ -1,7 +1,7 @@
 """A float .onnx with static shapes: what ONNX variants are made from.
 
-Of an .onnx it is the file itself with its shapes fixed; of everything that has a float .tflite, what tf2onnx
-makes of that: batch norms are folded there already.
+Of an .onnx, and of what torch exported, it is that file with its shapes fixed; of everything else that has a
+float .tflite, what tf2onnx makes of that: batch norms are folded there already.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from edgegreen.artifact import TensorSpec
 from edgegreen.errors import ConversionError
 from edgegreen.sources import tflitefile, tflitematrix
 from edgegreen.sources.model import ModelFile, Source
-from edgegreen.sources.request import Request
 from edgegreen.workers import Report
 
 HUB, FLAT = "float.onnx", "flat.tflite"
@@ -53,16 +52,19 @@ def of_tflite(report: Report, hub: ModelFile, source: Source, folder: Path) -> M
     return _kept(model, source, orders, folder, f"{tool} ← {hub.built_by}" if hub.built_by else tool)
 
 
-def of_onnx(report: Report, request: Request, source: Source, folder: Path) -> ModelFile:
-    """Make it of an .onnx: the user's own bytes where every shape is fixed and no weights lie elsewhere."""
+def of_onnx(report: Report, path: Path, source: Source, folder: Path) -> ModelFile:
+    """Make it of an .onnx: its own bytes where every shape is fixed and no weights lie elsewhere.
+
+    It is the user's, or that which was made of the source on the way.
+    """
     import onnx
 
     report("exporting")
-    model = onnx.load(request.path)
+    model = onnx.load(path)
     whole = tuple(tuple(range(len(ports))) for ports in (source.inputs, source.outputs))
     if not source.as_shipped:
-        return _kept(model, source, (whole[0], whole[1]), folder, "")
-    shutil.copyfile(request.path, folder / HUB)
+        return _kept(model, source, (whole[0], whole[1]), folder, source.model.built_by)
+    shutil.copyfile(path, folder / HUB)
     return _file(folder / HUB, model, (whole[0], whole[1]), "")
 
 

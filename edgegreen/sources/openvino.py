@@ -27,8 +27,6 @@ INTEGERS = ("i8", "u8", "i4", "u4")
 
 def load(report: Report, request: Request, folder: Path) -> Source:
     """Read the model, fix its shapes, keep it as IR and its outputs on the check samples in `folder`."""
-    import openvino as ov
-
     report("loading")
     model = read(request.path)
     ports = [_port(one) for one in model.inputs]
@@ -36,28 +34,31 @@ def load(report: Report, request: Request, folder: Path) -> Source:
     request.check_data(inputs)
     as_shipped = _is_whole(request, ports)
     _reshape(model, inputs)
+    static = keep(model, folder)
+    report("checking")
+    check = request.check_samples
+    n = stored.write(folder / CHECK, host.outputs(static, check.rows(inputs), request.threads))
+    return Source(
+        inputs, stored.specs(folder / CHECK, static.outputs), static,
+        quantised=is_quantised(model), as_shipped=as_shipped,
+        check=folder / CHECK, checked_on=check.words(n), saved_model=None,
+    )  # fmt: skip
+
+
+def keep(model: Any, folder: Path) -> ModelFile:
+    """The model, whose shapes are static, as IR in `folder`."""
+    import openvino as ov
+
     ov.save_model(model, folder / STATIC, compress_to_fp16=False)
-    static = ModelFile(
+    return ModelFile(
         format="openvino",
         files=(folder / STATIC, (folder / STATIC).with_suffix(".bin")),
-        inputs=tuple(port.name for port in ports),
-        outputs=tuple(_name(one) for one in model.outputs),
+        inputs=tuple(_name(port) for port in model.inputs),
+        outputs=tuple(_name(port) for port in model.outputs),
         input_order=tuple(range(len(model.inputs))),
         output_order=tuple(range(len(model.outputs))),
         built_by="",
     )
-    report("checking")
-    check = request.check_samples
-    n = stored.write(folder / CHECK, host.outputs(static, check.rows(inputs), request.threads))
-    _, first = next(stored.batches(folder / CHECK))
-    outputs = tuple(
-        TensorSpec(name, (1, *array.shape[1:]), array.dtype.name)
-        for name, array in zip(static.outputs, first, strict=True)
-    )
-    return Source(
-        inputs, outputs, static, quantised=is_quantised(model), as_shipped=as_shipped,
-        check=folder / CHECK, checked_on=check.words(n), saved_model=None,
-    )  # fmt: skip
 
 
 def _is_whole(request: Request, ports: Sequence[Port]) -> bool:

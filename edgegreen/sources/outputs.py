@@ -6,13 +6,14 @@ a new batch.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegreen.artifact import TensorSpec
 from edgegreen.errors import InputError
 
 Row = list[NDArray[Any]]
@@ -54,6 +55,15 @@ def batches(folder: Path) -> Iterator[tuple[int, Row]]:
     for start in starts:
         parts = sorted(folder.glob(f"{start:08d}-*.npy"))
         yield start, [np.load(part, mmap_mode="r", allow_pickle=False) for part in parts]
+
+
+def specs(folder: Path, names: Sequence[str]) -> tuple[TensorSpec, ...]:
+    """What outputs called `names` are, told from the first sample's."""
+    _, first = next(batches(folder))
+    return tuple(
+        TensorSpec(name, (1, *array.shape[1:]), array.dtype.name)
+        for name, array in zip(names, first, strict=True)
+    )
 
 
 def rows(folder: Path) -> Rows:

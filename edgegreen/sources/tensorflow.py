@@ -40,9 +40,9 @@ def load(report: Report, request: Request, folder: Path) -> Source:
     n = stored.write(folder / CHECK, _outputs(opened, inputs, check))
     found = compare(stored.rows(folder / CHECK), host.outputs(hub, check.rows(inputs), request.threads))
     refuse_if_broken(found, FLOAT_FLOOR_DB, check.words(n))
-    specs = _output_specs(opened, folder / CHECK)
     return Source(
-        inputs, specs, hub, quantised=False, as_shipped=False, check=folder / CHECK,
+        inputs, stored.specs(folder / CHECK, opened.outputs), hub,
+        quantised=False, as_shipped=False, check=folder / CHECK,
         checked_on=check.words(n), saved_model=folder / SAVED_MODEL,
     )  # fmt: skip
 
@@ -157,14 +157,6 @@ def _outputs(opened: Opened, inputs: Sequence[TensorSpec], check: CheckSamples) 
         ]
         found = [np.asarray(value) for value in opened.call(values)]
         yield [value.astype(np.float32) if value.dtype.kind in "fV" else value for value in found]
-
-
-def _output_specs(opened: Opened, check: Path) -> tuple[TensorSpec, ...]:
-    _, first = next(stored.batches(check))
-    return tuple(
-        TensorSpec(name, (1, *array.shape[1:]), array.dtype.name)
-        for name, array in zip(opened.outputs, first, strict=True)
-    )
 
 
 def _identifiers(names: Sequence[str]) -> list[str]:

@@ -26,6 +26,12 @@ from edgegreen.home import home
 
 MARKER = "edgegreen-complete"
 TIMEOUT_S = 1800.0
+# pip's variables → uv's, and what stands there between several values.
+OF_PIP = {
+    "PIP_INDEX_URL": ("UV_DEFAULT_INDEX", " "),
+    "PIP_EXTRA_INDEX_URL": ("UV_INDEX", " "),
+    "PIP_FIND_LINKS": ("UV_FIND_LINKS", ","),
+}
 
 
 @dataclass(frozen=True)
@@ -124,9 +130,14 @@ def run(command: Sequence[str], stop: Event, timeout_s: float, cwd: Path | None 
 
 
 def _environment() -> dict[str, str]:
-    """Ours, less what would bind the tool: constraints on our packages, our modules' path."""
+    """Ours, less what would bind the tool: constraints on our packages, our modules' path.
+
+    Where packages come from may be told for pip alone: uv, which does not read that, is told the same.
+    """
     unwanted = ("UV_CONSTRAINT", "UV_OVERRIDE", "PIP_CONSTRAINT", "PYTHONPATH", "VIRTUAL_ENV")
-    return {name: value for name, value in os.environ.items() if name not in unwanted}
+    ours = {name: value for name, value in os.environ.items() if name not in unwanted}
+    told = {uv: ours[pip].replace(" ", between) for pip, (uv, between) in OF_PIP.items() if ours.get(pip)}
+    return told | ours
 
 
 def _uv() -> list[str] | None:

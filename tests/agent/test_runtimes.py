@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from openvino import opset13 as ops
 
 from edgegreen.agent import runtimes
+from edgegreen.agent.runtimes import openvinodevices
 from edgegreen.agent.runtimes.tensors import Mismatch, Tensor, Unsupported, decode, encode
 
 
@@ -110,6 +112,58 @@ def test_openvino_runs_an_ir_whose_batch_is_dynamic(tmp_path: Path) -> None:
     assert runtime.own_ns is not None
     assert 0 < runtime.own_ns() < 10**9
     assert runtime.version == version("openvino")
+
+
+@pytest.mark.parametrize(("device", "told"), [("CPU", "CPU"), ("AUTO", "AUTO: CPU")])
+def test_openvino_on_a_device_that_was_asked_for(tmp_path: Path, device: str, told: str) -> None:
+    """This machine has no other; AUTO hands the tensors on to what it chose."""
+    runtime = runtimes.load("openvino", save_ir(tmp_path / "m.xml", [1, 3]), 1, device=device)
+    runtime.set(0, np.array([[1, 2, 3]], "f4"))
+    runtime.invoke()
+    runtime.set(0, np.array([[4, 5, 6]], "f4"))
+    runtime.invoke()
+    assert (runtime.get(0).tolist(), runtime.get(1).tolist()) == ([[8, 10, 12]], [[4, 5, 6]])
+    assert (runtime.delegate or "").split(" bf16")[0] == told
+    profiled = runtimes.load("openvino", save_ir(tmp_path / "p.xml", [1, 3]), 1, profile=True, device=device)
+    profiled.invoke()
+    assert any(one.ms is not None for one in profiled.operators())
+
+
+def test_openvino_says_which_devices_there_are(tmp_path: Path) -> None:
+    if len(ov.Core().available_devices) > 1:
+        pytest.skip("this machine has more than its CPU")
+    for device in ("GPU", "NPU"):
+        with pytest.raises(Unsupported, match=f"OpenVINO finds no {device} on this board, only CPU; "):
+            runtimes.load("openvino", save_ir(tmp_path / "m.xml", [1, 3]), 1, device=device)
+
+
+class Core:
+    """The one thing of OpenVINO's Core that is asked for devices."""
+
+    def __init__(self, *devices: str) -> None:
+        self.available_devices = list(devices)
+
+
+def test_a_device_of_several_is_one_of_its_kind() -> None:
+    openvinodevices.check(Core("CPU", "GPU.0", "GPU.1"), "GPU")
+    with pytest.raises(Unsupported, match=r"no NPU on this board, only CPU, GPU\.0"):
+        openvinodevices.check(Core("CPU", "GPU.0"), "NPU")
+
+
+def test_what_a_device_lacks_is_told_by_its_file(tmp_path: Path) -> None:
+    def refused() -> str:
+        with pytest.raises(Unsupported) as caught:
+            openvinodevices.check(Core("CPU"), "GPU", str(tmp_path))
+        return str(caught.value)
+
+    assert "there is no /dev/dri/renderD*: the kernel drives none" in refused()
+    file = tmp_path / "dev" / "dri" / "renderD128"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"")
+    assert "renderD128 is there: what may be missing is Intel's OpenCL driver" in refused()
+    file.chmod(0)
+    if os.geteuid() != 0:  # root may open everything
+        assert "may not be opened: the user has to be in the group `render`" in refused()
 
 
 def test_openvino_inputs_that_cannot_be_fed(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_files_that_are_not_what_they_should_be(empty: Shell, refused: Callable[
         ({"data": "{evaluation: cut.npz}"}, "cut.npz", "not an npz file"),
         ({"model": "none.tflite"}, "none.tflite does not exist", "relative to the recipe"),
         ({"model": "text.tflite"}, "text.tflite: not a readable TFLite model", "is it whole"),
-        ({"model": "model.pt"}, "`.pt` is no model format", "loading one runs code; export it to ONNX"),
+        ({"model": "model.pt"}, "`.pt` is no model format", "loading one runs code; export it"),
         ({"model": "."}, "a folder without saved_model.pb is no SavedModel"),
     ):
         said = refused(empty.recipe(**(plain | {"data": ""} | changes)))

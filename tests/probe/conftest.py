@@ -33,6 +33,11 @@ class Recorded:
         self.commands.mkdir(mode=0o755)
         boards.lay_out(name, self.root).install(self.commands)
 
+    def lay(self, path: str, text: str) -> None:
+        """One more file there."""
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text + "\n")
+
     def ask(self, shell: str = SHELLS[0], *, user: int | None = None) -> bytes:
         """What the script prints there, in `shell` (for busybox with its own tools)."""
         tools = self.root.parent / f"tools-{shell}"

@@ -16,6 +16,7 @@ from edgegreen.probe import doctor
 from edgegreen.probe.doctor import CHECKS, Finding
 from edgegreen.probe.facts import (
     Accelerator,
+    AcceleratorKind,
     BoardFacts,
     Cpu,
     Disk,
@@ -43,6 +44,14 @@ ARM64, ARM32 = "cpython-311-aarch64-linux-gnu", "cpython-311-arm-linux-gnueabihf
 PYTHON = Python("/usr/bin/python3", (3, 11, 2), "/usr/bin/python3", 64, ARM64, packages=LITERT)
 BARE = replace(PYTHON, packages=())
 EDGETPU = (Accelerator("edgetpu", "Edge TPU on USB"),)
+
+
+def with_intel(kind: AcceleratorKind, *, readable: bool = True, drivers: tuple[str, ...] = ()) -> BoardFacts:
+    """A PC with one of Intel's devices."""
+    device = Accelerator(kind, f"Intel {kind.upper()}", readable)
+    return BoardFacts(system=System(user="me"), accelerators=(device,), intel_drivers=drivers)
+
+
 PI = BoardFacts(
     model="Raspberry Pi 5 Model B Rev 1.1",
     compatible=("raspberrypi,5-model-b", "brcm,bcm2712"),
@@ -89,7 +98,9 @@ def changed(part: str, **fields: Any) -> BoardFacts:
 def test_a_healthy_board_has_nothing() -> None:
     findings = doctor.examine(PI, TARGET)
     assert {finding.gravity for finding in findings} == {"fine"}
-    for_a_pi = {check.name for check in CHECKS} - {"edge tpu", "jetpack", "tensorrt", "sysfs_root"}
+    for_a_pi = {check.name for check in CHECKS} - {
+        "edge tpu", "intel gpu", "intel npu", "jetpack", "tensorrt", "sysfs_root",
+    }  # fmt: skip
     assert {finding.check for finding in findings} == for_a_pi
 
 
@@ -221,6 +232,17 @@ SPOILS: dict[str, tuple[str, BoardFacts, str, str]] = {
                 libedgetpu=Library("/usr/lib/libedgetpu.so.1", "16.0")),
         "this user may not open the Edge TPU", "usermod -aG apex",
     ),
+    "render": (
+        "intel gpu", with_intel("gpu", readable=False),
+        "the Intel GPU may not be used by me", "usermod -aG render me",
+    ),
+    "no OpenCL": (
+        "intel gpu", with_intel("gpu"), "`device: GPU` will fail", "intel-opencl-icd",
+    ),
+    "no Level Zero": (
+        "intel npu", with_intel("npu", drivers=("gpu",)),
+        "no driver that OpenVINO can use", "intel-level-zero-npu",
+    ),
     "emulator": (
         "emulation", replace(PI, compatible=("linux,dummy-virt",)),
         "this is an emulator", "see that things work",
@@ -270,6 +292,13 @@ def test_tensorrt_without_its_trtexec() -> None:
     assert found(has, "runtime", only) == [Finding("runtime", "fine")]  # no Python is to have it
     whole = replace(nano, tensorrt=Library("/usr/src/tensorrt/bin/trtexec", "10.3.0"))
     assert found(whole, "tensorrt") == [Finding("tensorrt", "fine")]
+
+
+@pytest.mark.parametrize("kind", ["gpu", "npu"])
+def test_a_device_of_intels_in_order(kind: AcceleratorKind) -> None:
+    assert found(with_intel(kind, drivers=(kind,)), f"intel {kind}") == [Finding(f"intel {kind}", "fine")]
+    untold = replace(with_intel(kind), untold=("libraries",))
+    assert found(untold, f"intel {kind}") == [Finding(f"intel {kind}", "unknown")]
 
 
 class TestMeters:

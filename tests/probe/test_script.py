@@ -111,3 +111,21 @@ def test_without_timeout_and_head_it_still_answers(recorded: Callable[[str], Rec
     assert facts.python
     assert facts.python.version == (3, 11, 2)
     assert facts.untold == ()
+
+
+def test_intels_devices_are_told_from_others(recorded: Callable[[str], Recorded]) -> None:
+    board = recorded("x86-rapl")
+    board.lay("dev/dri/renderD128", "")
+    board.lay("sys/class/drm/renderD128/device/vendor", "0x8086")
+    board.lay("dev/dri/renderD129", "")
+    board.lay("sys/class/drm/renderD129/device/vendor", "0x1002")
+    board.lay("dev/accel/accel0", "")
+    board.lay("sys/class/accel/accel0/device/vendor", "0x8086")
+    board.lay("etc/OpenCL/vendors/intel.icd", "libigdrcl.so")
+    facts = parse(board.ask())
+    assert [(one.kind, one.name, one.readable) for one in facts.accelerators] == [
+        ("gpu", "Intel GPU", True),
+        ("gpu", "GPU with a DRM driver", True),
+        ("npu", "Intel NPU", True),
+    ]
+    assert facts.intel_drivers == ("gpu",)

@@ -111,6 +111,9 @@ def test_a_precision_of_floats_is_shown_where_floats_are_computed_in_it() -> Non
     integers = executed(("Convolution", "i8", None, 5), ("Softmax", "bf16", None, 1))
     mixed = executed(("Convolution", "i8", None, 5), ("MatMul", "bf16", None, 1))
     assert words.runtime(used, integers) == "openvino 2026.4.1"
+    on_gpu = used.model_copy(update={"delegate": "GPU bf16"})
+    assert words.runtime(on_gpu, mixed) == words.runtime(on_gpu) == "openvino 2026.4.1 + GPU bf16"
+    assert words.runtime(on_gpu, integers) == "openvino 2026.4.1 + GPU"
     assert words.runtime(used, mixed) == words.runtime(used) == "openvino 2026.4.1 + bf16"
     used = RuntimeUsed(name="litert", version="2.3.0", delegate="XNNPACK")
     assert words.runtime(used, integers) == "litert 2.3.0 + XNNPACK"

@@ -51,6 +51,7 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
     (tmp_path / "net.pt").write_bytes(b"PK")
     with pytest.raises(InputError, match=r"`\.pt` is no model format") as caught:
         kind_of(tmp_path / "net.pt")
+    assert "torch.export.save(" in str(caught.value.hint)
     assert "ONNX" in str(caught.value.hint)
 
 

@@ -78,6 +78,33 @@ def test_constraints_on_our_own_packages_do_not_bind_it(
     assert works(ToolEnvironment("handy", (wheel,)).ensure(threading.Event(), lambda: None))
 
 
+@pytest.mark.parametrize(
+    "with_uv", [pytest.param(True, id="uv"), pytest.param(False, id="pip", marks=pytest.mark.slow)]
+)
+def test_packages_come_from_where_pip_would_take_them(
+    home: Path, wheel: str, monkeypatch: pytest.MonkeyPatch, with_uv: bool
+) -> None:
+    if not with_uv:
+        monkeypatch.setattr(toolenv, "_uv", lambda: None)
+    elif toolenv._uv() is None:
+        pytest.skip("no uv here")
+    monkeypatch.delenv("UV_FIND_LINKS", raising=False)
+    for name, value in {
+        "PIP_FIND_LINKS": f"{home}/nothing {Path(wheel).parent}", "PIP_NO_INDEX": "1", "UV_OFFLINE": "1",
+    }.items():  # fmt: skip
+        monkeypatch.setenv(name, value)
+    (home / "nothing").mkdir()
+    assert works(ToolEnvironment("handy", ("handy-tool==1.0",)).ensure(threading.Event()))
+
+
+def test_what_uv_is_told_itself_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/pip")
+    monkeypatch.delenv("UV_DEFAULT_INDEX", raising=False)
+    assert toolenv._environment()["UV_DEFAULT_INDEX"] == "http://127.0.0.1:9/pip"
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:9/uv")
+    assert toolenv._environment()["UV_DEFAULT_INDEX"] == "http://127.0.0.1:9/uv"
+
+
 def test_other_requirements_are_another_environment(home: Path) -> None:
     assert ToolEnvironment("t", ("a==1",)).folder != ToolEnvironment("t", ("a==2",)).folder
 

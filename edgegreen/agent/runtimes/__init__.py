@@ -12,7 +12,7 @@ import re
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
 
-from .devices import EDGETPU, NONE, ONNXRUNTIME, Devices
+from .devices import EDGETPU, NONE, ONNXRUNTIME, OPENVINO, Devices
 from .operators import Operator
 from .tensors import Tensor, Unsupported
 
@@ -48,7 +48,7 @@ class Entry(NamedTuple):
 RUNTIMES = {
     "litert": Entry("ai_edge_litert", "ai-edge-litert", "tflite"),
     "tflite-runtime": Entry("tflite_runtime", "tflite-runtime", "tflite"),
-    "openvino": Entry("openvino", "openvino", "openvino", times_operators=True),
+    "openvino": Entry("openvino", "openvino", "openvino", times_operators=True, devices=OPENVINO),
     # Its profiler keeps an event for each operator of each call.
     "onnxruntime": Entry(
         "onnxruntime",
@@ -69,12 +69,12 @@ RUNTIMES = {
 class Runtime(Protocol):
     """A model loaded and ready. Inputs and outputs are numbered as in the model's file.
 
-    `delegate` is None unless a delegate is known to have taken part of the model.
+    `delegate` is None unless a delegate is known to have taken part of the model, or it ran elsewhere than on
+    the CPU as the runtime does by itself; asked after the first inference.
     """
 
     name: str
     version: str
-    delegate: str | None
     inputs: list[Tensor]
     outputs: list[Tensor]
     invoke: Callable[[], Any]
@@ -85,6 +85,10 @@ class Runtime(Protocol):
     """What should have run the model, did not, and why; None when nothing fell back."""
     timing: Timing | None
     """Makes and times the calls where another process runs the model; None: they are made and timed here."""
+
+    @property
+    def delegate(self) -> str | None:
+        """See above."""
 
     def set(self, index: int, value: NDArray[Any]) -> None:
         """Copy `value` (of the tensor's own shape and type) into an input."""

@@ -23,5 +23,6 @@ def named(*names: str) -> Devices:
 
 
 NONE = Devices(r"(?!)", "none")
+OPENVINO = named("CPU", "GPU", "NPU", "AUTO")
 ONNXRUNTIME = named("AUTO", "CPU", "CUDA", "TENSORRT")
 EDGETPU = Devices(r"(usb|pci|(?=:))(:\d{1,2})?", "usb, pci, or one by its number, such as usb:1")

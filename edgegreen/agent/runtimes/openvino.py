@@ -1,4 +1,4 @@
-"""OpenVINO IR models on the CPU, set up for latency: one stream, one request."""
+"""OpenVINO IR models, set up for latency: one stream, one request."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, Any, Callable
 
+from . import openvinodevices
 from .operators import COMPUTE, CONVERSION, FLOATS, OTHER, Operator, precision
 from .tensors import Tensor, Unsupported
 
@@ -20,31 +21,42 @@ DTYPES = {
     "i8": "int8", "i16": "int16", "i32": "int32", "i64": "int64",
     "u8": "uint8", "u16": "uint16", "u32": "uint32", "u64": "uint64",
 }  # fmt: skip
-# By the CPU plugin's `layerType`. Folded constants run once, when the model is compiled.
+# By the CPU and GPU plugins' `layerType`. Folded constants run once, when the model is compiled.
 CONSTANT = "Const"
 NOT_RUN = (CONSTANT, "Input", "Output")
 PRODUCTS = (
     "Convolution", "Deconvolution", "BinaryConvolution", "DeformableConvolution", "FullyConnected", "MatMul",
-    "RNNCell", "RNNSeq", "ScaledDotProductAttention",
+    "RNNCell", "RNNSeq", "ScaledDotProductAttention", "Gemm",
 )  # fmt: skip
-CONVERSIONS = ("FakeQuantize", "Convert", "Reorder", "Eltwise", "Subgraph")
+CONVERSIONS = ("FakeQuantize", "Convert", "Reorder", "Eltwise", "Subgraph", "Quantize")
 
 
 class OpenVINO:
-    """A compiled model and its one request. See `runtimes.Runtime`."""
+    """A compiled model and its one request. See `runtimes.Runtime`.
+
+    `device` is what it was compiled for, where that was asked for.
+    """
 
     fell_back: str | None = None
     timing: Timing | None = None
 
-    def __init__(self, name: str, version: str, compiled: Any) -> None:
-        self.name, self.version = name, version
-        self.delegate = _precision(compiled)
+    def __init__(self, name: str, version: str, compiled: Any, device: str | None = None) -> None:
+        self.name, self.version, self.device = name, version, device
         self._compiled, self._request = compiled, compiled.create_infer_request()
         self.inputs = [_tensor(port) for port in compiled.inputs]
         self.outputs = [_tensor(port) for port in compiled.outputs]
         self._inputs = [self._request.get_input_tensor(index).data for index in range(len(self.inputs))]
         self.invoke: Callable[[], Any] = partial(self._request.infer, share_outputs=True)
         self.own_ns: Callable[[], int] | None = self._own_ns
+
+    @property
+    def delegate(self) -> str | None:
+        """The device that was asked for, what AUTO made of it, and the precision of floats; see `Runtime`."""
+        precision = _precision(self._compiled)
+        if self.device is None:
+            return precision
+        words = [openvinodevices.used(self._compiled, self.device), precision]
+        return " ".join(word for word in words if word)
 
     def set(self, index: int, value: NDArray[Any]) -> None:
         """See `runtimes.Runtime`."""
@@ -87,16 +99,25 @@ def library(package: str) -> Any:
 
 
 def load(
-    name: str, package: str, version: str, files: list[str], threads: int, *, profile: bool = False
+    name: str,
+    package: str,
+    version: str,
+    files: list[str],
+    threads: int,
+    *,
+    profile: bool = False,
+    device: str | None = None,
 ) -> OpenVINO:
-    """Load the IR in `files`: .xml, then .bin."""
+    """Load the IR in `files`: .xml, then .bin. Raises Unsupported where there is no such device."""
     core = library(package).Core()
+    if device is not None:
+        openvinodevices.check(core, device)
     model = core.read_model(*files)
     _fix_batch(model)
-    settings = {"PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1", "INFERENCE_NUM_THREADS": threads}
+    settings = openvinodevices.settings(device or "CPU", threads)
     if profile:
         settings["PERF_COUNT"] = True
-    return OpenVINO(name, version, core.compile_model(model, "CPU", settings))
+    return OpenVINO(name, version, core.compile_model(model, device or "CPU", settings), device)
 
 
 def _precision(compiled: Any) -> str | None:

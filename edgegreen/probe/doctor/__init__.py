@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from edgegreen import probe
 from edgegreen.errors import DeviceError, UnreachableError
-from edgegreen.probe.doctor import hardware, software, state
+from edgegreen.probe.doctor import hardware, intel, software, state
 from edgegreen.probe.doctor.finding import Case, Finding, Gravity, Look, Trouble, spoils
 from edgegreen.probe.facts import BoardFacts
 from edgegreen.probe.identity import Identity, identify
@@ -80,6 +80,8 @@ CHECKS = (
     Check("governor", state.governor),
     Check("clock", state.clock),
     Check("edge tpu", software.edgetpu, _has_edgetpu),
+    Check("intel gpu", intel.gpu, intel.has_gpu),
+    Check("intel npu", intel.npu, intel.has_npu),
     Check("family", hardware.family),
     Check("jetpack", software.jetpack, _is_jetson),
     Check("tensorrt", software.tensorrt, _is_jetson),
