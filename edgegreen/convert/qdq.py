@@ -8,7 +8,7 @@ point. Activations are calibrated by their true minimum and maximum, as elsewher
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,27 @@ def quantise(model: Path, feeds: Iterable[Feed], to: Path, *, symmetric: bool) -
         except Exception as error:  # onnxruntime's and onnx's own, ValueError, RuntimeError
             line = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise ConversionError(f"onnxruntime cannot quantise the model: {line[:300]}") from error
-    if not any(node.op_type == "QuantizeLinear" for node in onnx.load(to).graph.node):
+    made = onnx.load(to)
+    if not any(node.op_type == "QuantizeLinear" for node in made.graph.node):
         raise ConversionError("onnxruntime found nothing in the model that it can quantise")
+    _declare_what_is_used(made)
+    onnx.save(made, to)
+
+
+def _declare_what_is_used(model: Any) -> None:
+    """Leave out sets of operators that no node is of: ONNX Runtime 1.14 refuses newer ones all the same."""
+    used = set(_domains(model.graph))
+    kept = [one for one in model.opset_import if one.domain in used]
+    del model.opset_import[:]
+    model.opset_import.extend(kept)
+
+
+def _domains(graph: Any) -> Iterator[str]:
+    for node in graph.node:
+        yield node.domain
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _domains(inner)
 
 
 class _Reader:
