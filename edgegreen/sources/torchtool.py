@@ -24,6 +24,9 @@ import numpy as np
 Array = np.ndarray[Any, Any]
 REASON_LENGTH = 400
 
+# The newest that the ONNX Runtime of Python 3.7 reads, and the version of the file that belongs to it.
+OPSET, IR = 18, 8
+
 
 def main(folder: Path, result: str) -> None:
     """Load, run, convert."""
@@ -84,6 +87,7 @@ def outputs(flat: Any, samples: Path, count: int) -> Iterator[tuple[str, Array]]
 
 def to_onnx(flat: Any, example: tuple[Any, ...], signature: Any, path: Path) -> None:
     """Write an .onnx with the program's own names of inputs and outputs."""
+    import onnx
     import torch
 
     takes, gives = (
@@ -92,8 +96,11 @@ def to_onnx(flat: Any, example: tuple[Any, ...], signature: Any, path: Path) -> 
     )
     torch.onnx.export(
         torch.export.export(flat, example), (), str(path), dynamo=True, external_data=False, verbose=False,
-        input_names=takes, output_names=gives,
+        input_names=takes, output_names=gives, opset_version=OPSET,
     )  # fmt: skip
+    model = onnx.load(path)
+    model.ir_version = IR
+    onnx.save(model, path)
 
 
 def to_tflite(flat: Any, example: tuple[Any, ...], path: Path) -> None:
