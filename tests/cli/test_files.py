@@ -101,6 +101,7 @@ class TestInspect:
         summary = done.json
         assert list(summary) == [
             "kind", "inputs", "outputs", "ops", "parameters", "size_bytes", "costs", "costs_absent",
+            "compiled",
         ]  # fmt: skip
         assert {one["type"] for one in summary["costs"]["layers"]} == set(summary["ops"])
         assert summary["costs"]["energy_basis"]["year"] == 2014

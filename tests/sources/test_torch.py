@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -56,12 +57,23 @@ def test_an_input_of_a_type_that_cannot_be_fed(shop: Workshop, home: Path, tmp_p
     assert not (home / "tools").exists()
 
 
+def would_bring_cuda() -> bool:
+    """Whether installing torch here would fetch 5.7 GB, because nobody says where its CPU wheels are."""
+    folders = (os.environ.get(name, "") for name in ("PIP_FIND_LINKS", "UV_FIND_LINKS"))
+    near = [path for text in folders for path in text.replace(",", " ").split()]
+    tag = f"cp{sys.version_info.major}{sys.version_info.minor}"
+    at_hand = any(list(Path(path).glob(f"torch-{torch.TORCH}+cpu-{tag}-*.whl")) for path in near)
+    return sys.platform == "linux" and not (at_hand or os.environ.get("UV_TORCH_BACKEND") == "cpu")
+
+
 @pytest.fixture(scope="session")
 def torch_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An EDGEGREEN_HOME with the one environment that all tests share, and torch_models.py's `models`.
 
     EDGEGREEN_TORCH_HOME names one that is there already.
     """
+    if "EDGEGREEN_TORCH_HOME" not in os.environ and would_bring_cuda():
+        pytest.skip("torch for CUDA takes 5.7 GB: name CPU wheels (docs/torch.md) or EDGEGREEN_TORCH_HOME")
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "torch"
     folder = Path(os.environ.get("EDGEGREEN_TORCH_HOME", folder))
