@@ -177,13 +177,13 @@ class Session:
         with self._lock:
             self._results.append(measurement)
         self.keeping.save_series(measurement, behind)
-        self.keeping.save(self.outcome)
+        self.keeping.add(measurement, self.outcome)
 
     def failure(self, failure: Failure) -> None:
         """Keep a failure (called by the targets' threads)."""
         with self._lock:
             self._failures.append(failure)
-        self.keeping.save(self.outcome)
+        self.keeping.add(failure, self.outcome)
 
     def outdated(self, measurement: Measurement) -> None:
         """Drop a result of the run that was taken up again (called by the targets' threads)."""
@@ -191,6 +191,7 @@ class Session:
             known = measurement in self._results
             self._results = [one for one in self._results if one is not measurement]
         if known:
+            self.keeping.renew()
             self.note(measurement.target, f"{measurement.variant} was built anew and is measured again")
 
     def note(self, who: str, text: str) -> None:
