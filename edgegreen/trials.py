@@ -33,6 +33,9 @@ from edgegreen.turns import Turns
 
 STOP_CHECK_S = 0.1
 FIRST_CONTACT_S = 4.0  # of trying to reach a board that has not been reached yet
+# A handshake takes this machine some 30 ms: of a thousand at once, each would last longer than a board is
+# waited for.
+CONNECTING = threading.BoundedSemaphore(64)
 BREAKS_MAX = 2  # of the link or the agent while one trial runs, before it is given up
 
 
@@ -95,7 +98,9 @@ class TargetRun:
 
         def work() -> None:
             try:
-                link = transport.connect(self.target)
+                with CONNECTING:
+                    self._check_stop()
+                    link = transport.connect(self.target)
             except BaseException as error:
                 found.set_exception(error)
                 return
