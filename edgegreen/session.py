@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, convert, data, metrics, origin, series
+from edgegreen import bundle, data, executor, metrics, origin, series
 from edgegreen.artifact import File
 from edgegreen.building import BUILDING, BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
@@ -92,7 +92,7 @@ class Session:
             told = BuildProgress(len(self.plan.variants), self.progress)
             with (
                 closing(Cache.default()) as cache,
-                convert.build(self.plan.recipe, self.plan.variants, cache, told) as built,
+                executor.build(self.plan.recipe, self.plan.variants, cache, told) as built,
             ):
                 baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
                 materials = Materials(

@@ -49,6 +49,7 @@ class Shared:
 
     def __init__(self, url: str) -> None:
         """Raises InputError for a URL that is none, and for one that takes a package that is not there."""
+        self.url = url
         self._files, root = _opened(url)
         self._root = f"{root.rstrip('/')}/{LAYOUT}"
         self._shown = without_secrets(url)

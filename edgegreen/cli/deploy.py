@@ -12,6 +12,7 @@ import click
 from edgegreen.cli.common import (
     BUDGET_MISSED,
     CACHE,
+    EXECUTOR,
     OK,
     RECIPE,
     VARIANT,
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     help="Compare with this run; `latest` is the one of this recipe before this run.",
 )  # fmt: skip
 @CACHE
+@EXECUTOR
 @click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
 @click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
@@ -126,6 +128,7 @@ def deploy(
 @VARIANT
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Copy the built files to this folder.")
 @CACHE
+@EXECUTOR
 def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     """Build the RECIPE's variants and check each against the source model, on this machine."""
     from edgegreen import building

@@ -41,7 +41,9 @@ def training_data(
     normalize = recipe.data.normalize
     return TrainingData(
         file,
-        metric.python if isinstance(metric, Hook) else metric,
+        "own"
+        if isinstance(metric, Hook)
+        else metric,  # trained for is a loss, wherever the metric's file lies
         recipe.data.loss,
         recipe.seed,
         normalize.steps if normalize else None,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Self
 
-from edgegreen import convert
+from edgegreen import executor
 from edgegreen.building import Progress
 from edgegreen.cache import Cache
 from edgegreen.errors import EdgegreenError
@@ -103,7 +103,7 @@ class _Ahead:
         try:
             with (
                 closing(Cache.default()) as cache,
-                convert.build(self._recipe, variants, cache, lambda _: None) as built,
+                executor.build(self._recipe, variants, cache, lambda _: None) as built,
             ):
                 pending: set[Future[Any]] = {*built.artifacts.values(), *built.expected.values()}
                 while pending and not self._stop.is_set():

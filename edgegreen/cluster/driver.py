@@ -1,0 +1,198 @@
+"""The side that orders: connects to a Dask scheduler, submits parts, passes on what is heard of them.
+
+The only client of Dask. Nothing is waited for that cannot come: what lacks is named within seconds.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+import warnings
+from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Any, Self
+
+from edgegreen.cache import Cache
+from edgegreen.cluster import task
+from edgegreen.cluster.shipping import Shipping
+from edgegreen.convert import BuildEvent
+from edgegreen.convert.elsewhere import Part
+from edgegreen.errors import ConversionError, EdgegreenError, InputError, UnreachableError
+from edgegreen.keys import versions
+from edgegreen.recipe import Recipe, Variant
+from edgegreen.sharing import Shared
+
+if TYPE_CHECKING:
+    from distributed import Client, Future
+
+CONNECT_S = 5.0
+WATCH_S = 1.0
+# A nanny starts its worker again within a few seconds.
+WORKERLESS_S = 20.0
+POLL_S = 0.1
+RETRIES = 2
+ENDS = ("done", "cached", "failed")
+EXTRA = "pip install 'edgegreen[dask]'"
+START = "dask worker {address} --nthreads 1 --resources convert=1"
+
+
+class Cluster:
+    """One build's share of a cluster. A context manager; connects when something has to be made."""
+
+    def __init__(
+        self, address: str, cache: Cache, shared: Shared, on_event: Callable[[BuildEvent], None]
+    ) -> None:
+        self._address, self._cache_url, self._on_event = address, shared.url, on_event
+        self._shipping = Shipping(cache)
+        self._run = uuid.uuid4().hex[:12]
+        self._client: Client | None = None
+        self._end = Event()
+        self._lost: UnreachableError | None = None
+        self._noted: set[tuple[str | None, str]] = set()
+
+    def begin(self, recipe: Recipe, variants: Mapping[str, Variant], tools: frozenset[str]) -> None:
+        """See `Elsewhere`."""
+        self._recipe, self._variants = recipe, variants
+        self._tools = versions(*tools)
+        self._client = self._connect()
+        workers = self._workers()
+        if not workers:
+            raise InputError(
+                f"{self._shown}: no worker there has the resource `{task.RESOURCE}`",
+                hint="start some: " + START.format(address=self._address),
+            )
+        self._check_versions(list(workers))
+        self._shipping.pack(recipe, variants)
+        self._client.subscribe_topic(task.TOPIC, self._heard)
+        Thread(target=self._watch, name="edgegreen-cluster", daemon=True).start()
+
+    def make(self, part: Part, stop: Event) -> None:
+        """See `Elsewhere`."""
+        assert self._client is not None
+        mine = {part.variant: self._variants[part.variant]} if part.variant else {}
+        order = task.Order(
+            self._run, part, self._shipping.pack(self._recipe, mine), self._tools, self._cache_url
+        )
+        name = "-".join(["edgegreen", part.what, *([part.variant] if part.variant else [])])
+        self._on_event(BuildEvent(part.variant, "waiting for a worker"))
+        future = self._client.submit(
+            task.make, order,
+            key=f"{name}-{uuid.uuid4().hex[:12]}", resources={task.RESOURCE: 1}, retries=RETRIES, pure=False,
+        )  # fmt: skip
+        try:
+            while not future.done() and self._lost is None:
+                if stop.wait(POLL_S):
+                    raise CancelledError
+            self._settle(future)
+        finally:
+            if not future.done() and self._lost is None:
+                future.cancel()
+
+    def _settle(self, future: Future) -> None:
+        """Raise whatever became of the task, unless it is done."""
+        from distributed import KilledWorker
+
+        if self._lost:
+            raise self._lost
+        if future.status == "finished":
+            error = future.result(timeout=CONNECT_S)
+        elif future.status == "error":
+            cause = future.exception(timeout=CONNECT_S)
+            said = " ".join(str(cause).split())[:300]
+            error = ConversionError(f"a worker of {self._shown} failed: {type(cause).__name__}: {said}")
+            if isinstance(cause, KilledWorker):
+                error = ConversionError(
+                    f"every worker of {self._shown} that took it died over it",
+                    hint="their logs say why; most often it is lack of memory",
+                )
+        else:
+            error = self._gone()
+        if isinstance(error, EdgegreenError):
+            raise error
+
+    @property
+    def _shown(self) -> str:
+        return self._address.replace("tcp://", "dask://")
+
+    def _gone(self) -> UnreachableError:
+        return UnreachableError(f"{self._shown}: the link to the scheduler broke", transient=True)
+
+    def _connect(self) -> Client:
+        try:
+            from distributed import Client
+        except ImportError:
+            raise InputError(f"{self._shown}: takes a package that is not installed", hint=EXTRA) from None
+        for name in list(logging.root.manager.loggerDict):
+            if name.partition(".")[0] == "distributed":
+                logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said once, as an error
+        try:
+            with warnings.catch_warnings():  # `_check_versions` looks at those that matter
+                warnings.simplefilter("ignore")
+                return Client(self._address, timeout=CONNECT_S, set_as_default=False, name="edgegreen")
+        except (OSError, TimeoutError, ImportError) as error:
+            said = " ".join(str(error).split())[:200]
+            raise UnreachableError(
+                f"{self._shown}: no scheduler answers within {CONNECT_S:.0f} s ({said})",
+                hint="is `dask scheduler` running there, and of the same version of distributed?",
+            ) from None
+
+    def _workers(self) -> dict[str, Any]:
+        """Those that take conversions, by address. Raises OSError, TimeoutError."""
+        assert self._client is not None
+        found = self._client.sync(self._client.scheduler.identity, n_workers=-1, callback_timeout=CONNECT_S)
+        return {
+            address: worker
+            for address, worker in found["workers"].items()
+            if worker["resources"].get(task.RESOURCE, 0) >= 1
+        }
+
+    def _check_versions(self, workers: list[str]) -> None:
+        assert self._client is not None
+        told = self._client.run(versions, *self._tools, workers=workers, on_error="return")
+        for address, found in told.items():
+            wrong = str(found) if isinstance(found, Exception) else task.differing(self._tools, found)
+            if wrong:
+                raise InputError(
+                    f"{self._shown}: worker {address} cannot build what is built here: {wrong}",
+                    hint="install the same versions there, or end this worker",
+                )
+
+    def _heard(self, event: tuple[float, dict[str, Any]]) -> None:
+        """Pass word of our parts on (called by the client's own thread)."""
+        said = event[1]
+        if said["run"] != self._run:
+            return
+        word = BuildEvent(**said["event"])
+        if word.stage in ENDS:  # what is at its end, its own build knows
+            return
+        if word.note:  # several parts have the same to say
+            if word.variant is None or (word.variant, word.note) in self._noted:
+                return
+            self._noted.add((word.variant, word.note))
+        self._on_event(word)
+
+    def _watch(self) -> None:
+        """Notice when nobody is left who could make anything."""
+        alone_s = 0.0
+        while not self._end.wait(WATCH_S):
+            try:
+                alone_s = 0.0 if self._workers() else alone_s + WATCH_S
+            except (OSError, TimeoutError):
+                self._lost = self._gone()
+                return
+            if alone_s >= WORKERLESS_S:
+                self._lost = UnreachableError(
+                    f"{self._shown}: no worker with the resource `{task.RESOURCE}` is left",
+                    hint="start some, then the same command again: " + START.format(address=self._address),
+                    transient=True,
+                )
+                return
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        if self._client is not None:
+            self._client.close(timeout=CONNECT_S)
