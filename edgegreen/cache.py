@@ -125,9 +125,11 @@ class Cache:
                 order()
                 found = self._fetch(key)
         if found is None:
+            place = self.shared.shown if self.shared else "(there is none)"
             raise ConversionError(
-                self.complaint or "what was made elsewhere is not in the shared cache, or damaged there",
-                hint="all machines need the same; on a worker its own EDGEGREEN_CACHE stands first",
+                self.complaint
+                or f"an entry is not in the shared cache {place}, or is damaged there: {key[:16]}",
+                hint="driver and workers need the same; on a worker its own EDGEGREEN_CACHE stands first",
             )
         return found
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from distributed import Worker
 
     from edgegreen.convert.elsewhere import Part
+    from edgegreen.recipe import Recipe
 
 TOPIC = "edgegreen"
 RESOURCE = "convert"
@@ -58,7 +59,7 @@ def make(order: Order) -> EdgegreenError | None:
     _without_the_nannys(os.environ)
     try:
         with _until_cancelled(worker) as stop, closing(Cache.default(order.cache)) as cache:
-            recipe = shipping.unpack(order.shipment, cache, stop)
+            recipe = _unpacked(order, cache, stop, worker.name)
             convert.make(recipe, recipe.variants, order.part, cache, told, stop=stop)
             if cache.complaint:
                 return ConversionError(f"worker {worker.name}: {cache.complaint}")
@@ -74,6 +75,13 @@ def differing(wanted: dict[str, str | None], found: dict[str, str | None]) -> st
         f"{name} {found.get(name) or 'is not installed'} ({wanted[name] or 'not installed'} here)"
         for name in unlike
     )
+
+
+def _unpacked(order: Order, cache: Cache, stop: Event, worker: object) -> Recipe:
+    try:
+        return shipping.unpack(order.shipment, cache, stop)
+    except ConversionError as error:
+        raise ConversionError(f"worker {worker}: {error.message}", hint=error.hint) from error
 
 
 @contextmanager
