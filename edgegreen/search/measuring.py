@@ -16,7 +16,7 @@ from typing import Any, Self
 from edgegreen import executor
 from edgegreen.building import Progress
 from edgegreen.cache import Cache
-from edgegreen.errors import EdgegreenError
+from edgegreen.errors import EdgegreenError, UnreachableError
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan, Trial
 from edgegreen.recipe import Recipe, Variant
@@ -45,8 +45,12 @@ class Round:
 
     @property
     def broken(self) -> Failure | None:
-        """A failure of the target, or of the float model that all are compared with."""
-        return next((one for one in self.failures if one.variant is None), None)
+        """A failure of the target, of the float model that all are compared with, or of the cluster."""
+        return next((one for one in self.failures if one.variant is None or _cluster_is_lost(one)), None)
+
+
+def _cluster_is_lost(failure: Failure) -> bool:
+    return failure.stage == "convert" and failure.exit_code == UnreachableError.exit_code
 
 
 def found(results: Sequence[Measurement], trial: Trial) -> Measurement | None:
