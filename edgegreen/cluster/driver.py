@@ -33,6 +33,8 @@ WORKERLESS_S = 20.0
 POLL_S = 0.1
 RETRIES = 2
 ENDS = ("done", "cached", "failed")
+# What Dask's own talk depends on.
+SPOKEN = ("python", "dask", "distributed", "cloudpickle", "msgpack", "tornado", "toolz")
 EXTRA = "pip install 'edgegreen[dask]'"
 START = "dask worker {address} --nthreads 1 --resources convert=1"
 
@@ -121,21 +123,35 @@ class Cluster:
     def _connect(self) -> Client:
         try:
             from distributed import Client
+            from distributed.versions import VersionMismatchWarning
         except ImportError:
             raise InputError(f"{self._shown}: takes a package that is not installed", hint=EXTRA) from None
         for name in list(logging.root.manager.loggerDict):
             if name.partition(".")[0] == "distributed":
                 logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters is said once, as an error
         try:
-            with warnings.catch_warnings():  # `_check_versions` looks at those that matter
-                warnings.simplefilter("ignore")
-                return Client(self._address, timeout=CONNECT_S, set_as_default=False, name="edgegreen")
+            with warnings.catch_warnings(record=True) as unlike:  # its word of versions is a page long
+                warnings.simplefilter("always")
+                client = Client(self._address, timeout=CONNECT_S, set_as_default=False, name="edgegreen")
         except (OSError, TimeoutError, ImportError) as error:
             said = " ".join(str(error).split())[:200]
             raise UnreachableError(
                 f"{self._shown}: no scheduler answers within {CONNECT_S:.0f} s ({said})",
                 hint="is `dask scheduler` running there, and of the same version of distributed?",
             ) from None
+        if any(issubclass(one.category, VersionMismatchWarning) for one in unlike):
+            self._note_versions(client.get_versions())
+        return client
+
+    def _note_versions(self, told: dict[str, Any]) -> None:
+        """Say in a line where Dask itself, or what it speaks with, is of another version."""
+        mine = {name: told["client"]["packages"].get(name) for name in SPOKEN}
+        others = {"the scheduler": told["scheduler"]}
+        others |= {f"worker {address}": found for address, found in told["workers"].items()}
+        wrong = {who: task.differing(mine, found["packages"]) for who, found in others.items()}
+        if listed := "; ".join(f"{who} has {words}" for who, words in wrong.items() if words):
+            note = f"{self._shown}: Dask may not work between different versions: {listed}"
+            self._on_event(BuildEvent(None, "checking", note=note))
 
     def _workers(self) -> dict[str, Any]:
         """Those that take conversions, by address. Raises OSError, TimeoutError."""

@@ -56,7 +56,7 @@ class Dask:
     def converting(self) -> list[psutil.Process]:
         """Workers with a conversion under way: the processes that the nannies look after, not these."""
         every = [child for one in self.workers for child in _children(one.pid)]
-        return [child for child in every if any(map(_converts, _children(child.pid)))]
+        return [child for child in every if converters(child)]
 
     def end(self) -> None:
         """Kill everything that was started."""
@@ -72,6 +72,11 @@ class Dask:
                 [sys.executable, "-W", "ignore", "-m", "dask", what, *arguments],
                 env=inherited | environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             )  # fmt: skip
+
+
+def converters(worker: psutil.Process) -> list[psutil.Process]:
+    """The processes in which a worker has conversions done."""
+    return [child for child in _children(worker.pid) if _converts(child)]
 
 
 def kill(process: subprocess.Popen[bytes]) -> None:

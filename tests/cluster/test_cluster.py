@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -92,7 +93,9 @@ def test_a_worker_killed_in_the_middle_costs_only_its_task(
     with building(recipe, events.append) as built:
         until(lambda: any(event.stage == "converting" for event in events))
         until(two.converting)
-        two.converting()[0].kill()  # -9; its nanny starts another one
+        worker = two.converting()[0]
+        environments = worker.environ(), servers.converters(worker)[0].environ()
+        worker.kill()  # -9; its nanny starts another one
         made = outcome(built)
         reference = built.reference.result(timeout=60)
         expected = {name: future.result(timeout=60) for name, future in built.expected.items()}
@@ -101,6 +104,8 @@ def test_a_worker_killed_in_the_middle_costs_only_its_task(
     assert len(artifacts(made)) == 6
     assert sum(len(arrays[0]) for _, arrays in reference.batches()) == 450
     assert all(outputs and len(outputs[0]) == 32 for outputs in expected.values())
+    # The nanny's settings are the worker's, not the converter's.
+    assert ["MALLOC_TRIM_THRESHOLD_" in one for one in environments] == [True, False]
     # The same words as of a build here, and each end once.
     assert {"waiting for a worker", "loading", "converting", "checking"} <= {one.stage for one in events}
     assert sorted(one.variant for one in events if one.stage == "done" and one.variant) == sorted(made)
@@ -212,16 +217,26 @@ def test_all_workers_gone_is_said_in_bounded_time(
 def test_worker_of_other_versions_is_named_with_them(
     by: Callable[[str], None], tmp_path: Path, two: Dask
 ) -> None:
-    other = tmp_path / "other" / "openvino-1.2.3.dist-info"
-    other.mkdir(parents=True)
-    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: openvino\nVersion: 1.2.3\n")
+    other = tmp_path / "other"
+    for name, version in (("openvino", "1.2.3"), ("cloudpickle", "0.0.1")):
+        told = other / f"{name}-{version}.dist-info"
+        told.mkdir(parents=True)
+        (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     two.workers.clear()
-    two.worker(PYTHONPATH=os.pathsep.join([str(other.parent), str(REPO)]))
+    two.worker(PYTHONPATH=os.pathsep.join([str(other), str(REPO)]))
     two.wait_for_workers()
     by(two.url)
 
-    with pytest.raises(InputError, match=r"openvino 1\.2\.3 \(20.* here\)"), building(load(DIGITS)):
+    notes: list[str | None] = []
+    with (
+        pytest.raises(InputError, match=r"openvino 1\.2\.3 \(20.* here\)"),
+        building(load(DIGITS), lambda event: notes.append(event.note)),
+    ):
         pass
+
+    assert re.search(
+        r"between different versions: worker tcp://\S+ has cloudpickle 0\.0\.1 \(", notes[-1] or ""
+    )
 
 
 def test_scheduler_gone_is_said_in_bounded_time(two: Dask, by: Callable[[str], None]) -> None:
