@@ -42,11 +42,16 @@ class Dask:
         return started
 
     def wait_for_workers(self) -> None:
-        """Until all that were started have registered."""
+        """Until all that run have registered."""
         from distributed import Client
 
         with Client(f"tcp://127.0.0.1:{self.port}", set_as_default=False) as client:
-            client.wait_for_workers(len(self.workers), timeout=START_S)
+            client.wait_for_workers(len(self.running), timeout=START_S)
+
+    @property
+    def running(self) -> list[subprocess.Popen[bytes]]:
+        """The workers that were not killed; each is its nanny."""
+        return [one for one in self.workers if one.poll() is None]
 
     def forget(self) -> None:
         """Have every worker begin with nothing built; none may be at work."""
@@ -55,7 +60,7 @@ class Dask:
 
     def converting(self) -> list[psutil.Process]:
         """Workers with a conversion under way: the processes that the nannies look after, not these."""
-        every = [child for one in self.workers for child in _children(one.pid)]
+        every = [child for one in self.running for child in _children(one.pid)]
         return [child for child in every if converters(child)]
 
     def end(self) -> None:

@@ -39,7 +39,10 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dask]:
 
 @pytest.fixture
 def two(started: Dask) -> Dask:
-    """A scheduler and two workers that have built nothing; what a test kills, the later ones do without."""
+    """A scheduler and two workers that have built nothing."""
+    while len(started.running) < 2:
+        started.worker()
+    started.wait_for_workers()
     started.forget()
     return started
 
@@ -113,10 +116,9 @@ def test_a_worker_killed_in_the_middle_costs_only_its_task(
     monkeypatch.setenv(executor.VARIABLE, "local")
     monkeypatch.delenv("EDGEGREEN_CACHE")
     monkeypatch.setenv("EDGEGREEN_HOME", str(tmp_path / "alone"))
-    names = ("int8-tflite", "fp32-openvino")
-    with building(recipe, only=names) as alone:
-        here = artifacts(outcome(alone))
-    assert {one.sha256 for one in here} <= {one.sha256 for one in artifacts(made)}
+    with building(recipe, only=("int8-tflite",)) as alone:
+        (here,) = artifacts(outcome(alone))
+    assert here.sha256 in {one.sha256 for one in artifacts(made)}
 
 
 def test_a_variants_own_mistake_is_its_own_and_not_tried_again(
@@ -198,7 +200,7 @@ def test_all_workers_gone_is_said_in_bounded_time(
 
     with building(load(DIGITS)) as built:
         until(two.converting)
-        for worker in two.workers:
+        for worker in two.running:
             servers.kill(worker)
         gone_s = time.monotonic()
         made = outcome(built)
@@ -222,8 +224,7 @@ def test_worker_of_other_versions_is_named_with_them(
         told = other / f"{name}-{version}.dist-info"
         told.mkdir(parents=True)
         (told / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
-    two.workers.clear()
-    two.worker(PYTHONPATH=os.pathsep.join([str(other), str(REPO)]))
+    old = two.worker(PYTHONPATH=os.pathsep.join([str(other), str(REPO)]))
     two.wait_for_workers()
     by(two.url)
 
@@ -234,21 +235,22 @@ def test_worker_of_other_versions_is_named_with_them(
     ):
         pass
 
+    servers.kill(old)
     assert re.search(
         r"between different versions: worker tcp://\S+ has cloudpickle 0\.0\.1 \(", notes[-1] or ""
     )
 
 
-def test_scheduler_gone_is_said_in_bounded_time(two: Dask, by: Callable[[str], None]) -> None:
-    by(two.url)
-    recipe, names = load(DIGITS), ("fp32-tflite", "fp16-tflite")  # neither takes openvino
-    with building(recipe, only=names) as built:
-        until(two.converting)
-        servers.kill(two.scheduler)
-        gone_s = time.monotonic()
-        made = outcome(built)
+def test_scheduler_gone_is_said_in_bounded_time(by: Callable[[str], None], tmp_path: Path) -> None:
+    with servers.running(tmp_path, workers=1) as one:
+        by(one.url)
+        with building(load(DIGITS)) as built:
+            until(one.converting)
+            servers.kill(one.scheduler)
+            gone_s = time.monotonic()
+            made = outcome(built)
 
     assert time.monotonic() - gone_s < 10
-    assert [type(one) for one in made.values()] == [UnreachableError] * 2
-    with pytest.raises(UnreachableError, match="no scheduler answers within 5 s"), building(recipe):
+    assert {type(found) for found in made.values()} == {UnreachableError}
+    with pytest.raises(UnreachableError, match="no scheduler answers within 5 s"), building(load(DIGITS)):
         pass
