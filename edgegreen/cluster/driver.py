@@ -58,13 +58,16 @@ class Cluster:
         self._recipe, self._variants = recipe, variants
         self._tools = versions(*tools)
         self._client = self._connect()
-        workers = self._workers()
-        if not workers:
-            raise InputError(
-                f"{self._shown}: no worker there has the resource `{task.RESOURCE}`",
-                hint="start some: " + START.format(address=self._address),
-            )
-        self._check_versions(list(workers))
+        try:
+            workers = self._workers()
+            if not workers:
+                raise InputError(
+                    f"{self._shown}: no worker there has the resource `{task.RESOURCE}`",
+                    hint="start some: " + START.format(address=self._address),
+                )
+            self._check_versions(list(workers))
+        except (OSError, TimeoutError):
+            raise self._gone() from None
         self._shipping.pack(recipe, variants)
         self._client.subscribe_topic(task.TOPIC, self._heard)
         Thread(target=self._watch, name="edgegreen-cluster", daemon=True).start()
@@ -72,6 +75,8 @@ class Cluster:
     def make(self, part: Part, stop: Event) -> None:
         """See `Elsewhere`."""
         assert self._client is not None
+        if self._lost or self._client.status == "closed":
+            raise self._lost or self._gone()
         mine = {part.variant: self._variants[part.variant]} if part.variant else {}
         order = task.Order(
             self._run, part, self._shipping.pack(self._recipe, mine), self._tools, self._cache_url
@@ -83,35 +88,42 @@ class Cluster:
             key=f"{name}-{uuid.uuid4().hex[:12]}", resources={task.RESOURCE: 1}, retries=RETRIES, pure=False,
         )  # fmt: skip
         try:
-            while not future.done() and self._lost is None:
+            while not self._settled(future):
                 if stop.wait(POLL_S):
                     raise CancelledError
-            self._settle(future)
         finally:
             if not future.done() and self._lost is None:
                 future.cancel()
 
-    def _settle(self, future: Future) -> None:
-        """Raise whatever became of the task, unless it is done."""
-        from distributed import KilledWorker
-
+    def _settled(self, future: Future) -> bool:
+        """Whether the task is done; raises what became of it, or of the cluster, instead."""
         if self._lost:
             raise self._lost
-        if future.status == "finished":
-            error = future.result(timeout=CONNECT_S)
-        elif future.status == "error":
-            cause = future.exception(timeout=CONNECT_S)
-            said = " ".join(str(cause).split())[:300]
-            error = ConversionError(f"a worker of {self._shown} failed: {type(cause).__name__}: {said}")
-            if isinstance(cause, KilledWorker):
-                error = ConversionError(
-                    f"every worker of {self._shown} that took it died over it",
-                    hint="their logs say why; most often it is lack of memory",
-                )
-        else:
-            error = self._gone()
-        if isinstance(error, EdgegreenError):
+        if not future.done():
+            return False
+        if future.status == "error":
+            raise self._failed(future.exception(timeout=CONNECT_S))
+        if future.status != "finished":
+            raise self._gone()
+        try:
+            error: EdgegreenError | None = future.result(timeout=CONNECT_S)
+        except TimeoutError:  # its worker died with the answer, and another one makes it again
+            return False
+        if error:
             raise error
+        return True
+
+    def _failed(self, cause: BaseException) -> ConversionError:
+        """Why Dask gave a task up, after having tried it again."""
+        from distributed import KilledWorker
+
+        if isinstance(cause, KilledWorker):
+            return ConversionError(
+                f"every worker of {self._shown} that took it died over it",
+                hint="their logs say why; most often it is lack of memory",
+            )
+        said = " ".join(str(cause).split())[:300]
+        return ConversionError(f"a worker of {self._shown} failed: {type(cause).__name__}: {said}")
 
     @property
     def _shown(self) -> str:

@@ -22,6 +22,8 @@ from edgegreen.sources.request import Request
 from edgegreen.workers import Report
 
 TOOLS = ("tensorflow", "keras")
+# Stands for a metric of one's own: passes train for a loss, wherever the metric's file lies.
+OWN = "own"
 
 
 def training_data(
@@ -41,9 +43,7 @@ def training_data(
     normalize = recipe.data.normalize
     return TrainingData(
         file,
-        "own"
-        if isinstance(metric, Hook)
-        else metric,  # trained for is a loss, wherever the metric's file lies
+        OWN if isinstance(metric, Hook) else metric,
         recipe.data.loss,
         recipe.seed,
         normalize.steps if normalize else None,
