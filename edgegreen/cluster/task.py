@@ -105,8 +105,8 @@ def _until_cancelled(worker: Worker) -> Iterator[Event]:
 def _without_the_nannys(environment: MutableMapping[str, str]) -> None:
     """Take out what Dask's nanny set for a worker that computes by itself.
 
-    MALLOC_TRIM_THRESHOLD_=65536 makes conversions several times slower, and one thread for OpenMP is not what
-    they have on this machine's own.
+    MALLOC_TRIM_THRESHOLD_=65536 makes work on large arrays several times slower, and one thread for BLAS is
+    not what a conversion has anywhere else.
     """
     import dask.config
 
