@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, convert, data, metrics, origin
+from edgegreen import bundle, data, executor, metrics, origin
 from edgegreen.artifact import File
 from edgegreen.building import BUILDING, BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
@@ -119,7 +119,7 @@ class Session:
             told = BuildProgress(len(self.plan.variants), self.progress)
             with (
                 closing(self._cache or Cache.default()) as cache,
-                convert.build(self.plan.recipe, self.plan.variants, cache, told) as building,
+                executor.build(self.plan.recipe, self.plan.variants, cache, told) as building,
             ):
                 built = host.as_locked(building, self.lock) if self.lock else building
                 baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)

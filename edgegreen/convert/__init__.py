@@ -5,6 +5,6 @@ The way from a source model to a hub (a float model file) is `sources/`; from th
 
 from __future__ import annotations
 
-from edgegreen.convert.build import Build, BuildEvent, Reference, build
+from edgegreen.convert.build import Build, BuildEvent, Reference, build, make
 
-__all__ = ["Build", "BuildEvent", "Reference", "build"]
+__all__ = ["Build", "BuildEvent", "Reference", "build", "make"]

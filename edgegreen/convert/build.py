@@ -25,6 +25,7 @@ from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache, Entry, Made
 from edgegreen.compress.training import TrainingData
 from edgegreen.convert import apart, compressing, job, keys, refusals, yardstick
+from edgegreen.convert.elsewhere import Elsewhere, Part
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import EdgegreenError
@@ -94,13 +95,48 @@ class Build:
 
 @contextmanager
 def build(
-    recipe: Recipe, variants: Mapping[str, Variant], cache: Cache, on_event: Callable[[BuildEvent], None]
+    recipe: Recipe,
+    variants: Mapping[str, Variant],
+    cache: Cache,
+    on_event: Callable[[BuildEvent], None],
+    *,
+    elsewhere: Elsewhere | None = None,
+    at_once: int | None = None,
 ) -> Iterator[Build]:
     """Build `variants` of the recipe's model while the block runs; leaving it ends all that still works.
 
-    `on_event` is called from several threads. Raises InputError, before any work, for a model or data
-    that are not what they should be, and for variants that cannot be built from them.
+    `on_event` is called from several threads. At most `at_once` conversions run side by side; `elsewhere`, if
+    given, makes all that lacks, for which the cache needs a shared one. Raises InputError, before any work,
+    for a model or data that are not what they should be, and for variants that cannot be built from them;
+    and what `elsewhere` raises.
     """
+    with _work(recipe, variants, cache, on_event, at_once=at_once, elsewhere=elsewhere) as work:
+        yield work.start()
+
+
+def make(
+    recipe: Recipe,
+    variants: Mapping[str, Variant],
+    part: Part,
+    cache: Cache,
+    on_event: Callable[[BuildEvent], None],
+    *,
+    stop: Event,
+) -> None:
+    """Make one part of a build, into the cache and the shared one behind it. Raises as its future would."""
+    with _work(recipe, variants, cache, on_event, stop=stop) as work:
+        work.make(part)
+
+
+@contextmanager
+def _work(
+    recipe: Recipe,
+    variants: Mapping[str, Variant],
+    cache: Cache,
+    on_event: Callable[[BuildEvent], None],
+    **how: Any,
+) -> Iterator[_Work]:
+    """Everything that can be wrong looked at, and nothing begun."""
     recipe = holdout.resolved(recipe, cache)
     request = _request(recipe)
     refusals.check(
@@ -115,10 +151,10 @@ def build(
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:
         work = _Work(
             request, training=training, yardstick=stick, variants=variants, cache=cache,
-            on_event=on_event, logs=Path(logs),
+            on_event=on_event, logs=Path(logs), recipe=recipe, **how,
         )  # fmt: skip
         try:
-            yield work.start()
+            yield work
         finally:
             work.end()
 
@@ -148,8 +184,12 @@ class _Work:
         cache: Cache,
         on_event: Callable[[BuildEvent], None],
         logs: Path,
+        recipe: Recipe,
+        stop: Event | None = None,
+        at_once: int | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        self.variants, self.on_event = variants, on_event
+        self.recipe, self.variants, self.on_event, self.elsewhere = recipe, variants, on_event, elsewhere
         self.training, self.yardstick = training, yardstick
         compressed = {
             name: compressing.of(request, variant.passes, training) for name, variant in variants.items()
@@ -160,28 +200,52 @@ class _Work:
         known = cache.known(self.keys.values())
         self.unchanged = frozenset(name for name, key in self.keys.items() if key in known)
         self.missing = [variant for name, variant in variants.items() if name not in self.unchanged]
-        tools = how_many(len(self.missing) + 1, request.size_bytes)
+        tools = how_many(min(len(self.missing) + 1, at_once or cores()), request.size_bytes)
         threads = max(1, cores() // tools)
         self.request = replace(request, threads=threads)
         self.requests = {name: replace(one, threads=threads) for name, one in compressed.items()}
-        stop = Event()
-        self.shop = Workshop(cache, Workers(logs, tools, stop), stop)
-        self._pool = ThreadPoolExecutor(2 * len(variants) + 3, "edgegreen-build")
+        stop = stop or Event()
+        self.shop = Workshop(cache, Workers(logs, tools, stop, at_once), stop)
+        # A thread for each artifact, for its outputs, and for what it is made from.
+        self._pool = ThreadPoolExecutor(4 * len(variants) + 4, "edgegreen-build")
         self._shared: dict[str, Future[Any]] = {}
         self._lock = Lock()
 
     def start(self) -> Build:
         """Set everything going."""
-        self._warm()
+        if self.elsewhere is None:
+            self._warm()
+        elif self._lacks():
+            self._begin_elsewhere()  # what is wrong with it is no variant's own mistake
         artifacts = {name: self._pool.submit(self._artifact, name) for name in self.variants}
         return Build(
             artifacts=artifacts,
             expected={
-                name: self._pool.submit(self._expected, artifact) for name, artifact in artifacts.items()
+                name: self._pool.submit(self._expected, name, artifact)
+                for name, artifact in artifacts.items()
             },
             reference=self._pool.submit(self._reference),
             unchanged=self.unchanged,
         )
+
+    def make(self, part: Part) -> None:
+        """See `make`."""
+        cache = self.shop.cache
+        # What is kept here is wanted because it is not, or not whole, in the shared cache.
+        kept = [key for key in self._keys_of(part) if cache.get(key)]
+        if part.what == "reference":
+            self._reference()
+        elif part.variant and part.what == "variant":
+            artifact = self._pool.submit(self._artifact, part.variant)
+            artifact.result()
+            self._expected(part.variant, artifact)
+        else:
+            request = self._compressed(part.variant) if part.variant else self.request
+            source = self._source(request)
+            if part.what == "hub":
+                self._tflite_hub(request, source)
+        for key in kept:
+            cache.share(key)
 
     def end(self) -> None:
         """Stop whatever still runs, and wait until it has."""
@@ -203,6 +267,48 @@ class _Work:
             modules = [module for name in sorted(quantizers) for module in MODULES[name]]
             self.shop.workers.warm("tools", [*modules, JOBS])
 
+    def _keys_of(self, part: Part) -> list[str]:
+        """The keys of what whoever ordered the part will look for."""
+        if part.what == "variant" and part.variant:
+            key, limit = self.keys[part.variant], EXPECTED_SAMPLES
+        elif part.what == "reference":
+            key, limit = load.source_key(self.request), None
+        else:
+            return []
+        outputs = [keys.of_outputs(key, self.request, limit)] if self.request.evaluation else []
+        return [key, *outputs] if part.what == "variant" else outputs
+
+    def _lacks(self) -> bool:
+        """Whether anything has to be made."""
+        parts = [Part("reference"), *(Part("variant", name) for name in self.variants)]
+        wanted = {key for part in parts for key in self._keys_of(part)}
+        return bool(wanted - self.shop.cache.known(wanted))
+
+    def _begin_elsewhere(self) -> None:
+        assert self.elsewhere is not None
+        begin, tools = self.elsewhere.begin, keys.tools_of(self.request, self.variants.values())
+        self._once("elsewhere", lambda: begin(self.recipe, self.variants, tools))
+
+    def _obtain(self, part: Part, key: str, make: Callable[[Path], Made]) -> Entry:
+        """An entry of this part, from the cache or made: here, or elsewhere."""
+        if self.elsewhere is None:
+            return self.shop.cache.obtain(key, make, self.shop.stop)
+        return self.shop.cache.fetch(key, lambda: self._order(part), self.shop.stop)
+
+    def _order(self, part: Part) -> None:
+        """Have the part made elsewhere; first, and once, what others are made from as well."""
+        assert self.elsewhere is not None
+        have_made, stop = self.elsewhere.make, self.shop.stop
+        self._begin_elsewhere()
+        request = self.requests[part.variant] if part.variant else self.request
+        source = Part("source", part.variant)
+        self._once(f"source {request.compressed} elsewhere", lambda: have_made(source, stop))
+        tflite = part.variant is not None and self.variants[part.variant].format == "tflite"
+        if tflite and load.has_hub(request):
+            hub = Part("hub", part.variant)
+            self._once(f"hub {request.compressed} elsewhere", lambda: have_made(hub, stop))
+        have_made(part, stop)
+
     def _artifact(self, name: str) -> Artifact:
         """The variant, from the cache or made."""
         made_here = False
@@ -213,10 +319,11 @@ class _Work:
             return self._make(name, folder)
 
         try:
-            artifact = _artifact_of(self.shop.cache.obtain(self.keys[name], make, self.shop.stop))
+            artifact = _artifact_of(self._obtain(Part("variant", name), self.keys[name], make))
             if not made_here:
                 self.request.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
-            self.on_event(BuildEvent(name, "done" if made_here else "cached"))
+            ordered = self.elsewhere is not None and name not in self.unchanged
+            self.on_event(BuildEvent(name, "done" if made_here or ordered else "cached"))
             return artifact
         except EdgegreenError:
             self.on_event(BuildEvent(name, "failed"))
@@ -238,12 +345,13 @@ class _Work:
             f"{precision}{variant.format} of {self.request.path.name}", to_facts(replace(made, files=files))
         )
 
-    def _expected(self, future: Future[Artifact]) -> Outputs | None:
+    def _expected(self, name: str, future: Future[Artifact]) -> Outputs | None:
         """The artifact's outputs on the first evaluation samples."""
         if self.request.evaluation is None:
             return None
         made = future.result()
-        entry = self._recorded(made.key, lambda: _model_file(made), made.normalize, EXPECTED_SAMPLES)
+        part = Part("variant", name)
+        entry = self._recorded(part, made.key, lambda: _model_file(made), made.normalize, EXPECTED_SAMPLES)
         batches = [arrays for _, arrays in stored.batches(entry.folder)]
         if len({tuple(array.shape[1:] for array in arrays) for arrays in batches}) > 1:
             return None  # lists of detections, say: as many as there are
@@ -257,10 +365,15 @@ class _Work:
         def model() -> ModelFile:
             return self._source(self.request).model
 
-        return Reference(self._recorded(key, model, self.request.normalize, None).folder)
+        return Reference(self._recorded(Part("reference"), key, model, self.request.normalize, None).folder)
 
     def _recorded(
-        self, key: str, model: Callable[[], ModelFile], normalize: Normalize | None, limit: int | None
+        self,
+        part: Part,
+        key: str,
+        model: Callable[[], ModelFile],
+        normalize: Normalize | None,
+        limit: int | None,
     ) -> Entry:
         """The entry with a model's outputs on the evaluation set, from the cache or made."""
         evaluation = self.request.evaluation
@@ -273,7 +386,7 @@ class _Work:
             self.shop.workers.run("tools", job.record, wanted, folder, on_report=report)
             return Made(f"outputs of {self.request.path.name}", {})
 
-        return self.shop.cache.obtain(keys.of_outputs(key, self.request, limit), make, self.shop.stop)
+        return self._obtain(part, keys.of_outputs(key, self.request, limit), make)
 
     def _compressed(self, name: str) -> Request:
         """The variant's model after its passes, which variants with the same ones share."""

@@ -67,6 +67,11 @@ def load(request: Request, shop: Workshop, report: Report) -> Source:
     return from_facts(Source, entry.facts).moved(HERE, entry.folder)
 
 
+def has_hub(request: Request) -> bool:
+    """Whether the float .tflite of such a model has to be made apart from its source."""
+    return request.format in ("onnx", "openvino")
+
+
 def tflite_hub(request: Request, source: Source, shop: Workshop, report: Report) -> ModelFile:
     """The float .tflite of a source: what its TFLite variants are made from. Raises as `load` does."""
     if source.model.format == "tflite":
