@@ -26,12 +26,14 @@ from edgegreen.convert import Build, Reference
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
+from edgegreen.leased import LeasedRun
 from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Origin, Run
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
 from edgegreen.series import Series
 from edgegreen.stopping import stop_on_signals
+from edgegreen.target import Target
 from edgegreen.trials import TargetRun
 
 
@@ -104,7 +106,7 @@ class Session:
                     baseline,
                     self._earlier,
                 )
-                runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
+                runs = [self._run_of(one, materials) for one in self.plan.targets]
                 futures = [pool.submit(one.run) for one in runs]
                 _wait(futures, stop)
                 if stop.is_set():
@@ -127,7 +129,8 @@ class Session:
         with self._lock:
             results = sorted(
                 self._results,
-                key=lambda r: order.get((r.target, r.variant, r.threads, r.tuning), len(order)),
+                # A leased board is in no plan: its results stay together, in the order they came in.
+                key=lambda r: (order.get((r.target, r.variant, r.threads, r.tuning), len(order)), r.target),
             )
             return Run(
                 run_id=self.run_id,
@@ -179,6 +182,11 @@ class Session:
     def finish(self, who: str, doing: str) -> None:
         """Pass word of who is through."""
         self.progress.finish(who, doing)
+
+    def _run_of(self, target: Target, materials: Materials) -> TargetRun | LeasedRun:
+        if target.wish:
+            return LeasedRun(self.plan, target, target.wish, materials, self)
+        return TargetRun(self.plan, target, materials, self)
 
     def _save(self) -> None:
         with self._saving:  # outcome and file in one, or a slower thread would put an older outcome back

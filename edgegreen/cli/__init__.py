@@ -10,13 +10,13 @@ from typing import Any
 
 import click
 
-from edgegreen.cli import compare, deploy, init, models, runs, search, targets
+from edgegreen.cli import compare, deploy, init, lab, models, runs, search, targets
 from edgegreen.cli.common import complain
 from edgegreen.errors import EdgegreenError, Interrupted
 
 COMMANDS = (
     init.init, deploy.deploy, deploy.convert, models.inspect, models.validate, targets.targets,
-    runs.list_runs, runs.show, runs.report, compare.compare, models.cache, search.search,
+    runs.list_runs, runs.show, runs.report, compare.compare, models.cache, search.search, lab.lab,
 )  # fmt: skip
 
 
