@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import os
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -23,7 +21,6 @@ from cli.harness import Shell
 from edgegreen.lab import owner
 from edgegreen.lab.coordinator import Coordinator
 
-STAND_IN = Path(__file__).parent.parent / "fleet" / "board"
 BOARDS = ("jetson_1", "jetson_2")
 PLACE = """\
 {name}:
@@ -60,7 +57,7 @@ class Lab:
         return f"127.0.0.1:{self.port}"
 
     def start(self) -> None:
-        """Coordinator and exporters; returns when all places have their boards."""
+        """Start coordinator and exporters; returns when all places have their boards."""
         self._run("coordinator", "-l", self.address)
         waiting.until(lambda: "listening on" in self.log("coordinator"))
         self._run("exporter", "-n", "lab1", "lab1.yaml", called="lab1")
@@ -76,7 +73,7 @@ class Lab:
 
     def restart(self) -> None:
         """The coordinator dies and comes back; its exporters, which die of it, too, as services do."""
-        self.kill("coordinator", "lab1", "lab2")
+        self.kill(*self._processes)
         self.start()
 
     def session(self) -> Coordinator:
@@ -88,6 +85,27 @@ class Lab:
     def holders(self) -> dict[str, str]:
         """The owners of the places that are held."""
         return {one.name: one.owner for one in self.session().places() if one.owner}
+
+    @contextmanager
+    def held(self, place: str, by: str) -> Iterator[None]:
+        """A place that somebody has."""
+        with Coordinator(self.address, by) as link:
+            link.acquire(place)
+            try:
+                yield
+            finally:
+                link.release(place, by)
+
+    def clear(self) -> dict[str, str]:
+        """Free all that is held or reserved; returns what it was."""
+        with Coordinator(self.address, "the/test") as link:
+            left = {one.name: one.owner for one in link.places() if one.owner}
+            for name, who in left.items():
+                link.release(name, who)
+            for one in link.reservations():
+                left[one.token] = one.owner
+                link.cancel(one.token)
+        return left
 
     def is_free(self) -> bool:
         """Whether nothing is held or reserved."""
@@ -107,9 +125,6 @@ class Lab:
 
     def _user(self) -> Shell:
         shell = Shell(self.folder / "user", self.folder / "user" / "kept")
-        python = self.folder / "python"
-        python.write_text(f'#!/bin/sh\nPYTHONPATH={STAND_IN} exec {sys.executable} "$@"\n')
-        python.chmod(0o755)
         identity = self.boards[BOARDS[0]].identity
         for board in self.boards.values():  # one key opens all
             board.identity.with_suffix(".pub").write_text(identity.with_suffix(".pub").read_text())
@@ -120,7 +135,7 @@ class Lab:
             f"Host {getfqdn()}\n  HostName 127.0.0.1\n  Port {gate.port}\n  IdentityFile {identity}\n"
         )
         shell.target(
-            "bench", python=python, provision="false", identity_file=identity, patience_s=8, family="jetson-nano"
+            "bench", python=sys.executable, identity_file=identity, patience_s=8, family="jetson-nano"
         )
         shell.env["LG_COORDINATOR"] = self.address
         return shell
