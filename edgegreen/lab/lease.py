@@ -17,7 +17,8 @@ from edgegreen.lab.spec import FILE_TAG
 from edgegreen.target import Place, Target, Wish, file, load
 
 POLL_S = 0.5
-RECONNECT_S = 2.0
+RECLAIM_S = 0.25  # between a holder's looks for a coordinator that went away
+RECONNECT_S = 2.0  # between those of who waits, and from finding it to asking: holders come first
 SSH = "NetworkService"
 POWER = frozenset(
     {
@@ -141,10 +142,17 @@ class Lease:
         while True:
             self._told.sleep(RECONNECT_S)
             try:
-                return Coordinator(self._address, self._owner)
+                link = Coordinator(self._address, self._owner)
             except UnreachableError:
                 if time.monotonic() > deadline_s:
                     raise
+                continue
+            try:
+                self._told.sleep(RECONNECT_S)
+            except BaseException:
+                link.close()
+                raise
+            return link
 
     def _promised(self) -> str | None:
         """The place of LG_TOKEN's reservation, if it is one that we want. It is its owner's to cancel."""
@@ -258,7 +266,7 @@ class Lease:
                 return
             self._told.note(f"the coordinator {self._address} went away; measuring goes on")
             try:
-                while not self._leaving.wait(RECONNECT_S):
+                while not self._leaving.wait(RECLAIM_S):
                     with self._claiming:
                         if self._leaving.is_set() or self._claimed_again():
                             break

@@ -1,4 +1,4 @@
-"""A lab on this machine: labgrid's own coordinator and exporter, two boards that are OpenSSH servers, a switch."""
+"""A lab on this machine: labgrid's coordinator and exporters, two OpenSSH servers as boards, a power switch."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from socket import getfqdn
 
 import pytest
 import waiting
+from cli.harness import Shell
 from sshd import Sshd, free_port
 
-from cli.harness import Shell
 from edgegreen.lab import owner
 from edgegreen.lab.coordinator import Coordinator
 
@@ -144,15 +144,13 @@ class Lab:
         lines = []
         for group, (name, switched) in boards.items():
             board = self.boards[name]
-            lines.append(
-                f"{group}:\n  NetworkService: {{address: 127.0.0.1, port: {board.port}, username: {board.user}}}\n"
-            )
+            reached = f"{{address: 127.0.0.1, port: {board.port}, username: {board.user}}}"
+            lines.append(f"{group}:\n  NetworkService: {reached}\n")
             if switched:
                 url = f"http://127.0.0.1:{self.switch.server_port}/{{index}}/{{value}}"
                 lines.append(
                     f"  NetworkPowerPort: {{model: simplerest, host: '{url}', index: {BOARDS.index(name)}}}\n"
                 )
-        # The exporter's file is a template, in which `{{` has a meaning, and `{` none.
         (self.folder / f"{exporter}.yaml").write_text("".join(lines))
 
     def _run(self, what: str, *arguments: str, called: str = "") -> None:

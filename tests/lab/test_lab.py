@@ -10,13 +10,13 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 import waiting
-
 from cli.harness import Done, Going
+from places import REPO
+
 from edgegreen.lab import owner
 from edgegreen.lab.coordinator import Coordinator
 from lab import labs
 from lab.labs import Lab
-from places import REPO
 
 pytestmark = pytest.mark.slow
 QUICK = {
@@ -159,8 +159,10 @@ def test_a_restarted_coordinator_learns_who_has_what(lab: Lab) -> None:
 
 def test_a_place_that_went_to_somebody_else_is_left(lab: Lab) -> None:
     with holding(lab, "jetson_1") as going:
+        going.process.send_signal(signal.SIGSTOP)
         lab.restart()
-        with lab.held("jetson_1", "far/anna"):  # before the run comes back, which looks every two seconds
+        with lab.held("jetson_1", "far/anna"):
+            going.process.send_signal(signal.SIGCONT)
             done = going.end(30)
     assert done.code == 4
     assert "jetson_1 is lost: anna@far has it now" in done.err
@@ -220,7 +222,15 @@ def test_pytest_takes_boards_of_a_lab(lab: Lab) -> None:
     test = lab.shell.folder / "test_board.py"
     test.write_text("def test_it(eg_deploy):\n    assert eg_deploy().run.results[0].target == 'jetson_1'\n")
     recipe = lab.shell.recipe(**QUICK)
-    command = ["-m", "pytest", "-p", "no:cacheprovider", "-q", f"--eg-target={FIRST}", f"--eg-recipe={recipe}"]
+    command = [
+        "-m",
+        "pytest",
+        "-p",
+        "no:cacheprovider",
+        "-q",
+        f"--eg-target={FIRST}",
+        f"--eg-recipe={recipe}",
+    ]
     with Going([labs.sys.executable, *command, str(test)], lab.shell.folder, lab.shell.env) as going:
         done = going.end()
     assert "1 passed" in done.out, done.out + done.err
