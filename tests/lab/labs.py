@@ -1,4 +1,4 @@
-"""A lab on this machine: labgrid's coordinator and exporters, two OpenSSH servers as boards, a power switch."""
+"""A lab on this machine: labgrid's coordinator and exporters, OpenSSH servers as boards, a power switch."""
 
 from __future__ import annotations
 
