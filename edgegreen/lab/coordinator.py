@@ -19,7 +19,8 @@ from typing import Any
 from edgegreen.errors import DeviceError, InputError, UnreachableError
 
 DEFAULT_PORT = 20408
-ANSWER_S = 10.0  # for the coordinator alone
+GREETING_S = 5.0  # until a coordinator that is there has said all it has
+ANSWER_S = 30.0  # it serves one call at a time, and may be waiting for another client's exporter
 EXPORTER_S = 60.0  # where it asks exporters in turn, and gives each resource 10 s
 POWER_S = 120.0
 # Two channels to one address share a connection otherwise, and the coordinator knows its clients by theirs.
@@ -112,7 +113,7 @@ class Coordinator:
     def sync(self) -> None:
         """Hear all that the coordinator has said until now."""
         self._send(sync={"id": 1})
-        if not self._synced.acquire(timeout=ANSWER_S) or self.gone.is_set():
+        if not self._synced.acquire(timeout=GREETING_S) or self.gone.is_set():
             raise _silent(self.address)
 
     def places(self) -> list[Entry]:
@@ -139,11 +140,11 @@ class Coordinator:
 
     def poll(self, token: str) -> Reservation | None:
         """How it stands; asking keeps it alive. None when the coordinator does not know it (any more)."""
-        known = {one.token: one for one in self.reservations()}
-        if token not in known:
-            return None
         request = _message("PollReservationRequest", token=token)
-        return _reservation(self._call("PollReservation", request).reservation)
+        try:
+            return _reservation(self._call("PollReservation", request).reservation)
+        except DeviceError:  # it refuses for no other reason
+            return None
 
     def reservations(self) -> list[Reservation]:
         """All of them, the first to be served first."""

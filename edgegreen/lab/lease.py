@@ -10,13 +10,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self
 
+from pydantic import ValidationError
+
 from edgegreen.errors import DeviceError, EdgegreenError, InputError, UnreachableError
 from edgegreen.lab.coordinator import Coordinator, Entry, Reservation, Resource, address
 from edgegreen.lab.owner import Owner, shown
 from edgegreen.lab.spec import FILE_TAG
 from edgegreen.target import Place, Target, Wish, file, load
 
-POLL_S = 0.5
+POLL_S = 1.0  # as labgrid-client does
 RECLAIM_S = 0.25  # between a holder's looks for a coordinator that went away
 RECONNECT_S = 2.0  # between those of who waits, and from finding it to asking: holders come first
 SSH = "NetworkService"
@@ -91,17 +93,17 @@ class Lease:
 
     def target(self) -> Target:
         """The board, where the lab says it is; else as the file says that the tag `edgegreen` names."""
-        entry, service = self._connected.place(self._place or ""), self._service
+        entry = self._connected.place(self._place or "")
+        place = Place(entry.name, tuple(sorted(entry.tags.items())), self._address)
         name = entry.tags.get(FILE_TAG)
-        known = load(file(name)) if name else Target()
-        port = service.params.get("port")
-        return known.leased_at(
-            Place(entry.name, tuple(sorted(entry.tags.items())), self._address),
-            host=str(service.params["address"]),
-            port=int(port) if port else None,
-            user=str(service.params["username"]),
-            proxy_jump=self._jump(service) or known.proxy_jump,
-        )
+        try:
+            known = load(file(name)) if name else Target()
+        except InputError as error:
+            raise InputError(
+                f"{entry.name}: its tag `{FILE_TAG}={name}`: {error.message}", hint=error.hint
+            ) from None
+        reached = self._reached(entry.name)
+        return known.leased_at(place, **reached, proxy_jump=self._jump() or known.proxy_jump)
 
     @property
     def can_power_cycle(self) -> bool:
@@ -120,6 +122,24 @@ class Lease:
     @property
     def _service(self) -> Resource:
         return next(one for one in self._resources if one.cls == SSH)
+
+    def _reached(self, place: str) -> dict[str, object]:
+        """Host, port and user as the exporter has them. Raises InputError for what SSH cannot reach."""
+        params = self._service.params
+        address = str(params.get("address"))
+        if "%" in address:
+            raise InputError(
+                f"{place}: its address {address} is bound to an interface of the exporter, which takes "
+                "labgrid-bound-connect",
+                hint="export an address that the exporter's own `ssh` reaches",
+            )
+        try:
+            found = Target(host=address, port=params.get("port"), user=params.get("username"))
+        except ValidationError:
+            found = None
+        if found is None or found.is_local:
+            raise InputError(f"{place}: its exporter says that it is at `{address}`, which is no address")
+        return {"host": found.host, "port": found.port, "user": found.user}
 
     def _acquire(self) -> None:
         deadline_s = time.monotonic() + self._wish.timeout_s
@@ -210,12 +230,6 @@ class Lease:
                 f"{place} of {self._address} has no {SSH}, so there is no address to reach it at",
                 hint=f"does its labgrid-exporter run, and export one? `labgrid-client -p {place} show` tells",
             )
-        if "%" in str(self._service.params["address"]):
-            raise InputError(
-                f"{place}: its address {self._service.params['address']} is bound to an interface of the "
-                "exporter, which takes labgrid-bound-connect",
-                hint="export an address that the exporter's own `ssh` reaches",
-            )
 
     def _check_known(self) -> None:
         """Without a place that could ever fit, waiting would be in vain."""
@@ -251,12 +265,10 @@ class Lease:
             hint="`?timeout=3600` waits longer; `edgegreen lab reap` frees what dead runs from here hold",
         )
 
-    def _jump(self, service: Resource) -> str | None:
+    def _jump(self) -> str | None:
         """The host to go through, where the exporter or LG_PROXY asks for one."""
-        forced = os.environ.get("LG_PROXY")
-        if service.extra.get("proxy_required"):
-            return str(service.extra.get("proxy") or forced)
-        return forced
+        extra = self._service.extra
+        return (extra.get("proxy") if extra.get("proxy_required") else None) or os.environ.get("LG_PROXY")
 
     def _keep(self) -> None:
         """A coordinator that restarts forgets who has what: tell it, or learn that we have lost it."""
@@ -276,6 +288,7 @@ class Lease:
 
     def _claimed_again(self) -> bool:
         """Whether a coordinator is there that knows the place as ours. Raises DeviceError when it is not."""
+        self._connected.close()
         link = None
         try:
             link = Coordinator(self._address, self._owner)

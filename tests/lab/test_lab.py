@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 
 import pytest
 import waiting
@@ -113,6 +114,17 @@ def test_what_a_killed_run_holds_is_reaped(lab: Lab) -> None:
             assert re.search(r"^waiting, 1: .* for name=jetson_1$", listed, re.MULTILINE)
             assert lab.shell.run("lab", "reap").out.startswith("jetson_1: freed; ")
             assert next_one.end().code == 0
+
+
+def test_what_the_dead_queue_for_is_reaped(lab: Lab) -> None:
+    """Else a killed run keeps its turn until its reservation expires, a minute later."""
+    us = owner.current("run")
+    dead = str(replace(us, start_s=us.start_s - 60))
+    with lab.held("jetson_1", "far/anna"), Coordinator(lab.address, dead) as link:
+        mine = link.reserve({"name": "jetson_1"})
+        done = lab.shell.run("lab", "reap")
+        assert done.out.startswith(f"reservation {mine.token}: freed; ")
+        assert link.poll(mine.token) is None
 
 
 def test_the_living_and_others_are_not_reaped(lab: Lab) -> None:
