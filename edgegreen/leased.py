@@ -60,12 +60,16 @@ class LeasedRun:
         self._ledger.finish(self._asked.name, f"leased {place.name}")
         self._name = place.name
         self._note(f"leased from {place.coordinator} for {self._asked.name}")
-        # Laid out anew: what may run and be changed there is known only now.
-        laid_out = plan.make(self._plan.recipe, (target,), self._plan.variants)
-        again = replace(laid_out, profile=self._plan.profile, record_to=self._plan.record_to)
+        again = self._laid_out(target)
         self._inner = TargetRun(again, target, self._materials, self._ledger, self._revive)
         if not (self._stop.is_set() or self._lost):
             self._inner.run()
+
+    def _laid_out(self, target: Target) -> Plan:
+        """The plan for this board: what may run and be changed there is known only now."""
+        recipe = self._plan.recipe.model_copy(update={"baseline": self._plan.baseline})  # of those left in
+        made = plan.make(recipe, (target,), self._plan.variants)
+        return replace(self._plan, targets=made.targets, trials=made.trials)
 
     def _gone(self, error: EdgegreenError) -> None:
         self._lost = error

@@ -287,7 +287,7 @@ class Lease:
                 return
 
     def _claimed_again(self) -> bool:
-        """Whether a coordinator is there that knows the place as ours. Raises DeviceError when it is not."""
+        """Whether a coordinator is there that knows the place as ours. Raises UnreachableError: it is lost."""
         self._connected.close()
         link = None
         try:
