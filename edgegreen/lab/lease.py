@@ -287,7 +287,7 @@ class Lease:
                 return
 
     def _claimed_again(self) -> bool:
-        """Whether a coordinator is there that knows the place as ours. Raises UnreachableError: it is lost."""
+        """Whether a coordinator is there that has the place as ours. UnreachableError: it is lost."""
         self._connected.close()
         link = None
         try:
