@@ -18,7 +18,6 @@ import waiting
 from cli.harness import Shell
 from sshd import Sshd, free_port
 
-from edgegreen.lab import owner
 from edgegreen.lab.coordinator import Coordinator
 
 BOARDS = ("jetson_1", "jetson_2")
@@ -78,8 +77,7 @@ class Lab:
 
     def session(self) -> Coordinator:
         """What an onlooker sees; closed at once, so it stays as it was."""
-        with Coordinator(self.address, str(owner.current("test"))) as link:
-            self._reservations = link.reservations()
+        with Coordinator(self.address, "the/test") as link:
             return link
 
     def holders(self) -> dict[str, str]:
@@ -107,9 +105,14 @@ class Lab:
                 link.cancel(one.token)
         return left
 
+    def reservations(self) -> list[str]:
+        """What each of them is: waiting, allocated, …"""
+        with Coordinator(self.address, "the/test") as link:
+            return [one.state for one in link.reservations()]
+
     def is_free(self) -> bool:
         """Whether nothing is held or reserved."""
-        return not self.holders() and not self._reservations
+        return not self.holders() and not self.reservations()
 
     def log(self, name: str) -> str:
         """What a process said."""

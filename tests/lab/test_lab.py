@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -130,9 +131,9 @@ def test_what_the_dead_queue_for_is_reaped(lab: Lab) -> None:
 
 
 def test_the_living_and_others_are_not_reaped(lab: Lab) -> None:
-    elsewhere = owner.current("run")
-    other = owner.Owner("far", "anna", elsewhere.pid, 1, "00000000", "run")
+    other = owner.Owner("far", "anna", 1, 1, "00000000", "run")
     with holding(lab, "jetson_1") as going, lab.held("jetson_2", str(other)):
+        assert lab.reservations() == []  # dropped as soon as the place was taken
         done = lab.shell.run("lab", "reap")
         assert done.code == 0
         assert done.out == ""
@@ -209,7 +210,7 @@ def test_a_reservation_that_a_ci_job_made(lab: Lab) -> None:
         done = deploy(lab, JETSON, LG_TOKEN=mine.token)
         assert done.code == 0, done.err
         assert targets(done) == {"jetson_2"}
-        assert [one.state for one in job.reservations()] == ["allocated"]  # it is the job's to cancel
+        assert lab.reservations() == ["allocated"]  # it is the job's to cancel
         job.cancel(mine.token)
 
 
@@ -245,7 +246,7 @@ def test_pytest_takes_boards_of_a_lab(lab: Lab) -> None:
         f"--eg-target={FIRST}",
         f"--eg-recipe={recipe}",
     ]
-    with Going([labs.sys.executable, *command, str(test)], lab.shell.folder, lab.shell.env) as going:
+    with Going([sys.executable, *command, str(test)], lab.shell.folder, lab.shell.env) as going:
         done = going.end()
     assert "1 passed" in done.out, done.out + done.err
     waiting.until(lab.is_free)
