@@ -48,7 +48,6 @@ class Lab:
         )
         self._export("lab1", {name: (name, True) for name in BOARDS})
         self._export("lab2", {"behind": ("jetson_2", False)})
-        self.start()
 
     @property
     def address(self) -> str:
@@ -138,7 +137,7 @@ class Lab:
             f"Host {getfqdn()}\n  HostName 127.0.0.1\n  Port {gate.port}\n  IdentityFile {identity}\n"
         )
         shell.target(
-            "bench", python=sys.executable, identity_file=identity, patience_s=8, family="jetson-nano"
+            "bench", python=sys.executable, identity_file=identity, patience_s=3, family="jetson-nano"
         )
         shell.env["LG_COORDINATOR"] = self.address
         return shell
@@ -198,6 +197,7 @@ def running(folder: Path) -> Iterator[Lab]:
         pytest.skip(reason)
     lab = Lab(folder)
     try:
+        lab.start()
         yield lab
     finally:
         lab.stop()

@@ -183,12 +183,25 @@ def test_a_place_that_went_to_somebody_else_is_left(lab: Lab) -> None:
     assert "jetson_1 is lost: anna@far has it now" in done.err
 
 
-def test_a_board_that_hangs_is_power_cycled_once(lab: Lab) -> None:
+def test_a_board_that_is_off_is_power_cycled(lab: Lab) -> None:
     lab.boards["jetson_2"].stop()
     done = deploy(lab, SECOND)
     assert done.code == 0, done.err
     assert "jetson_2: power-cycled, as it did not answer any more" in done.err
     assert lab.switched == [("jetson_2", False), ("jetson_2", True)]
+
+
+def test_a_board_that_hangs_is_power_cycled_but_once(lab: Lab) -> None:
+    with holding(lab, "jetson_2") as going:
+        lab.boards["jetson_2"].stop()
+        going.until("jetson_2: power-cycled, as it did not answer any more")
+        going.until("jetson_2: 1/1 as-it-is")  # measured anew
+        lab.boards["jetson_2"].stop()
+        done = going.end()
+    assert done.code == 5  # a trial that a board goes away from twice is given up
+    assert "jetson_2 (connect): " in done.err or "jetson_2 (measure): " in done.err
+    assert lab.switched == [("jetson_2", False), ("jetson_2", True)]
+    lab.boards["jetson_2"].start()
 
 
 def test_through_an_isolated_exporter(lab: Lab) -> None:
