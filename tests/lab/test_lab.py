@@ -199,7 +199,6 @@ def test_a_board_that_hangs_is_power_cycled_but_once(lab: Lab) -> None:
         lab.boards["jetson_2"].stop()
         done = going.end()
     assert done.code == 5  # a trial that a board goes away from twice is given up
-    assert "jetson_2 (connect): " in done.err or "jetson_2 (measure): " in done.err
     assert lab.switched == [("jetson_2", False), ("jetson_2", True)]
     lab.boards["jetson_2"].start()
 
