@@ -27,6 +27,7 @@ from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
 from edgegreen.keeping import Keeping
+from edgegreen.leased import LeasedRun
 from edgegreen.locked import host
 from edgegreen.locked.lock import Lock
 from edgegreen.materials import Materials
@@ -35,6 +36,7 @@ from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
 from edgegreen.series import Series
 from edgegreen.stopping import stop_on_signals
+from edgegreen.target import Target
 from edgegreen.trials import TargetRun
 
 
@@ -133,7 +135,7 @@ class Session:
                     self._earlier,
                     self.lock,
                 )
-                runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
+                runs = [self._run_of(one, materials) for one in self.plan.targets]
                 futures = [pool.submit(one.run) for one in runs]
                 _wait(futures, stop)
                 if stop.is_set():
@@ -155,7 +157,8 @@ class Session:
         with self._lock:
             results = sorted(
                 self._results,
-                key=lambda r: order.get((r.target, r.variant, r.threads, r.tuning), len(order)),
+                # A leased board is in no plan: its results stay together, in the order they came in.
+                key=lambda r: (order.get((r.target, r.variant, r.threads, r.tuning), len(order)), r.target),
             )
             return Run(
                 run_id=self.run_id,
@@ -205,6 +208,11 @@ class Session:
     def finish(self, who: str, doing: str) -> None:
         """Pass word of who is through."""
         self.progress.finish(who, doing)
+
+    def _run_of(self, target: Target, materials: Materials) -> TargetRun | LeasedRun:
+        if target.wish:
+            return LeasedRun(self.plan, target, target.wish, materials, self)
+        return TargetRun(self.plan, target, materials, self)
 
     def _evaluation_set(self) -> EvaluationSet | None:
         wanted = self.plan.recipe.data.evaluation

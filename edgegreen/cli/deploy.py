@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Build, run on each target, compare.")
 @RECIPE
 @click.option(
-    "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]|replay:PATH",
+    "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]|replay:PATH|labgrid:TAGS",
     help="Where to run; several run side by side, 'pi-*' is all that fit. Default: local, this machine.",
 )  # fmt: skip
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only targets with this tag.")
