@@ -18,6 +18,7 @@ import resource
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -37,6 +38,13 @@ benchmark: {{duration_s: {seconds}, min_runs: 10, warmup_s: 0.1, min_warmup_runs
 """
 
 
+# Heading → width.
+COLUMNS = {
+    "boards": 6, "variants": 9, "trials": 7, "wall s": 8, "/ slowest": 10, "/ alone": 8, "CPU s": 7,
+    "ms CPU a trial": 15, "peak MB": 8, "threads": 8, "files": 6, "failed": 7,
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Cost:
     """Of one run, as its driver saw it. `slowest_s` is the longest that a board took, connecting included."""
@@ -45,6 +53,8 @@ class Cost:
     slowest_s: float
     cpu_s: float
     peak_rss_mb: float
+    threads: int
+    descriptors: int
     results: int
     failures: int
 
@@ -67,8 +77,7 @@ def main() -> None:
 
     with tempfile.TemporaryDirectory() as scratch, servers.running(Path(scratch), max(wanted.boards)):
         folder = Path(scratch)
-        print(f"{'boards':>6} {'variants':>8} {'trials':>6} {'wall s':>7} {'/ slowest':>9} {'/ alone':>8} "
-              f"{'CPU s':>6} {'ms CPU / trial':>14} {'peak MB':>8} {'failed':>6}")  # fmt: skip
+        print("".join(f"{heading:>{width}}" for heading, width in COLUMNS.items()))
         _measured(_recipe(folder, 1, 0.1), max(wanted.boards))  # builds, and sends everything
         for variants in wanted.variants:
             recipe = _recipe(folder, variants, wanted.seconds)
@@ -77,14 +86,19 @@ def main() -> None:
                 if count * variants > wanted.trials_max:
                     continue
                 cost = alone if count == 1 else _measured(recipe, count)
-                trials = count * variants
-                print(
-                    f"{count:>6} {variants:>8} {trials:>6} {cost.wall_s:>7.1f} "
-                    f"{cost.wall_s / cost.slowest_s:>9.2f} {cost.wall_s / alone.wall_s:>8.2f} "
-                    f"{cost.cpu_s:>6.1f} {1000 * cost.cpu_s / trials:>14.0f} {cost.peak_rss_mb:>8.0f} "
-                    f"{cost.failures:>6}",
-                    flush=True,
-                )
+                _show(cost, alone, count, variants)
+
+
+def _show(cost: Cost, alone: Cost, count: int, variants: int) -> None:
+    trials = count * variants
+    figures = (
+        count, variants, trials, f"{cost.wall_s:.1f}", f"{cost.wall_s / cost.slowest_s:.2f}",
+        f"{cost.wall_s / alone.wall_s:.2f}", f"{cost.cpu_s:.1f}", f"{1000 * cost.cpu_s / trials:.0f}",
+        f"{cost.peak_rss_mb:.0f}", cost.threads, cost.descriptors, cost.failures,
+    )  # fmt: skip
+    print(
+        "".join(f"{one:>{width}}" for one, width in zip(figures, COLUMNS.values(), strict=True)), flush=True
+    )
 
 
 def drive(recipe: Path, count: int) -> Cost:
@@ -94,16 +108,42 @@ def drive(recipe: Path, count: int) -> Cost:
 
     plan = prepare(recipe, [f"board-{number:02}" for number in range(count)])
     clock = _Clock()
+    watch = _Watch()
     began_s, cpu_s = time.monotonic(), time.process_time()
-    run = Session(plan, clock).run()
+    with watch:
+        run = Session(plan, clock).run()
     return Cost(
         wall_s=time.monotonic() - began_s,
         slowest_s=max(clock.taken_s.values()),
         cpu_s=time.process_time() - cpu_s,
         peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        threads=watch.threads,
+        descriptors=watch.descriptors,
         results=len(run.results),
         failures=len(run.failures),
     )
+
+
+class _Watch(threading.Thread):
+    """Counts this process's threads and open files, ten times a second, and keeps the most there were."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.threads = self.descriptors = 0
+        self._over = threading.Event()
+
+    def run(self) -> None:
+        """Until the block is left."""
+        while not self._over.wait(0.1):
+            self.threads = max(self.threads, threading.active_count() - 1)
+            self.descriptors = max(self.descriptors, sum(1 for _ in Path("/proc/self/fd").iterdir()))
+
+    def __enter__(self) -> None:
+        self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self.join()
 
 
 class _Clock(Silence):

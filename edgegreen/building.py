@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Protocol
 
-from edgegreen import convert
+from edgegreen import convert, executor
 from edgegreen.artifact import Artifact
 from edgegreen.cache import Cache
 from edgegreen.convert import BuildEvent
@@ -79,15 +79,17 @@ def build_only(
     """Build and check every variant of the plan; what was built and what was not, by name.
 
     What was built is copied to `folder`, if given, as `<variant>.<suffix>`. `cache` stands for the user's
-    own, and is closed in the end. Raises InputError when files cannot be written.
+    own, is closed in the end, and is filled on this machine, whatever the executor. Raises InputError when
+    files cannot be written.
     """
     built: dict[str, Artifact] = {}
     failed: dict[str, EdgegreenError] = {}
 
     told = BuildProgress(len(the_plan.variants), progress)
+    by = convert.build if cache else executor.build
     with (
         closing(cache or Cache.default()) as kept,
-        convert.build(the_plan.recipe, the_plan.variants, kept, told) as build,
+        by(the_plan.recipe, the_plan.variants, kept, told) as build,
     ):
         for name, future in build.artifacts.items():
             try:

@@ -88,13 +88,13 @@ class Cache:
         self._lock = Lock()
 
     @classmethod
-    def default(cls) -> Cache:
+    def default(cls, shared: str | None = None) -> Cache:
         """The user's cache, with the limit in `$EDGEGREEN_CACHE_LIMIT` (`20GB` when it is not set).
 
-        Behind it stands the shared one at the URL `$EDGEGREEN_CACHE`, if that is set. Raises InputError for
-        either.
+        Behind it stands the shared one at the URL `$EDGEGREEN_CACHE`, or else `shared`, if any. Raises
+        InputError for either.
         """
-        url = os.environ.get("EDGEGREEN_CACHE")
+        url = os.environ.get("EDGEGREEN_CACHE") or shared
         limit_bytes = _limit(os.environ.get("EDGEGREEN_CACHE_LIMIT"))
         return cls(home() / "cache", limit_bytes, Shared(url) if url else None)
 
@@ -110,6 +110,45 @@ class Cache:
         with locks.held(self._folder("locks") / f"{key}.make", stop or Event()):
             # Another process may have made it while this one waited.
             return self.get(key) or self._fetch(key) or self._make(key, make)
+
+    def fetch(self, key: str, order: Callable[[], None] | None = None, stop: Event | None = None) -> Entry:
+        """The entry under `key`, fetched when it is not here; it is not made here.
+
+        When it cannot be fetched either, `order()` has it put into the shared cache by somebody else. Raises
+        what `order` raises, ConversionError when it is nowhere, and as `obtain` does.
+        """
+        if found := self.get(key):
+            return found
+        with locks.held(self._folder("locks") / f"{key}.make", stop or Event()):
+            found = self.get(key) or self._fetch(key)
+            if found is None and order is not None:
+                order()
+                found = self._fetch(key)
+        if found is None:
+            place = self.shared.shown if self.shared else "(there is none)"
+            raise ConversionError(
+                self.complaint
+                or f"an entry is not in the shared cache {place}, or is damaged there: {key[:16]}",
+                hint="driver and workers need the same; on a worker its own EDGEGREEN_CACHE stands first",
+            )
+        return found
+
+    def publish(self, key: str, make: Callable[[Path], Made]) -> None:
+        """Put what `make(folder)` makes into the shared cache, unless it is there; nothing stays here.
+
+        Raises ConversionError when it cannot be put there, and what `make` raises.
+        """
+        if self.shared is not None and not self.shared.has(key):
+            with self._making() as folder:
+                _write_manifest(folder, key, make(folder))
+                self.shared.put(key, folder)
+        if self.complaint:
+            raise ConversionError(self.complaint)
+
+    def share(self, key: str) -> None:
+        """Put the entry, which is here, into the shared cache, over one that may be there."""
+        if self.shared is not None and (entry := self.get(key)):
+            self.shared.put(key, entry.folder)
 
     def has(self, key: str) -> bool:
         """Whether the entry seems to be there, or can be fetched; whether it is whole, `obtain` finds out."""

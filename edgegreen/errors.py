@@ -3,7 +3,7 @@
     EdgegreenError
     ├── InputError          2   a recipe, target, model, data or argument is wrong
     ├── ConversionError     3   a variant could not be built, or computes something else
-    ├── UnreachableError    4   a target is off, or the link to it broke
+    ├── UnreachableError    4   a target (or a cluster that builds) is off, or the link to it broke
     │   └── RefusedError    4   a target refused us: host key or authentication
     ├── DeviceError         5   something failed on the board
     └── Interrupted       130   Ctrl-C or SIGTERM

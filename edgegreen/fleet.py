@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from edgegreen import target
 from edgegreen.errors import InputError
+from edgegreen.lab import spec as labspec
 from edgegreen.target import Target
 
 NAMED = 5  # of many that a message could name
@@ -39,11 +40,16 @@ def select(specs: Sequence[str] = (), tags: Sequence[str] = ()) -> Fleet:
 
 
 def find(spec: str) -> Target:
-    """The one target that a name, a file, an ssh:// address or `replay:PATH` means. Raises InputError."""
+    """The one target that a name, a file, an ssh:// address, `replay:PATH` or `labgrid:TAGS` means.
+
+    Raises InputError.
+    """
     if spec.startswith("replay:"):
         from edgegreen.transport import recording
 
         return recording.replayed(spec)
+    if spec.startswith(labspec.PREFIX):
+        return labspec.find(spec)
     return target.find(spec)
 
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from edgegreen import series
+from edgegreen import journal, series
 from edgegreen.errors import InputError
 from edgegreen.history import spool
-from edgegreen.measurement import Measurement, Run
+from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.series import Series, SeriesOf
 
 CLAIM_S = 5.0  # longer than another process takes to put an earlier part of the run into the history
@@ -28,7 +28,7 @@ class Keeping:
         """Where the run is, in words, once it is done: a database, or its file in the spool."""
         self.series: SeriesOf = series.in_folder(series.folder_of(self.file))
         """Where its series come from."""
-        self._stored = False
+        self._stored = self._written = False
         self._unwritten: InputError | None = None
         self._series_lost: InputError | None = None
         self._saving = threading.Lock()
@@ -57,17 +57,30 @@ class Keeping:
                 )
             yield
 
-    def save(self, outcome: Callable[[], Run]) -> None:
-        """Write the run as it stands to the spool."""
+    def add(self, one: Measurement | Failure, outcome: Callable[[], Run]) -> None:
+        """Keep a result or a failure in the spool; with the first of them, the run as it stands."""
         with self._saving:  # outcome and file in one, or a slower thread would put an older outcome back
-            text = outcome().to_json()
-            part = self.file.with_suffix(".part")
             try:
-                self.file.parent.mkdir(parents=True, exist_ok=True)
-                part.write_text(text, encoding="utf-8")
-                part.replace(self.file)
+                if self._written:
+                    journal.add(self.file, one)
+                else:
+                    self._write(outcome())
             except OSError as error:  # no reason to lose the readings, which are still shown
                 self._unwritten = InputError(f"cannot keep the run in {self.file}: {error.strerror}")
+
+    def renew(self) -> None:
+        """The run has lost a result: what is kept next is all of it."""
+        with self._saving:
+            self._written = False
+
+    def _write(self, run: Run) -> None:
+        """Write the run's file, whole or not at all. Raises OSError."""
+        part = self.file.with_suffix(".part")
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(run.to_json(), encoding="utf-8")
+        part.replace(self.file)
+        journal.of_file(self.file).unlink(missing_ok=True)
+        self._written = True
 
     def save_series(self, item: Measurement, behind: Series) -> None:
         """Write the series of a measurement to the spool."""
@@ -85,6 +98,8 @@ class Keeping:
         except InputError as error:
             if not self.file.exists():
                 return InputError(f"run {self.run_id} is not kept: {error.message}", hint=error.hint)
+            with suppress(OSError):  # of one piece, for whoever opens it
+                self._write(run)
             self.place = str(self.file)
             waits = f"run {self.run_id} is not in the history yet, and waits in {self.file}: {error.message}"
             return InputError(waits, hint=error.hint)

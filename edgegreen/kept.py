@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from edgegreen import series
+from edgegreen import journal, series
 from edgegreen.errors import InputError
 from edgegreen.measurement import Run
 from edgegreen.series import SeriesOf
@@ -28,7 +28,12 @@ class Kept:
 
 def of_file(path: Path) -> Kept:
     """The run whose JSON this file is; its series are in the folder beside it. Raises InputError."""
-    return Kept(read(path), series.in_folder(series.folder_of(path)))
+    run = read(path)
+    try:
+        run = journal.merged(run, path)
+    except OSError as error:
+        raise InputError(f"{journal.of_file(path)}: {error.strerror}") from None
+    return Kept(run, series.in_folder(series.folder_of(path)))
 
 
 def read(path: Path) -> Run:

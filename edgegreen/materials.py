@@ -20,6 +20,8 @@ from edgegreen.series import Series
 class Ledger(Protocol):
     """Where results and failures go, and word of what goes on. Safe to call from many threads."""
 
+    run_id: str
+
     def result(self, measurement: Measurement, behind: Series) -> None:
         """Keep a measurement and the series behind it."""
 

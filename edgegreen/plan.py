@@ -69,7 +69,7 @@ class Plan:
         elsewhere = [
             name for name in self.recipe.budgets.targets if name.removeprefix("replay:") not in names
         ]
-        if elsewhere:
+        if elsewhere and not any(target.wish for target in self.targets):  # which places, is not known yet
             said.append(f"budgets of {', '.join(elsewhere)} hold on no target of this run")
         if self.recipe.footprint and self.recipe.footprint.lacks:
             said.append(self.recipe.footprint.lacks)

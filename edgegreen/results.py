@@ -103,6 +103,7 @@ def measurement(
             **({"evaluated_of": evaluation.over.of} if evaluation.over and evaluation.over.of else {}),
             **({"accelerator": asdict(raw.accelerator)} if raw.accelerator else {}),
             **_replayed(trial.target),
+            **_leased(trial.target),
             "agreement_on_host": _agreement(artifact),
             "outputs_doubted": list(lasting),
             **verdict.conditions(raw.observed, raw.windows, record if trial.target.is_metered else None),
@@ -161,6 +162,14 @@ def _replayed(target: Target) -> dict[str, Any]:
         return {}
     made = {"board": found.board, "recorded_at": found.recorded_at.isoformat(), "edgegreen": found.edgegreen}
     return {"replayed": made}
+
+
+def _leased(target: Target) -> dict[str, Any]:
+    """Which board of a lab it was."""
+    place = target.leased
+    if place is None:
+        return {}
+    return {"place": {"name": place.name, "tags": dict(place.tags), "coordinator": place.coordinator}}
 
 
 def _agreement(artifact: Artifact) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, convert, data, engines, metrics, origin
+from edgegreen import bundle, data, engines, executor, metrics, origin
 from edgegreen.artifact import File
 from edgegreen.building import BUILDING, BuildProgress, Progress, Silence
 from edgegreen.cache import Cache
@@ -28,6 +28,7 @@ from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.evaluation import EvaluationSet
 from edgegreen.home import home
 from edgegreen.keeping import Keeping
+from edgegreen.leased import LeasedRun
 from edgegreen.locked import host
 from edgegreen.locked.lock import Lock
 from edgegreen.materials import Materials
@@ -37,6 +38,7 @@ from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
 from edgegreen.series import Series
 from edgegreen.stopping import stop_on_signals
+from edgegreen.target import Target
 from edgegreen.trials import TargetRun
 
 
@@ -121,7 +123,7 @@ class Session:
             told = BuildProgress(len(self.plan.variants), self.progress)
             with (
                 closing(self._cache or Cache.default()) as cache,
-                convert.build(self.plan.recipe, self.plan.variants, cache, told) as building,
+                executor.build(self.plan.recipe, self.plan.variants, cache, told) as building,
             ):
                 built = host.as_locked(building, self.lock) if self.lock else building
                 baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
@@ -136,7 +138,7 @@ class Session:
                     self._earlier,
                     self.lock,
                 )
-                runs = [TargetRun(self.plan, one, materials, self) for one in self.plan.targets]
+                runs = [self._run_of(one, materials) for one in self.plan.targets]
                 futures = [pool.submit(one.run) for one in runs]
                 _wait(futures, stop)
                 if stop.is_set():
@@ -168,7 +170,8 @@ class Session:
         with self._lock:
             results = sorted(
                 self._results,
-                key=lambda r: order.get((r.target, r.variant, r.threads, r.tuning), len(order)),
+                # A leased board is in no plan: its results stay together, in the order they came in.
+                key=lambda r: (order.get((r.target, r.variant, r.threads, r.tuning), len(order)), r.target),
             )
             return Run(
                 run_id=self.run_id,
@@ -190,13 +193,13 @@ class Session:
         with self._lock:
             self._results.append(measurement)
         self.keeping.save_series(measurement, behind)
-        self.keeping.save(self.outcome)
+        self.keeping.add(measurement, self.outcome)
 
     def failure(self, failure: Failure) -> None:
         """Keep a failure (called by the targets' threads)."""
         with self._lock:
             self._failures.append(failure)
-        self.keeping.save(self.outcome)
+        self.keeping.add(failure, self.outcome)
 
     def outdated(self, measurement: Measurement) -> None:
         """Drop a result of the run that was taken up again (called by the targets' threads)."""
@@ -204,6 +207,7 @@ class Session:
             known = measurement in self._results
             self._results = [one for one in self._results if one is not measurement]
         if known:
+            self.keeping.renew()
             self.note(measurement.target, f"{measurement.variant} was built anew and is measured again")
 
     def note(self, who: str, text: str) -> None:
@@ -217,6 +221,11 @@ class Session:
     def finish(self, who: str, doing: str) -> None:
         """Pass word of who is through."""
         self.progress.finish(who, doing)
+
+    def _run_of(self, target: Target, materials: Materials) -> TargetRun | LeasedRun:
+        if target.wish:
+            return LeasedRun(self.plan, target, target.wish, materials, self)
+        return TargetRun(self.plan, target, materials, self)
 
     def _evaluation_set(self) -> EvaluationSet | None:
         wanted = self.plan.recipe.data.evaluation

@@ -49,9 +49,11 @@ class Shared:
 
     def __init__(self, url: str) -> None:
         """Raises InputError for a URL that is none, and for one that takes a package that is not there."""
+        self.url = url
         self._files, root = _opened(url)
         self._root = f"{root.rstrip('/')}/{LAYOUT}"
-        self._shown = without_secrets(url)
+        self.shown = without_secrets(url)
+        """The URL as it may be shown."""
         self._atomic = urlsplit(url).scheme in ATOMIC
         self.complaint: str | None = None
 
@@ -103,7 +105,7 @@ class Shared:
             return work()
         except Exception as error:  # each kind of place has its own
             said = " ".join(str(error).split())[:200] or type(error).__name__
-            self.complaint = f"cannot {what} the shared cache {self._shown}, going on without it: {said}"
+            self.complaint = f"cannot {what} the shared cache {self.shown}, going on without it: {said}"
             return otherwise
 
 

@@ -88,6 +88,25 @@ class Recording:
     edgegreen: str
 
 
+@dataclass(frozen=True)
+class Wish:
+    """Any place of a lab that has these tags. Without `coordinator`: the one that LG_COORDINATOR names."""
+
+    tags: tuple[tuple[str, str], ...]
+    coordinator: str | None
+    timeout_s: float
+    """How long to wait until one is free."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """The place of a lab that a target is on, while it is leased."""
+
+    name: str
+    tags: tuple[tuple[str, str], ...]
+    coordinator: str
+
+
 class Target(Frozen):
     """One board and how to reach it."""
 
@@ -121,6 +140,8 @@ class Target(Frozen):
     _name: str = PrivateAttr(default="")
     _place: str = PrivateAttr(default="")
     _recording: Recording | None = PrivateAttr(default=None)
+    _wish: Wish | None = PrivateAttr(default=None)
+    _leased: Place | None = PrivateAttr(default=None)
 
     @field_validator("power", mode="before")
     @classmethod
@@ -162,6 +183,28 @@ class Target(Frozen):
         """The same target, its answers taken from a recording."""
         copy = self.called(f"replay:{recording.board}")
         copy._recording = recording
+        return copy
+
+    @property
+    def wish(self) -> Wish | None:
+        """What is to be leased before anything is reached; None for a board that is there."""
+        return self._wish
+
+    def wished(self, name: str, wish: Wish) -> Target:
+        """A target that stands for any board of a lab that fits, described by this one."""
+        copy = self.called(name)
+        copy._wish = wish
+        return copy
+
+    @property
+    def leased(self) -> Place | None:
+        """The place of a lab that it is on; None for a board of one's own."""
+        return self._leased
+
+    def leased_at(self, place: Place, **reached: object) -> Target:
+        """The same target under the place's name, `reached` as the lab says: host, port, user, proxy_jump."""
+        copy = self.model_copy(update=reached).called(place.name)
+        copy._wish, copy._leased = None, place
         return copy
 
     @property

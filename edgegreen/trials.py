@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, Future, wait
 from typing import Literal
 
@@ -34,13 +34,27 @@ from edgegreen.turns import Turns
 
 STOP_CHECK_S = 0.1
 FIRST_CONTACT_S = 4.0  # of trying to reach a board that has not been reached yet
+# A handshake takes this machine some 30 ms: of a thousand at once, each would last longer than a board is
+# waited for.
+CONNECTING = threading.BoundedSemaphore(64)
 BREAKS_MAX = 2  # of the link or the agent while one trial runs, before it is given up
 
 
 class TargetRun:
-    """All trials of one target, in order, over as many connections as it takes."""
+    """All trials of one target, in order, over as many connections as it takes.
 
-    def __init__(self, plan: Plan, target: Target, materials: Materials, ledger: Ledger) -> None:
+    `revive` is asked to bring back a board that is not heard of any more, and returns whether it tried.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        target: Target,
+        materials: Materials,
+        ledger: Ledger,
+        revive: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._revive = revive
         self.plan, self.target, self.materials, self.ledger = plan, target, materials, ledger
         self.trials = plan.trials_of(target)
         self._stage: Literal["connect", "deploy", "measure"] = "connect"
@@ -83,9 +97,14 @@ class TargetRun:
                         self._run_on(self._link)
                 return
             except EdgegreenError as error:
-                wait_s = self._patience.next_wait_s() if error.transient and not self._stop.is_set() else None
-                if wait_s is None:
+                if not error.transient or self._stop.is_set():
                     raise
+                wait_s = self._patience.next_wait_s()
+                if wait_s is None:
+                    if not self._revive():
+                        raise
+                    self._patience = Patience(self.target.patience_s)
+                    continue
                 self._note(f"{self._words(error)}; trying again in {wait_s:g} s")
                 self._step("connecting", f"again in {wait_s:g} s")
                 self._sleep(wait_s)
@@ -96,7 +115,9 @@ class TargetRun:
 
         def work() -> None:
             try:
-                link = transport.connect(self.target)
+                with CONNECTING:
+                    self._check_stop()
+                    link = transport.connect(self.target)
             except BaseException as error:
                 found.set_exception(error)
                 return

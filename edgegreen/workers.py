@@ -69,10 +69,16 @@ def how_many(jobs: int, model_bytes: int) -> int:
 
 
 class Workers:
-    """Workers started when first needed, with logs in `folder`. `close` ends them all, whatever they do."""
+    """Workers started when first needed, with logs in `folder`. `close` ends them all, whatever they do.
 
-    def __init__(self, folder: Path, tools: int, stop: Event | None = None) -> None:
+    At most `at_once` of them, of both lanes together, do a job at a time; None: as many as there are.
+    """
+
+    def __init__(
+        self, folder: Path, tools: int, stop: Event | None = None, at_once: int | None = None
+    ) -> None:
         self.folder = folder
+        self._free = tools + 1 if at_once is None else at_once
         self._limits: dict[Lane, int] = {"tensorflow": 1, "tools": tools}
         self._idle: dict[Lane, list[_Worker]] = {"tensorflow": [], "tools": []}
         self._all: list[_Worker] = []
@@ -118,22 +124,27 @@ class Workers:
     def _take(self, lane: Lane) -> _Worker:
         with self._change:
             while not self._stop.is_set():
-                if self._idle[lane]:
-                    return self._idle[lane].pop()
-                if self._counts[lane] < self._limits[lane]:
-                    return self._start(lane, ())
+                if self._free and (worker := self._next(lane)):
+                    self._free -= 1
+                    return worker
                 self._change.wait(1.0)
         raise CancelledError
+
+    def _next(self, lane: Lane) -> _Worker | None:
+        if self._idle[lane]:
+            return self._idle[lane].pop()
+        return self._start(lane, ()) if self._counts[lane] < self._limits[lane] else None
 
     def _give_back(self, lane: Lane, worker: _Worker) -> None:
         if worker.busy:
             worker.kill()
         with self._change:
+            self._free += 1
             if not worker.busy:
                 self._idle[lane].append(worker)
             else:
                 self._counts[lane] -= 1
-            self._change.notify()
+            self._change.notify_all()  # one of the other lane may be waiting, too
 
     def _start(self, lane: Lane, modules: Sequence[str]) -> _Worker:
         self._counts[lane] += 1

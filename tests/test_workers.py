@@ -63,6 +63,20 @@ class TestRun:
             pids = {workers.run("tools", worker_jobs.pid) for _ in range(4)}
         assert len(pids) <= 2
 
+    def test_no_more_at_once_than_is_allowed_in_both_lanes_together(self, tmp_path: Path) -> None:
+        workers = Workers(tmp_path, tools=2, at_once=1)
+        try:
+            for lane in ("tools", "tensorflow"):
+                workers.warm(lane, [])
+            began_s = time.monotonic()
+            with ThreadPoolExecutor(3) as pool:
+                lanes = ("tools", "tensorflow", "tools")
+                jobs = [pool.submit(workers.run, lane, worker_jobs.sleep, 0.2) for lane in lanes]
+                assert [job.result() for job in jobs] == ["slept"] * 3
+            assert time.monotonic() - began_s >= 0.6
+        finally:
+            workers.close()
+
     def test_libraries_cannot_report_their_use_to_a_server(self, workers: Workers) -> None:
         assert workers.run("tools", worker_jobs.telemetry) is False
 

@@ -17,6 +17,7 @@ from edgegreen.cli import (
     encoding,
     history,
     init,
+    lab,
     models,
     reproduce,
     runs,
@@ -30,7 +31,7 @@ from edgegreen.errors import EdgegreenError, Interrupted
 COMMANDS = (
     init.init, deploy.deploy, deploy.convert, models.inspect, models.validate, targets.targets,
     history.runs, runs.show, runs.report, history.export, compare.compare, track.track, models.cache,
-    search.search, reproduce.lock, reproduce.verify,
+    search.search, reproduce.lock, reproduce.verify, lab.lab,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgegreen import executor
 from edgegreen.errors import EdgegreenError, InputError, Interrupted
 
 if TYPE_CHECKING:
@@ -23,6 +24,20 @@ CACHE = click.option(
     "--cache", metavar="URL", expose_value=False, callback=lambda _ctx, _option, url: _share(url),
     help="A cache shared with others: s3://bucket/folder or file:///folder. Default: $EDGEGREEN_CACHE.",
 )  # fmt: skip
+
+
+EXECUTOR = click.option(
+    "--executor", metavar="local[:N]|dask://host:8786", expose_value=False,
+    callback=lambda _ctx, _option, text: _build_by(text),
+    help="Where models are built: here, N at once, or on a Dask cluster. Default: $EDGEGREEN_EXECUTOR.",
+)  # fmt: skip
+
+
+def _build_by(text: str | None) -> None:
+    """By the environment, as for the cache."""
+    if text is not None:
+        executor.parse(text)
+        os.environ[executor.VARIABLE] = text
 
 
 def _share(url: str | None) -> None:

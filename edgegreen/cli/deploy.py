@@ -13,6 +13,7 @@ from edgegreen.cli import track
 from edgegreen.cli.common import (
     BUDGET_MISSED,
     CACHE,
+    EXECUTOR,
     OK,
     RECIPE,
     VARIANT,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 @click.command(short_help="Build, run on each target, compare.")
 @RECIPE
 @click.option(
-    "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]|replay:PATH",
+    "--target", "-t", "targets", multiple=True, metavar="NAME|ssh://user@host[:port]|replay:PATH|labgrid:TAGS",
     help="Where to run; several run side by side, 'pi-*' is all that fit. Default: local, this machine.",
 )  # fmt: skip
 @click.option("--tag", "tags", multiple=True, metavar="TAG", help="Only targets with this tag.")
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     help="Compare with this run, or several with commas; `latest` is the one of this recipe before this run.",
 )  # fmt: skip
 @CACHE
+@EXECUTOR
 @click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
 @click.option(
     "--locked", is_flag=True,
@@ -135,6 +137,7 @@ def deploy(
 @VARIANT
 @click.option("--output", "-o", type=click.Path(path_type=Path), help="Copy the built files to this folder.")
 @CACHE
+@EXECUTOR
 def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
     """Build the RECIPE's variants and check each against the source model, on this machine."""
     from edgegreen import building

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgegreen.cli.common import BUDGET_MISSED, CACHE, OK, RECIPE, complain, show_tables
+from edgegreen.cli.common import BUDGET_MISSED, CACHE, EXECUTOR, OK, RECIPE, complain, show_tables
 from edgegreen.errors import ConversionError, Interrupted
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class Duration(click.ParamType[float]):
     help="Where to write the best as a recipe. Default: best.yaml.",
 )  # fmt: skip
 @CACHE
+@EXECUTOR
 @click.option("--all", "all_", is_flag=True, help="List everything that was tried, too.")
 @click.option("--dry-run", is_flag=True, help="Print what would be tried and do nothing.")
 def search(

@@ -5,6 +5,7 @@ The way from a source model to a hub (a float model file) is `sources/`; from th
 
 from __future__ import annotations
 
-from edgegreen.convert.build import Build, BuildEvent, Reference, build
+from edgegreen.convert.build import build, make
+from edgegreen.convert.built import Build, BuildEvent, Reference
 
-__all__ = ["Build", "BuildEvent", "Reference", "build"]
+__all__ = ["Build", "BuildEvent", "Reference", "build", "make"]

@@ -22,6 +22,8 @@ from edgegreen.sources.request import Request
 from edgegreen.workers import Report
 
 TOOLS = ("tensorflow", "keras")
+# Stands for a metric of one's own: passes train for a loss, wherever the metric's file lies.
+OWN = "own"
 
 
 def training_data(
@@ -41,7 +43,7 @@ def training_data(
     normalize = recipe.data.normalize
     return TrainingData(
         file,
-        metric.python if isinstance(metric, Hook) else metric,
+        OWN if isinstance(metric, Hook) else metric,
         recipe.data.loss,
         recipe.seed,
         normalize.steps if normalize else None,

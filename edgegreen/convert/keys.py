@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
+from edgegreen.convert import compressing
 from edgegreen.convert.job import quantizer_of
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.formats import Quantizer
@@ -45,6 +47,14 @@ def of_artifact(request: Request, variant: Variant, yardstick: Yardstick | None 
         tools=versions(*LOADERS[request.format][2], *TOOLS[quantizer]),
         pinned=pinned(request.format),
     )
+
+
+def tools_of(request: Request, variants: Iterable[Variant]) -> frozenset[str]:
+    """Every distribution whose version is in the keys of these variants, or of what they are made from."""
+    found = {"edgegreen", *LOADERS[request.format][2]}
+    for variant in variants:
+        found.update(TOOLS[quantizer_of(variant)], compressing.TOOLS if variant.passes else ())
+    return frozenset(found)
 
 
 def of_outputs(model: str, request: Request, limit: int | None) -> str:

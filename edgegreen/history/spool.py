@@ -1,4 +1,4 @@
-"""Where a run is until the database has it: a file for each, and a folder with its series.
+"""Where a run is until the database has it: a file for each, its journal, and a folder with its series.
 
 A run is written here after every result, so that nothing measured is lost however the process ends. The file
 `<run id>.lock` is locked while a process writes it: such a run is taken from nobody.
@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from edgegreen import series
+from edgegreen import journal, series
 from edgegreen.home import home
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # when it began (UTC), and a few random digits
@@ -65,12 +65,20 @@ def remove(run_id: str) -> None:
     """Forget a run that the database has. Raises OSError; what is left then is taken in once more."""
     file = file_of(run_id)
     shutil.rmtree(series.folder_of(file), ignore_errors=True)
-    for path in (file.with_suffix(".part"), file):
+    # The file before its journal: a file that has lost it would be taken for the whole run.
+    for path in (file.with_suffix(".part"), file, journal.of_file(file)):
         path.unlink(missing_ok=True)
 
 
 def sweep() -> None:
-    """Remove the lock files of processes that were killed before they had a result. Raises OSError."""
+    """Remove what processes left that were killed before they had a result, or while they removed a run.
+
+    Raises OSError.
+    """
+    for more in folder().glob("*.more.jsonl"):
+        file = file_of(more.name.split(".")[0])
+        if not file.exists():
+            more.unlink(missing_ok=True)
     for lock in folder().glob("*.lock"):
         if not lock.with_suffix(".json").exists():
             with claimed(lock.stem):

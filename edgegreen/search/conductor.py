@@ -191,4 +191,5 @@ class Conductor:
 def error_of(broken: Failure) -> EdgegreenError:
     """The failure that ended a search, as the error that it was."""
     kind = UnreachableError if broken.exit_code == UnreachableError.exit_code else DeviceError
-    return kind(f"{broken.target or 'the float model'} ({broken.stage}): {broken.error}")
+    who = broken.target or broken.variant or "the float model"
+    return kind(f"{who} ({broken.stage}): {broken.error}")

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from threading import Event
 from typing import Any, Self
 
-from edgegreen import convert
+from edgegreen import executor
 from edgegreen.building import Progress
 from edgegreen.cache import Cache
-from edgegreen.errors import EdgegreenError, InputError
+from edgegreen.errors import EdgegreenError, InputError, UnreachableError
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan, Trial
 from edgegreen.recipe import Recipe, Variant
@@ -45,8 +45,12 @@ class Round:
 
     @property
     def broken(self) -> Failure | None:
-        """A failure of the target, or of the float model that all are compared with."""
-        return next((one for one in self.failures if one.variant is None), None)
+        """A failure of the target, of the float model that all are compared with, or of the cluster."""
+        return next((one for one in self.failures if one.variant is None or _cluster_is_lost(one)), None)
+
+
+def _cluster_is_lost(failure: Failure) -> bool:
+    return failure.stage == "convert" and failure.exit_code == UnreachableError.exit_code
 
 
 def found(results: Sequence[Measurement], trial: Trial) -> Measurement | None:
@@ -106,7 +110,7 @@ class _Ahead:
         try:
             with (
                 closing(Cache.default()) as cache,
-                convert.build(self._recipe, variants, cache, lambda _: None) as built,
+                executor.build(self._recipe, variants, cache, lambda _: None) as built,
             ):
                 pending: set[Future[Any]] = {*built.artifacts.values(), *built.expected.values()}
                 while pending and not self._stop.is_set():

@@ -76,6 +76,11 @@ class Search:
         self._waits: InputError | None = None
         self._plan = _plan(wanted)
         self._target = self._plan.targets[0]
+        if self._target.wish:
+            raise InputError(
+                f"`{self._target.name}` may be another board each time it is leased, and a search needs one",
+                hint="`labgrid-client -p PLACE lock` leases one to you; then give its ssh:// address",
+            )
         timed = OBJECTIVES[wanted.objective].of_speed
         self._recipes = apart.recipes(self._plan.recipe, cache, timed=timed)
         if wanted.objective == "energy" and not self._target.is_metered:

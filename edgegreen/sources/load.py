@@ -96,6 +96,11 @@ def _installing(tool: ToolEnvironment, report: Report) -> Callable[[], None]:
     return lambda: report(f"installing {tool.requirements[0]}")
 
 
+def has_hub(request: Request) -> bool:
+    """Whether the float .tflite of such a model has to be made apart from its source."""
+    return request.format in TOOLS
+
+
 def tflite_hub(request: Request, source: Source, shop: Workshop, report: Report) -> ModelFile:
     """The float .tflite of a source: what its TFLite variants are made from. Raises as `load` does."""
     if source.model.format in ("tflite", "edgetpu"):

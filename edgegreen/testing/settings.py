@@ -36,7 +36,7 @@ def add(parser: pytest.Parser) -> None:
     """Declare options and ini keys."""
     group = parser.getgroup("edgegreen", "edgegreen: deploy to real boards")
     group.addoption(
-        "--eg-target", action="append", default=[], dest="eg_targets", metavar="NAME|ssh://…|replay:PATH",
+        "--eg-target", action="append", default=[], dest="eg_targets", metavar="NAME|ssh://…|replay:PATH|labgrid:TAGS",
         help="A board to run on, as `edgegreen deploy --target` does; repeatable. Default: ini `eg_targets`.",
     )  # fmt: skip
     group.addoption(

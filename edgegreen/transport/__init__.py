@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, Self
 
+from edgegreen.errors import InputError
 from edgegreen.target import Target
 
 MAX_OUTPUT_BYTES = 8_000_000
@@ -106,7 +107,15 @@ class Transport(Protocol):
 
 
 def connect(target: Target) -> Transport:
-    """Connect to `target`. Raises UnreachableError, RefusedError; InputError for a broken recording."""
+    """Connect to `target`.
+
+    Raises UnreachableError, RefusedError; InputError for a broken recording, or a board that is not leased.
+    """
+    if target.wish:
+        raise InputError(
+            f"`{target.name}` is no board before it is leased, which only `deploy` and the pytest plugin do",
+            hint="`labgrid-client -p PLACE lock` leases one to you; then give its ssh:// address",
+        )
     if target.recording:
         from edgegreen.transport.recording import ReplayTransport
 

@@ -14,11 +14,13 @@ import training_jobs
 from edgegreen import building, session
 from edgegreen.agent import runtimes
 from edgegreen.agent.normalize import Normalize
+from edgegreen.cache import Cache
 from edgegreen.compress.training import TrainingData
 from edgegreen.convert import compressing
 from edgegreen.errors import InputError
 from edgegreen.passes import Pass
 from edgegreen.prepare import prepare
+from edgegreen.recipe import Recipe
 from edgegreen.sources import tflitefile
 from edgegreen.sources.request import Request
 from edgegreen.workers import Workers
@@ -111,6 +113,18 @@ def test_a_teacher_counts_by_its_content(tmp_path: Path) -> None:
         request = Request.of(DIGITS / "model.keras")
         keys.append(compressing.key(request, [step], TrainingData(None, "top1", None, 0)))
     assert keys[0] == keys[1] != keys[2]
+
+
+def test_where_a_metric_of_ones_own_lies_counts_for_nothing(tmp_path: Path) -> None:
+    """Passes train for a loss; the same recipe on another machine is the same model."""
+    found = []
+    for folder in ("one", "two"):
+        metric = {"python": str(tmp_path / folder / "score.py:score")}
+        told = Recipe.model_validate(
+            {"name": "x", "model": DIGITS, "data": {"metric": metric, "loss": "mse"}}
+        )
+        found.append(compressing.training_data(told, {}, None, Cache(tmp_path / "cache")))
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

@@ -10,8 +10,10 @@ from places import REPO
 
 from edgegreen import convert
 from edgegreen.cache import Cache
+from edgegreen.errors import ConversionError, UnreachableError
+from edgegreen.measurement import Failure
 from edgegreen.recipe import Data, Recipe, Variant
-from edgegreen.search.measuring import Measuring
+from edgegreen.search.measuring import Measuring, Round
 from edgegreen.target import Target
 
 MODELS = REPO / "tests" / "fixtures" / "models"
@@ -50,6 +52,15 @@ def test_ending_ends_what_is_being_built() -> None:
         measuring._ahead.begin(SHIPPED)
         measuring._ahead.begin(SHIPPED)
     assert time.monotonic() - began_s < 30
+
+
+def test_a_lost_cluster_ends_a_search_and_a_variants_own_failure_does_not() -> None:
+    def failed(exit_code: int) -> Failure:
+        return Failure(target=None, variant="a", stage="convert", error="gone", exit_code=exit_code)
+
+    lost = failed(UnreachableError.exit_code)
+    assert Round((), (failed(ConversionError.exit_code),), interrupted=False).broken is None
+    assert Round((), (failed(ConversionError.exit_code), lost), interrupted=False).broken == lost
 
 
 def built_yet(home: Path) -> bool:
