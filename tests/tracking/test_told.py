@@ -53,6 +53,9 @@ def test_every_column_of_a_row_is_somewhere_once() -> None:
         "speedup",
         "missed_budgets",
         "remarks",
+        "tpu_operators",
+        "tpu_operators_of",
+        "tpu_streamed_bytes",
     }
 
 
