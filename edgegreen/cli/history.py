@@ -84,13 +84,17 @@ def export(csv_to: Path | None, parquet_to: Path | None, **wanted: Any) -> None:
     if str(to) != "-" and not (parquet_to and to.is_dir()):
         check_place("--csv" if csv_to else "--parquet", to)
     with shelf.opened() as known:
+        if known.away:
+            raise known.away  # a part of the runs is not what was asked for
         _say_what_waits(known)
         rows, runs = write(exporting.entries(known, _filter(**wanted), complain), to)
     click.echo(f"{rows} rows of {runs} runs" + ("" if str(to) == "-" else f" in {to}"), err=True)
 
 
 def _say_what_waits(known: Shelf) -> None:
-    if known.not_taken:
+    if known.away:
+        click.echo(f"note: these are the runs of the spool alone: {known.away.message}", err=True)
+    elif known.not_taken:
         click.echo(f"note: runs wait in the spool: {known.not_taken.line}", err=True)
 
 

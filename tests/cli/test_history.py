@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from builders import measurement, run
 from click.testing import CliRunner, Result
+from history.putting import spooled
 from postgres import Server
 
 from cli.harness import Done, Going, Shell, runs_in
@@ -79,6 +80,20 @@ def waits(done: Done, shell: Shell, words: str) -> None:
     (path,) = (shell.kept / "runs").glob("*.json")
     assert f"run {path.stem} is not in the history yet, and waits in {path}: " in line
     assert words in line
+
+
+def test_while_the_database_is_away_what_waits_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEGREEN_DB", "postgresql+psycopg://me:hidden@127.0.0.1:1/x")
+    spooled(FIRST, "a")
+    listed, shown, exported = (
+        invoked(*words.split()) for words in ("runs", "show latest --brief", "export --csv -")
+    )
+    assert (listed.exit_code, shown.exit_code, exported.exit_code) == (0, 0, 2)
+    assert FIRST in listed.stdout
+    assert listed.stderr.startswith("note: these are the runs of the spool alone: the history in postgresql")
+    assert shown.stderr.startswith("note: `latest` is looked for in the spool alone: ")
+    assert exported.stdout == ""
+    assert "hidden" not in listed.stderr + shown.stderr + exported.stderr
 
 
 @pytest.mark.slow
