@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgegreen import kept
+from edgegreen import kept, series
 from edgegreen.errors import InputError
 from edgegreen.history import engine, spool
 from edgegreen.history.store import Store
@@ -96,5 +96,5 @@ def _take(path: Path, store: Store | None, left: Left) -> None:
 
 
 def _put(store: Store, run: Run) -> None:
-    store.put(run, spool.series_of(run.run_id))
+    store.put(run, series.packed_in(series.folder_of(spool.file_of(run.run_id))))
     spool.remove(run.run_id)

@@ -73,6 +73,22 @@ class TestRuns:
         assert (done.exit_code, "`yesterday` is no time" in done.stderr) == (2, True)
 
 
+@pytest.mark.usefixtures("two_runs")
+def test_runs_are_taken_in_from_files(tmp_path: Path) -> None:
+    made = run(measurement("a")).model_copy(update={"run_id": "20261123-040000-cccccc"})
+    file, broken = tmp_path / "run.json", tmp_path / "broken.json"
+    file.write_text(made.to_json())
+    broken.write_text("{}")
+    done = invoked("import", str(broken), str(file), str(file))
+    assert done.stdout.splitlines() == [
+        f"{file}: 1 of 1 runs taken in",
+        f"{file}: 0 of 1 runs taken in, 1 were there",
+    ]
+    assert (done.exit_code, f"error: {broken}: not a run" in done.stderr) == (2, True)
+    assert len(json.loads(invoked("runs", "--json").stdout)) == 3
+    assert invoked("import", str(file)).exit_code == 0
+
+
 def waits(done: Done, shell: Shell, words: str) -> None:
     """The deploy went well, and says in one line that its run waits, where, and why."""
     assert (done.code, "1.00×" in done.rows["fp32"]) == (0, True)
