@@ -119,7 +119,8 @@ class Source(Kept):
         """
         kept = (runs.find(ref, recipe=recipe, before=before) for ref in _each(refs))
         *again, newest = sorted(kept, key=lambda one: one.run.started_at)
-        return cls(newest.run, newest.series, tuple(one.run for one in reversed(again)))
+        remark = next((one.remark for one in (newest, *again) if one.remark), None)
+        return cls(newest.run, newest.series, remark, again=tuple(one.run for one in reversed(again)))
 
 
 def _each(refs: str) -> list[str]:

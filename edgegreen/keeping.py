@@ -41,7 +41,7 @@ class Keeping:
     @property
     def lost(self) -> InputError | None:
         """Why the run, or a part of it, is kept nowhere, if so."""
-        return self._series_lost or (None if self._stored else self._unwritten)
+        return (None if self._stored else self._unwritten) or self._series_lost
 
     @contextmanager
     def claimed(self) -> Iterator[None]:
@@ -97,7 +97,9 @@ class Keeping:
             where = intake.keep(run)
         except InputError as error:
             if not self.file.exists():
-                return InputError(f"run {self.run_id} is not kept: {error.message}", hint=error.hint)
+                return InputError(
+                    f"run {self.run_id} is not kept: {error.message}"
+                )  # none waits in the spool
             with suppress(OSError):  # of one piece, for whoever opens it
                 self._write(run)
             self.place = str(self.file)

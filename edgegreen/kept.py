@@ -20,10 +20,11 @@ MAX_BYTES = 1_000_000_000  # of a file that might be a run
 
 @dataclass(frozen=True)
 class Kept:
-    """A run; `series` gives those of one of its measurements."""
+    """A run; `series` gives those of one of its measurements. `remark`: why it may not be the one meant."""
 
     run: Run
     series: SeriesOf
+    remark: str | None = None
 
 
 def of_file(path: Path) -> Kept:

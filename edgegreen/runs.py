@@ -1,12 +1,14 @@
 """The runs that are kept: found by name, wherever they are, and narrowed down. Nothing is written here.
 
 Everything that shows or compares a run reads it by `find` or `load`. A name is an id, the beginning of one,
-`latest`, or a JSON file. SQLAlchemy is imported only where the history is asked.
+`latest`, or a JSON file. While the database is away, runs that wait in the spool are found all the same.
+SQLAlchemy is imported only where the history is asked.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,24 +47,26 @@ def find(ref: str, *, recipe: str | None = None, before: str | None = None) -> K
         ref = path.stem  # of the spool, and taken into the history since it was named
     from edgegreen.history import shelf
 
-    try:
-        with shelf.opened() as known:
-            return known.get(_meant(ref, known))
-    except InputError:
-        if spool.RUN_ID.fullmatch(ref) and (file := spool.file_of(ref)).exists():  # the database is away
-            return kept.of_file(file)
-        raise
+    with shelf.opened() as known:
+        found = known.get(_meant(ref, known))
+        if known.away and ref != found.run.run_id:  # the database may have a later one, or several such
+            remark = f"`{ref}` is looked for in the spool alone: {known.away.message}"
+            return replace(found, remark=remark)
+        return found
 
 
 def latest_of(recipe: str, before: str | None = None) -> Kept:
     """The newest run of a recipe that measured something; of those begun before run `before`.
 
-    Runs that cannot be read are passed over. Raises InputError when there is none.
+    Runs that cannot be read are passed over. Raises InputError when there is none, or the database is away:
+    limits are judged against this run, and no other will do.
     """
     from edgegreen.history import shelf
     from edgegreen.history.filters import Filter
 
     with shelf.opened() as known:
+        if known.away:
+            raise known.away
         for one in known.find(Filter(recipe=recipe, before=before)):
             try:
                 if one.results:
@@ -111,6 +115,8 @@ def _meant(ref: str, known: Shelf) -> str:
     fitting = known.ids(ref) if ref else []
     if ref in fitting:
         return ref
+    if known.away and not fitting:
+        raise known.away
     if len(fitting) > 1:
         raise InputError(f"{len(fitting)} runs begin with `{ref}`: {_named(fitting)}")
     if not fitting:

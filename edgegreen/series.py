@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -122,6 +122,12 @@ def load(folder: Path, item: Measurement) -> Series | None:
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     return unpack(packed, str(path))
+
+
+def packed_in(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Those kept in a folder as they are, by their trials. Raises OSError."""
+    for path in sorted(folder.glob("*.npz")):
+        yield path.stem, path.read_bytes()
 
 
 def in_folder(folder: Path) -> SeriesOf:

@@ -24,7 +24,7 @@ def side(first: int, *starts: Measurement | tuple[Measurement, ...]) -> Source:
     runs = [
         kept(first + index, *(one if isinstance(one, tuple) else (one,))) for index, one in enumerate(starts)
     ]
-    return Source(runs[0], NOWHERE, tuple(runs[1:]))
+    return Source(runs[0], NOWHERE, again=tuple(runs[1:]))
 
 
 def paced(*medians_ms: float) -> list[Measurement]:

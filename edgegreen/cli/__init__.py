@@ -30,8 +30,8 @@ from edgegreen.errors import EdgegreenError, Interrupted
 
 COMMANDS = (
     init.init, deploy.deploy, deploy.convert, models.inspect, models.validate, targets.targets,
-    history.runs, runs.show, runs.report, history.export, compare.compare, track.track, models.cache,
-    search.search, reproduce.lock, reproduce.verify, lab.lab,
+    history.runs, runs.show, runs.report, history.export, history.import_, compare.compare, track.track,
+    models.cache, search.search, reproduce.lock, reproduce.verify, lab.lab,
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -14,8 +14,10 @@ from edgegreen.errors import EdgegreenError, InputError, Interrupted
 
 if TYPE_CHECKING:
     from edgegreen.comparison import Row
+    from edgegreen.kept import Kept
     from edgegreen.measurement import Run
 
+K = TypeVar("K", bound="Kept")
 OK, BUDGET_MISSED = 0, 1
 RECIPE = click.argument("recipe", type=click.Path(path_type=Path))
 VARIANT = click.option("--variant", "-v", "only", multiple=True, metavar="NAME", help="Only this variant.")
@@ -44,6 +46,13 @@ def _share(url: str | None) -> None:
     """The environment is where all that builds, in this process and in others, finds it."""
     if url is not None:
         os.environ["EDGEGREEN_CACHE"] = url
+
+
+def said(kept: K) -> K:
+    """A run that was found, once it is said why it may not be the one that was meant."""
+    if kept.remark:
+        click.echo(f"note: {kept.remark}", err=True)
+    return kept
 
 
 def show_tables(run: Run, rows: Sequence[Row], *, profiled: bool, full: bool = False) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgegreen.cli.common import BUDGET_MISSED, OK, complain
+from edgegreen.cli.common import BUDGET_MISSED, OK, complain, said
 from edgegreen.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,10 +40,10 @@ def compare(before: str, after: str, *, force: bool, as_json: bool, **limits: fl
     from edgegreen.report import against as table
     from edgegreen.report import terminal
 
-    now = against.Source.of(after)
+    now = said(against.Source.of(after))
     given = {name: limit for name, limit in limits.items() if limit is not None}
     held = now.run.regression.model_copy(update=given)
-    found = against.compare(against.Source.of(before), now, held, force=force)
+    found = against.compare(said(against.Source.of(before)), now, held, force=force)
     if as_json:
         click.echo(found.to_json())
     else:

@@ -19,6 +19,7 @@ from edgegreen.cli.common import (
     VARIANT,
     check_place,
     complain,
+    said,
     show_tables,
     write,
 )  # fmt: skip
@@ -109,10 +110,11 @@ def deploy(
     from edgegreen.report import github
     from edgegreen.report.progress import progress
 
-    earlier = runs.load(resume) if resume else None
+    earlier = said(runs.find(resume)).run if resume else None
     other = None
     if against:  # before any work, as everything that may be wrong with the arguments
-        other = Source.of(against, recipe=plan.recipe.name, before=earlier.run_id if earlier else None)
+        before = earlier.run_id if earlier else None
+        other = said(Source.of(against, recipe=plan.recipe.name, before=before))
     with progress(terminal.console(stderr=True)) as shown:
         one = session.Session(plan, shown, earlier, lock=lock)
         run = one.run()

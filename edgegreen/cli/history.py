@@ -1,15 +1,16 @@
-"""`runs` and `export`: all runs that are kept, or those that are asked for."""
+"""`runs`, `export` and `import`: all runs that are kept, or those that are asked for; runs from elsewhere."""
 
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from edgegreen.cli.common import check_place, complain
+from edgegreen.cli.common import OK, check_place, complain
 from edgegreen.errors import InputError
 
 if TYPE_CHECKING:
@@ -84,13 +85,44 @@ def export(csv_to: Path | None, parquet_to: Path | None, **wanted: Any) -> None:
     if str(to) != "-" and not (parquet_to and to.is_dir()):
         check_place("--csv" if csv_to else "--parquet", to)
     with shelf.opened() as known:
+        if known.away:
+            raise known.away  # a part of the runs is not what was asked for
         _say_what_waits(known)
         rows, runs = write(exporting.entries(known, _filter(**wanted), complain), to)
     click.echo(f"{rows} rows of {runs} runs" + ("" if str(to) == "-" else f" in {to}"), err=True)
 
 
+@click.command("import", short_help="Take the runs of another history, or of JSON files, into this one.")
+@click.argument("files", type=click.Path(path_type=Path), metavar="FILE...", nargs=-1, required=True)
+def import_(files: tuple[Path, ...]) -> None:
+    """Put the runs of each FILE into the history, which EDGEGREEN_DB may name.
+
+    FILE is another history in SQLite (history.db), whose runs bring their series along, or a run's JSON. A
+    run that is there already stays as it is. The exit code is 2 when a file or a run cannot be read.
+    """
+    from edgegreen.history import importing
+
+    code = OK
+    for file in files:
+        try:
+            found = importing.take(file)
+        except InputError as error:
+            complain(error)
+            code = error.exit_code
+            continue
+        listed = found.taken + found.there + len(found.broken)
+        there = f", {found.there} were there" if found.there else ""
+        click.echo(f"{file}: {found.taken} of {listed} runs taken in{there}")
+        for broken in found.broken:
+            complain(broken)
+            code = broken.exit_code
+    sys.exit(code)
+
+
 def _say_what_waits(known: Shelf) -> None:
-    if known.not_taken:
+    if known.away:
+        click.echo(f"note: these are the runs of the spool alone: {known.away.message}", err=True)
+    elif known.not_taken:
         click.echo(f"note: runs wait in the spool: {known.not_taken.line}", err=True)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edgegreen.cli.common import OK, RECIPE, check_place, complain, write
+from edgegreen.cli.common import OK, RECIPE, check_place, complain, said, write
 from edgegreen.errors import InputError, Interrupted
 
 EXIT = {True: OK, False: 1, None: InputError.exit_code}  # of a run that reproduces, does not, cannot be told
@@ -101,7 +101,7 @@ def verify(
     from edgegreen.report import verified as table
     from edgegreen.report.progress import progress
 
-    source = Source.of(run)
+    source = said(Source.of(run))
     repetition = repeating.of(source.run, recipe, targets, retry_invalid=retry_invalid)
     refused = repetition.refuse()
     if refused and not force:

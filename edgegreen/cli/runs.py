@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from edgegreen.cli.common import VARIANT, check_place, show_tables, write
+from edgegreen.cli.common import VARIANT, check_place, said, show_tables, write
 from edgegreen.report.formats import FORMATS
 
 TARGET = click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
@@ -40,7 +40,7 @@ def show(
     from edgegreen.report import choices, terminal
     from edgegreen.report import run as details
 
-    kept = runs.find(run)
+    kept = said(runs.find(run))
     whole = kept.run
     chosen = runs.only(whole, targets, only)
     chosen = chosen.model_copy(update={"footprint": green.footprint(whole.footprint, footprint)})
@@ -78,7 +78,7 @@ def report(run: str, name: str, output: Path | None, targets: tuple[str, ...], o
 
     if output is not None:
         check_place("--output", output)
-    kept = runs.find(run)
+    kept = said(runs.find(run))
     chosen = runs.only(kept.run, targets, only)
     rows = [row for row in comparison.of(kept.run) if row.measurement in chosen.results]
     text = formats.report(name, Contents(chosen, rows, kept.series))

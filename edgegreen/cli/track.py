@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgegreen.cli.common import said
 from edgegreen.errors import EdgegreenError
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def track(run: str, limit_s: float) -> None:
     from edgegreen.report.contents import Contents
     from edgegreen.tracking import sending
 
-    kept = runs.find(run)
+    kept = said(runs.find(run))
     sent = sending.send(Contents(kept.run, comparison.of(kept.run), kept.series), limit_s)
     click.echo(f"run {kept.run.run_id} is in experiment {sent.experiment} at {sent.server}")
 

@@ -103,6 +103,7 @@ def _hint(said: str) -> str:
         ("permission denied", "the database's user needs the right to create and to write tables there"),
         ("does not exist", "create it on the server first, with `createdb`"),
         ("disk is full", "make room; runs wait in the spool until then"),
+        ("disk I/O", "make room if its disk is full; runs wait in the spool until then"),
         ("not a database", f"move the file away, or have {VARIABLE} name another"),
     ):
         if words in said:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgegreen import kept
+from edgegreen import kept, series
 from edgegreen.errors import InputError
 from edgegreen.history import engine, spool
 from edgegreen.history.store import Store
@@ -58,17 +58,25 @@ def take_in(store: Store) -> Left:
     for path in spool.files():
         try:
             with spool.claimed(path.stem) as mine:
-                _take(path, store, left, mine=mine)
+                _take(path, store if mine else None, left)
         except OSError as error:
-            _take(path, store, left, mine=False)
+            _take(path, None, left)
             left.why = InputError(f"the spool in {spool.folder()}: {error.strerror}")
     with suppress(OSError):
         spool.sweep()
     return left
 
 
-def _take(path: Path, store: Store, left: Left, *, mine: bool) -> None:
-    """One run, when it is `mine` to take; what is wrong with its file, or with the database, is noted."""
+def leave() -> Left:
+    """What is in the spool, while there is no database to put it into."""
+    left = Left()
+    for path in spool.files():
+        _take(path, None, left)
+    return left
+
+
+def _take(path: Path, store: Store | None, left: Left) -> None:
+    """One run, left where it is without a store; what is wrong with file or database is noted."""
     if not path.exists():  # another process was faster
         return
     try:
@@ -79,7 +87,7 @@ def _take(path: Path, store: Store, left: Left, *, mine: bool) -> None:
         return
     try:
         away = left.why is not None and left.why.transient  # and would let us wait once more for each run
-        if mine and not away and found.run.run_id == path.stem:
+        if store and not away and found.run.run_id == path.stem:
             _put(store, found.run)
             return
     except InputError as error:
@@ -88,5 +96,5 @@ def _take(path: Path, store: Store, left: Left, *, mine: bool) -> None:
 
 
 def _put(store: Store, run: Run) -> None:
-    store.put(run, spool.series_of(run.run_id))
+    store.put(run, series.packed_in(series.folder_of(spool.file_of(run.run_id))))
     spool.remove(run.run_id)

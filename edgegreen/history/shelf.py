@@ -1,7 +1,7 @@
 """What is read of the history: every run of the database, and those that are still in the spool.
 
 Runs of the spool are those that are going on, and those that the database did not take. They are filtered by
-the same code: as rows of a database in memory.
+the same code: as rows of a database in memory. While the database is away they are all there is.
 """
 
 from __future__ import annotations
@@ -31,13 +31,16 @@ class Broken:
 class Shelf:
     """All runs, wherever they are. Made by `opened`."""
 
-    def __init__(self, database: Store, left: Left) -> None:
+    def __init__(self, database: Store, left: Left, away: InputError | None = None) -> None:
         self._database, self._left = database, left
+        self.away = away
+        """Why only the spool is read, if so."""
         self._waiting = Store.of(one.run for one in left.runs.values())
 
     def close(self) -> None:
         """Nothing is left open."""
         self._waiting.close()
+        self._database.close()
 
     @property
     def not_taken(self) -> InputError | None:
@@ -83,10 +86,23 @@ class Shelf:
 
 @contextmanager
 def opened() -> Iterator[Shelf]:
-    """The history, once what waited in the spool was taken in. Raises InputError."""
-    database = Store.open(engine.url())
-    shelf = Shelf(database, intake.take_in(database))
+    """The history, once what waited in the spool was taken in; the spool alone while the database is away.
+
+    Raises InputError when it is away and nothing is in the spool.
+    """
+    shelf = _opened()
     try:
         yield shelf
     finally:
         shelf.close()
+
+
+def _opened() -> Shelf:
+    try:
+        database = Store.open(engine.url())
+        return Shelf(database, intake.take_in(database))
+    except InputError as error:
+        left = intake.leave()
+        if not left.runs:
+            raise
+        return Shelf(Store.of(()), left, away=error)

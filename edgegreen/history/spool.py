@@ -35,12 +35,6 @@ def files() -> list[Path]:
     return sorted((path for path in folder().glob("*.json") if RUN_ID.fullmatch(path.stem)), reverse=True)
 
 
-def series_of(run_id: str) -> Iterator[tuple[str, bytes]]:
-    """The packed series that are here, by their trials. Raises OSError."""
-    for path in sorted(series.folder_of(file_of(run_id)).glob("*.npz")):
-        yield path.stem, path.read_bytes()
-
-
 @contextmanager
 def claimed(run_id: str, wait_s: float = 0) -> Iterator[bool]:
     """Have a run to oneself in the block; False when another process has it and does not let go in time.

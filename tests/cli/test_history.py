@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from builders import measurement, run
 from click.testing import CliRunner, Result
+from history.putting import spooled
 from postgres import Server
 
 from cli.harness import Done, Going, Shell, runs_in
@@ -72,6 +73,22 @@ class TestRuns:
         assert (done.exit_code, "`yesterday` is no time" in done.stderr) == (2, True)
 
 
+@pytest.mark.usefixtures("two_runs")
+def test_runs_are_taken_in_from_files(tmp_path: Path) -> None:
+    made = run(measurement("a")).model_copy(update={"run_id": "20261123-040000-cccccc"})
+    file, broken = tmp_path / "run.json", tmp_path / "broken.json"
+    file.write_text(made.to_json())
+    broken.write_text("{}")
+    done = invoked("import", str(broken), str(file), str(file))
+    assert done.stdout.splitlines() == [
+        f"{file}: 1 of 1 runs taken in",
+        f"{file}: 0 of 1 runs taken in, 1 were there",
+    ]
+    assert (done.exit_code, f"error: {broken}: not a run" in done.stderr) == (2, True)
+    assert len(json.loads(invoked("runs", "--json").stdout)) == 3
+    assert invoked("import", str(file)).exit_code == 0
+
+
 def waits(done: Done, shell: Shell, words: str) -> None:
     """The deploy went well, and says in one line that its run waits, where, and why."""
     assert (done.code, "1.00×" in done.rows["fp32"]) == (0, True)
@@ -79,6 +96,20 @@ def waits(done: Done, shell: Shell, words: str) -> None:
     (path,) = (shell.kept / "runs").glob("*.json")
     assert f"run {path.stem} is not in the history yet, and waits in {path}: " in line
     assert words in line
+
+
+def test_while_the_database_is_away_what_waits_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEGREEN_DB", "postgresql+psycopg://me:hidden@127.0.0.1:1/x")
+    spooled(FIRST, "a")
+    listed, shown, exported = (
+        invoked(*words.split()) for words in ("runs", "show latest --brief", "export --csv -")
+    )
+    assert (listed.exit_code, shown.exit_code, exported.exit_code) == (0, 0, 2)
+    assert FIRST in listed.stdout
+    assert listed.stderr.startswith("note: these are the runs of the spool alone: the history in postgresql")
+    assert shown.stderr.startswith("note: `latest` is looked for in the spool alone: ")
+    assert exported.stdout == ""
+    assert "hidden" not in listed.stderr + shown.stderr + exported.stderr
 
 
 @pytest.mark.slow

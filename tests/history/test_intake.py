@@ -129,10 +129,30 @@ class TestAway:
         monkeypatch.setenv("EDGEGREEN_DB", "postgresql+psycopg://me:hidden@127.0.0.1:1/x")
         error = self.refused(r"the history in postgresql\+psycopg://me:\*\*\*@127.0.0.1:1/x: .*refused")
         assert "hidden" not in str(error)
-        with pytest.raises(InputError, match="refused"):
-            runs.load("latest")  # who knows which that is
         monkeypatch.setenv("EDGEGREEN_DB", postgres.new())
         assert listed() == [ONE]
+
+    def test_what_waits_is_found_meanwhile(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("EDGEGREEN_DB", "postgresql+psycopg://me:hidden@127.0.0.1:1/x")
+        for ref in ("latest", ONE, "2026"):
+            with pytest.raises(InputError, match="refused"):
+                runs.find(ref)
+        with pytest.raises(InputError, match="refused"):
+            listed()
+        made = spooled(ONE, "a")
+        spooled(TWO, "b")
+        assert listed() == [TWO, ONE]
+        assert runs.find("latest").run.run_id == TWO
+        whole, part = runs.find(ONE), runs.find(ONE[:12])
+        assert whole.run == part.run == made
+        assert whole.series(made.results[0]) is not None
+        assert whole.remark is None  # there is one of that id only
+        assert "looked for in the spool alone" in str(part.remark)
+        with pytest.raises(InputError, match="refused"):
+            runs.find("2027")
+        with pytest.raises(InputError, match="refused"):  # limits are judged against it
+            runs.find("latest", recipe="kws")
+        assert {f"{ONE}.json", f"{TWO}.json"} <= set(in_spool())
 
     def test_a_database_that_another_program_has_locked(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(engine, "SQLITE_TIMEOUT_S", 0.1)
@@ -175,6 +195,23 @@ class TestAway:
         intake.keep(made)
         spool.folder().unlink()
         assert runs.load(ONE) == made
+
+
+def test_what_is_kept_nowhere_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither database nor spool: the run is lost, not its series alone, and none waits."""
+    monkeypatch.setenv("EDGEGREEN_DB", "postgresql+psycopg://me:hidden@127.0.0.1:1/x")
+    made = spooled(TWO, "a")
+    behind = runs.find(TWO).series(made.results[0])
+    assert behind is not None
+    spool.folder().rename(spool.folder().with_name("gone"))
+    spool.folder().write_text("in the way")
+    keeping_it = keeping.Keeping(ONE)
+    keeping_it.save_series(made.results[0], behind)
+    keeping_it.add(made.results[0], lambda: made)
+    said = keeping_it.move(made)
+    assert f"run {ONE} is not kept: the history in postgresql" in str(said)
+    assert "wait" not in str(said)
+    assert "cannot keep the run in" in str(keeping_it.lost)
 
 
 class TestAddresses:
