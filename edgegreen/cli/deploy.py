@@ -107,6 +107,7 @@ def deploy(
         check_place("--json", Path(json_to))
     from edgegreen import runs, session
     from edgegreen.against import Source
+    from edgegreen.kept import Kept
     from edgegreen.report import github
     from edgegreen.report.progress import progress
 
@@ -130,7 +131,7 @@ def deploy(
         code = max(code, lost.exit_code)
     if one.interrupted:
         raise _interrupted(one, run)
-    track.after_deploy(run, one.keeping.series)
+    track.after_run(Kept(run, one.keeping.series))
     sys.exit(code)
 
 

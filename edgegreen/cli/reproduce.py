@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgegreen.cli import track
 from edgegreen.cli.common import OK, RECIPE, check_place, complain, said, write
 from edgegreen.errors import InputError, Interrupted
 
@@ -135,4 +136,5 @@ def verify(
         click.echo(found.to_json())
     else:
         table.show(found, terminal.console())
+    track.after_run(Source(again, one.keeping.series))
     sys.exit(max([EXIT[found.reproduces], *codes]))

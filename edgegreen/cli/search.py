@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edgegreen.cli import track
 from edgegreen.cli.common import BUDGET_MISSED, CACHE, EXECUTOR, OK, RECIPE, complain, show_tables
 from edgegreen.errors import ConversionError, Interrupted
 
@@ -97,7 +98,10 @@ def search(
         report.show_all(found.outcome, out)
     if found.waits:
         click.echo(f"note: {found.waits.line}", err=True)
-    sys.exit(_ended(found, output))
+    code = _ended(found, output)
+    for kept in found.measured:
+        track.after_run(kept)
+    sys.exit(code)
 
 
 def _ended(found: Result, output: Path) -> int:

@@ -1,18 +1,15 @@
-"""`track`, and what `deploy` does of itself where the user has an MLflow server."""
+"""`track`, and what commands that measure do by themselves where the user has an MLflow server."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import click
 
 from edgegreen.cli.common import said
-from edgegreen.errors import EdgegreenError
 
 if TYPE_CHECKING:
-    from edgegreen.measurement import Run
-    from edgegreen.series import SeriesOf
+    from edgegreen.kept import Kept
 
 
 @click.command(short_help="Send a run to MLflow.")
@@ -22,7 +19,7 @@ if TYPE_CHECKING:
     help="How long it may take.",
 )  # fmt: skip
 def track(run: str, limit_s: float) -> None:
-    """Send a kept RUN to the MLflow server that MLFLOW_TRACKING_URI names, as `deploy` does where it is set.
+    """Send a kept RUN to the MLflow server that MLFLOW_TRACKING_URI names, as `deploy` does by itself.
 
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. A run that was sent before is
     completed. Takes the extra `mlflow`.
@@ -36,19 +33,9 @@ def track(run: str, limit_s: float) -> None:
     click.echo(f"run {kept.run.run_id} is in experiment {sent.experiment} at {sent.server}")
 
 
-def after_deploy(run: Run, series: SeriesOf) -> None:
+def after_run(kept: Kept) -> None:
     """Send a run where a server is set. Whatever happens is one line on stderr, and no exit code."""
-    from edgegreen import comparison
-    from edgegreen.report.contents import Contents
-    from edgegreen.tracking import sending
+    from edgegreen.tracking import after
 
-    if not sending.wanted(os.environ):
-        return
-    try:
-        sent = sending.send(Contents(run, comparison.of(run), series), sending.AFTER_A_RUN_S)
-    except EdgegreenError as error:
-        click.echo(f"note: not sent to MLflow: {error.line}", err=True)
-    except KeyboardInterrupt:
-        click.echo("note: not sent to MLflow: interrupted", err=True)
-    else:
-        click.echo(f"note: sent to MLflow: experiment {sent.experiment} at {sent.server}", err=True)
+    if line := after.send(kept):
+        click.echo(f"note: {line}", err=True)

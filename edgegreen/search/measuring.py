@@ -20,6 +20,7 @@ from edgegreen.errors import EdgegreenError, InputError, UnreachableError
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan, Trial
 from edgegreen.recipe import Recipe, Variant
+from edgegreen.series import SeriesOf, nowhere
 from edgegreen.session import Session
 from edgegreen.target import Target
 
@@ -68,6 +69,8 @@ class Measuring:
         self.run = earlier
         self.waits: InputError | None = None
         """Why the run is not in the history yet, if so."""
+        self.series: SeriesOf = nowhere
+        """Where those of the run come from."""
         self._ahead = _Ahead(choosing)
 
     def measure(self, trials: Sequence[Trial], following: Sequence[Trial] = ()) -> Round:
@@ -82,6 +85,7 @@ class Measuring:
         session = Session(plan, self._progress, self.run)
         self.run = session.run()
         self.waits = session.keep()
+        self.series = session.keeping.series
         if session.keeping.lost:
             raise session.keeping.lost
         return Round(self.run.results, self.run.failures, session.interrupted)

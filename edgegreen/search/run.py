@@ -14,6 +14,7 @@ from edgegreen.building import Progress, build_only
 from edgegreen.cache import Cache
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.front import Outcome
+from edgegreen.kept import Kept
 from edgegreen.keys import key_of
 from edgegreen.measurement import Measurement, Run
 from edgegreen.objectives import OBJECTIVES, ObjectiveName
@@ -64,6 +65,8 @@ class Result:
     """Whether the file that `best.yaml` builds is the one that was chosen; None where there is none."""
     waits: InputError | None
     """Why a run of it is not in the history yet, if so."""
+    measured: tuple[Kept, ...]
+    """Its runs: that of the candidates, and that of the winner."""
 
 
 class Search:
@@ -74,6 +77,7 @@ class Search:
         best.check_place(wanted.output)
         self._wanted = wanted
         self._waits: InputError | None = None
+        self._measured: list[Kept] = []
         self._plan = _plan(wanted)
         self._target = self._plan.targets[0]
         if self._target.wish:
@@ -128,6 +132,8 @@ class Search:
 
             conductor.run(self._plan.trials, self._wanted.budget, self._refused, told)
             self._waits = measuring.waits
+            if measuring.run:
+                self._measured.append(Kept(measuring.run, measuring.series))
         return self._ended(conductor, calm)
 
     def _refused(self, candidate: Candidate) -> str | None:
@@ -140,7 +146,9 @@ class Search:
         if outcome.best and not conductor.interrupted and not broken:
             judged, reproduced = self._judge(outcome, calm)
         search_id, interrupted = self.settings.search_id, conductor.interrupted
-        return Result(search_id, outcome, interrupted, broken, judged, reproduced, self._waits)
+        return Result(
+            search_id, outcome, interrupted, broken, judged, reproduced, self._waits, tuple(self._measured)
+        )
 
     def _judge(self, outcome: Outcome, calm: Calm) -> tuple[Run, bool | None]:
         """Write `best.yaml`, deploy it as it is written, and write down how it did. The choice stays made."""
@@ -152,6 +160,7 @@ class Search:
         session = Session(again, calm)
         run = session.run()
         self._waits = session.keep() or self._waits
+        self._measured.append(Kept(run, session.keeping.series))
         mine = next((one for one in run.results if one.variant == found.name), None)
         chosen = found.winner.measurement
         if mine is None or chosen is None:

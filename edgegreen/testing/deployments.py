@@ -16,6 +16,7 @@ import pytest
 from edgegreen import comparison, locks
 from edgegreen.errors import EdgegreenError
 from edgegreen.home import home
+from edgegreen.kept import Kept
 from edgegreen.measurement import Run
 from edgegreen.metrics import higher_is_better
 from edgegreen.plan import Plan
@@ -24,6 +25,7 @@ from edgegreen.report import words
 from edgegreen.session import Session
 from edgegreen.target import Target
 from edgegreen.testing.outcome import Outcome
+from edgegreen.tracking import after
 
 
 class Log:
@@ -94,6 +96,8 @@ class Deployments:
             pytest.fail(str(error), pytrace=False)
         if waits := session.keep():
             log.note("history", waits.line)
+        if not session.interrupted and (line := after.send(Kept(run, session.keeping.series))):
+            log.note("tracking", line)
         outcome = _outcome(run, plan, tuple(log.lines))
         if self._artifacts:
             self._keep(outcome)

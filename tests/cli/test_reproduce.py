@@ -139,7 +139,9 @@ def test_verify_builds_and_measures_again(shell: Shell) -> None:
     assert refused.code == 2
     assert "recipe.benchmark: then sha256 " in refused.err
     assert len(shell.runs) == 2
+    shell.env["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
     forced = shell.run("verify", "latest", "--force", "--cached", "--json")
+    assert forced.err.count("note: not sent to MLflow: ") == 1
     assert "models: 1 unchanged" in forced.err
     assert [one["what"] for one in forced.json["origin"]] == ["recipe.benchmark"]
     assert forced.json["trials"][0]["checks"][0]["reproduces"] is True

@@ -24,7 +24,10 @@ def test_a_search_from_beginning_to_best_yaml(shell: Shell, board: str, tmp_path
     wrong = DATA.replace(str(DIGITS / "evaluation.npz"), str(tmp_path / "wrong.npz"))
     recipe = shell.recipe(**(PLAIN | {"data": f"{{{wrong}}}"}), variants=ONE)
     arguments = ("search", recipe, "--target", board, "--objective", "size", "--seed", "3")
+    shell.env["MLFLOW_TRACKING_URI"] = "http://127.0.0.1:9"
     done = shell.run(*arguments, "--trials", "1", "--all")
+    assert done.err.count("note: not sent to MLflow: ") == 2  # the candidates' run, and the winner's
+    del shell.env["MLFLOW_TRACKING_URI"]
     assert re.search(r"→ best within a loss of 1\.0 points: trial-000, int8 tflite, 1 thread", done.out), (
         done.err
     )

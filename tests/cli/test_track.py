@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from builders import measurement, run
 from click.testing import CliRunner
@@ -12,7 +10,9 @@ from cli.harness import Shell
 from edgegreen.cli import cli, track
 from edgegreen.errors import UnreachableError
 from edgegreen.history import spool
+from edgegreen.kept import Kept
 from edgegreen.report.contents import Contents
+from edgegreen.series import nowhere
 from edgegreen.tracking import sending
 from edgegreen.tracking.sending import Sent
 
@@ -27,7 +27,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
     def send(contents: Contents, limit_s: float) -> Sent:
         found.append((contents.run.run_id, limit_s))
         if not contents.rows:
-            raise UnreachableError("http://127.0.0.1:9: it cannot be reached", hint="start it")
+            raise UnreachableError("http://127.0.0.1:9: it cannot be reached")
         return Sent("http://127.0.0.1:9", "edgegreen/kws")
 
     monkeypatch.setattr(sending, "send", send)
@@ -37,7 +37,7 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, float]]:
 def test_without_a_server_deploy_sends_nothing(
     heard: list[object], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    track.after_deploy(run(measurement()), Path("none"))
+    track.after_run(Kept(run(measurement()), nowhere))
     assert (heard, capsys.readouterr()) == ([], ("", ""))
 
 
@@ -45,7 +45,7 @@ def test_with_one_it_says_where(
     heard: list[tuple[str, float]], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", SERVER)
-    track.after_deploy(run(measurement()), Path("none"))
+    track.after_run(Kept(run(measurement()), nowhere))
     assert heard == [("20261122-040000-abc123", 30)]
     assert capsys.readouterr() == (
         "",
@@ -57,9 +57,10 @@ def test_what_goes_wrong_is_a_line(
     heard: list[object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", SERVER)
-    track.after_deploy(run(), Path("none"))
+    track.after_run(Kept(run(), nowhere))
     assert capsys.readouterr().err == (
-        "note: not sent to MLflow: http://127.0.0.1:9: it cannot be reached → start it\n"
+        "note: not sent to MLflow: http://127.0.0.1:9: it cannot be reached "
+        "→ `edgegreen track 20261122-040000-abc123` sends it\n"
     )
 
 

@@ -217,7 +217,10 @@ def test_again(eg_deploy):
 
 
 @pytest.mark.slow
-def test_a_board_is_deployed_to_once_and_budgets_fail_with_words(suite: Path, pytest_run: Run) -> None:
+def test_a_board_is_deployed_to_once_and_budgets_fail_with_words(
+    suite: Path, pytest_run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     (suite / "test_it.py").write_text(TESTS)
     done = pytest_run("--eg-target", "local", "--eg-artifacts", "kept")
     assert done.code == 1
@@ -257,6 +260,7 @@ def test_a_board_is_deployed_to_once_and_budgets_fail_with_words(suite: Path, py
     assert len(runs) == 2  # one for all tests, one that was asked for anew
     assert json.loads(runs[0].read_text())["results"][0]["variant"] == "as-shipped"
     assert "local: sending\n" in runs[0].with_suffix(".log").read_text()
+    assert "tracking: not sent to MLflow: " in runs[0].with_suffix(".log").read_text()
     assert "as-shipped" in runs[1].with_suffix(".log").read_text().partition("p50 ms")[2]
 
 
