@@ -189,14 +189,18 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     from edgegreen.report import terminal
 
     rows = comparison.of(run)
+    codes = [failure.exit_code for failure in run.failures]
     if json_to == "-":
         click.echo(run.to_json())
         terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
         show_tables(run, rows, profiled=profiled)  # first: whatever becomes of the file, this is seen
         if json_to:
-            write(Path(json_to), run.to_json() + "\n")
-    codes = [failure.exit_code for failure in run.failures]
+            try:
+                write(Path(json_to), run.to_json() + "\n")
+            except InputError as error:  # no reason not to keep the run, nor to compare it
+                complain(error)
+                codes.append(error.exit_code)
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
 
 

@@ -146,7 +146,10 @@ def test_deploy_against_the_run_before(shell: Shell) -> None:
     assert first.code == 2
     assert "no earlier run of recipe `digits` is in the history" in first.err
     assert shell.runs == []
-    shell.run("deploy", recipe)
+    (shell.folder / "link.json").symlink_to("nowhere/run.json")
+    unwritten = shell.run("deploy", recipe, "--json", "link.json")
+    assert (unwritten.code, "error: cannot write link.json" in unwritten.err) == (2, True)
+    assert "note:" not in unwritten.err  # the run is in the history all the same
     strict = shell.recipe(
         variants="{fp32: {format: tflite, precision: fp32}}",
         regression="{slower_max: 1000, energy_more_max: 1}",
