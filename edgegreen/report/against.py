@@ -48,8 +48,8 @@ def show(found: Against, out: Console) -> None:
         if names:
             out.print(note(words.ABSENT, f"in {run.run_id} only: {names}", "dim"))
     out.print(note("·", EXPLAINED, "dim"))
-    pooled = all(one.latency.by == "starts" for one in found.trials if one.latency)
-    out.print(note("·", STARTS if pooled else NOISE, "dim"))
+    if by := {one.latency.by for one in found.trials if one.latency}:
+        out.print(note("·", STARTS if by == {"starts"} else NOISE, "dim"))
     out.print(note("·", UNCHANGED, "dim"))
 
 

@@ -87,6 +87,7 @@ def test_what_differs_is_named_and_not_compared() -> None:
     named = "int8-tflite: runtime: litert 2.3.0 + XNNPACK → litert 2.4.0 + XNNPACK"
     text = shown(measurement(), newer)
     assert "int8-tflite ≠  p50      –      not compared" in text
+    assert "the interval knows" not in text  # there is none
     assert f"≠ {named}" in text
     text = shown(measurement(), newer, force=True)
     assert "faster" in text
