@@ -54,6 +54,18 @@ class Compared(Record):
         """Whether the readings of both runs are to be trusted."""
         return not self.doubts
 
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """Why it fails a job: the limits that are not kept to, or what forbids to compare it. In words."""
+        if self.compared:
+            return self.missed
+        return tuple(f"not compared, as they differ in {one}" for one in self.differences)
+
+    def is_of(self, item: Measurement) -> bool:
+        """Whether this is about a measurement of the run after."""
+        mine = (self.variant, self.target, self.runtime, self.threads, self.tuning)
+        return mine == (item.variant, item.target, item.runtime.name, item.threads, item.tuning)
+
 
 class Side(Record):
     """Which run; `more` are the ids of those that are pooled with it."""
@@ -94,6 +106,10 @@ class Against(Record):
     def missed(self) -> bool:
         """Whether a limit on a regression is not kept to."""
         return any(one.missed for one in self.trials)
+
+    def failed_by(self, item: Measurement) -> tuple[str, ...]:
+        """Why a measurement of the run after fails a job for what it was before, in words."""
+        return next((one.failed for one in self.trials if one.is_of(item)), ())
 
     def to_json(self) -> str:
         """Indented."""

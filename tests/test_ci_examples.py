@@ -90,6 +90,30 @@ def test_budgets_decide_and_reports_are_there(
         assert ("::error title=Budget missed" in measured[0].stderr) == bool(code)
 
 
+@pytest.mark.parametrize("service", ["github", "gitlab"])
+def test_a_regression_fails_the_job_and_is_in_its_reports(
+    service: str, workplace: tuple[Path, dict[str, str]]
+) -> None:
+    checkout, environment = workplace
+    limits = "regression: {energy_more_max: 0.1}\n"  # no meter is there, so none keeps to it
+    (checkout / "recipe.yaml").write_text(RECIPE.replace("LIMIT", "1000000") + limits)
+    measure, afterwards = lines_of(service)
+
+    def run(scripts: list[str]) -> list[int]:
+        shell = ["bash", "-eo", "pipefail", "-c"]
+        return [
+            subprocess.run([*shell, one], cwd=checkout, env=environment, check=False).returncode
+            for one in scripts
+        ]
+
+    assert run(measure) == [0]
+    (checkout / "run.json").rename(checkout / "baseline.json")
+    assert (run(measure), run(afterwards)) == ([1], [0])
+    assert 'type="regression"' in (checkout / "junit.xml").read_text()
+    if service == "github":
+        assert "worse than before" in (checkout / "comment.md").read_text()
+
+
 def test_files_hold_what_the_services_ask_for() -> None:
     """The keys that make them work: the runner, the gate on forks, what is uploaded."""
     github, gitlab = example("github.yaml"), example("gitlab.yaml")["boards"]

@@ -86,8 +86,15 @@ def check_place(option: str, path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a result to a file. Raises InputError."""
+    """Write a result to a file, or none: half of one would be taken for the whole. Raises InputError."""
     try:
-        path.write_text(text, encoding="utf-8", newline="")
+        file = path.open("w", encoding="utf-8", newline="")
+        try:
+            with file:
+                file.write(text)
+        except OSError:
+            if path.is_file():
+                path.resolve().unlink()
+            raise
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from None

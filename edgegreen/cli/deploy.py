@@ -27,10 +27,11 @@ from edgegreen.cli.compare import exit_code
 from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
-    from edgegreen.against import Source
+    from edgegreen.against import Against, Source
     from edgegreen.locked.lock import Lock
     from edgegreen.measurement import Run
     from edgegreen.plan import Plan
+    from edgegreen.report.contents import Contents
     from edgegreen.series import SeriesOf
     from edgegreen.session import Session
 
@@ -93,7 +94,7 @@ def deploy(
     from edgegreen.prepare import prepare
     from edgegreen.report import listings, terminal
 
-    if force and not against:
+    if force and against is None:
         raise InputError("--force goes with --against only")
     plan = prepare(recipe, targets, only, tags=tags, retry_invalid=retry_invalid, record_to=record)
     plan = replace(plan, profile=profile)
@@ -105,34 +106,7 @@ def deploy(
         return
     if json_to not in (None, "-"):
         check_place("--json", Path(json_to))
-    from edgegreen import runs, session
-    from edgegreen.against import Source
-    from edgegreen.kept import Kept
-    from edgegreen.report import github
-    from edgegreen.report.progress import progress
-
-    earlier = said(runs.find(resume)).run if resume else None
-    other = None
-    if against:  # before any work, as everything that may be wrong with the arguments
-        before = earlier.run_id if earlier else None
-        other = said(Source.of(against, recipe=plan.recipe.name, before=before))
-    with progress(terminal.console(stderr=True)) as shown:
-        one = session.Session(plan, shown, earlier, lock=lock)
-        run = one.run()
-    code = _present(run, json_to, profiled=profile)  # before it is kept: a database may be long in answering
-    _keep(one)
-    if github.is_here(os.environ):
-        _tell_github(run, one.keeping.series)
-    if other and run.results:
-        mine = Source(run, one.keeping.series)
-        code = max(code, _show_against(other, mine, stderr=json_to == "-", force=force))
-    if lost := one.keeping.lost:
-        complain(lost)
-        code = max(code, lost.exit_code)
-    if one.interrupted:
-        raise _interrupted(one, run)
-    track.after_run(Kept(run, one.keeping.series))
-    sys.exit(code)
+    sys.exit(_carry_out(plan, lock, resume=resume, against=against, force=force, json_to=json_to))
 
 
 @click.command(short_help="Build a recipe's variants and check them.")
@@ -162,6 +136,42 @@ def _lock(plan: Plan) -> Lock:
     return host.required(plan)
 
 
+def _carry_out(
+    plan: Plan,
+    lock: Lock | None,
+    *,
+    resume: str | None,
+    against: str | None,
+    force: bool,
+    json_to: str | None,
+) -> int:
+    """Run the plan, and all that follows; the exit code is the highest of all that happened."""
+    from edgegreen import runs, session
+    from edgegreen.against import Source
+    from edgegreen.kept import Kept
+    from edgegreen.report import terminal
+    from edgegreen.report.progress import progress
+
+    earlier = None if resume is None else said(runs.find(resume)).run
+    before = None
+    if against is not None:  # before any work, as everything that may be wrong with the arguments
+        begun = earlier.run_id if earlier else None
+        before = said(Source.of(against, recipe=plan.recipe.name, before=begun))
+    with progress(terminal.console(stderr=True)) as shown:
+        one = session.Session(plan, shown, earlier, lock=lock)
+        run = one.run()
+    code = _present(run, json_to, profiled=plan.profile)  # before it is kept: a database may be slow
+    _keep(one)
+    code = max(code, _judge(run, one.keeping.series, before, force=force, stderr=json_to == "-"))
+    if lost := one.keeping.lost:
+        complain(lost)
+        code = max(code, lost.exit_code)
+    if one.interrupted:
+        raise _interrupted(one, run)
+    track.after_run(Kept(run, one.keeping.series))
+    return code
+
+
 def _keep(one: Session) -> None:
     """Into the history; where that cannot be, say so, and that nothing is lost."""
     if waits := one.keep():
@@ -185,19 +195,38 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     from edgegreen.report import terminal
 
     rows = comparison.of(run)
+    codes = [failure.exit_code for failure in run.failures]
     if json_to == "-":
         click.echo(run.to_json())
         terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
         show_tables(run, rows, profiled=profiled)  # first: whatever becomes of the file, this is seen
         if json_to:
-            write(Path(json_to), run.to_json() + "\n")
-    codes = [failure.exit_code for failure in run.failures]
+            try:
+                write(Path(json_to), run.to_json() + "\n")
+            except InputError as error:  # no reason not to keep the run, nor to compare it
+                complain(error)
+                codes.append(error.exit_code)
     return max([OK, *codes, *(BUDGET_MISSED for row in rows if row.missed)])
 
 
-def _show_against(before: Source, after: Source, *, stderr: bool, force: bool) -> int:
-    """Print how the run compares with the other one; the exit code that this deserves."""
+def _judge(run: Run, series: SeriesOf, before: Source | None, *, force: bool, stderr: bool) -> int:
+    """Compare the run with the one before, if there is one, and tell GitHub; the exit code for that."""
+    from edgegreen import comparison
+    from edgegreen.against import Source
+    from edgegreen.report import github
+    from edgegreen.report.contents import Contents
+
+    found, code = None, OK
+    if before and run.results:
+        found, code = _compared(before, Source(run, series), force=force, stderr=stderr)
+    if github.is_here(os.environ):
+        _tell_github(Contents(run, comparison.of(run), series, found))
+    return code
+
+
+def _compared(before: Source, after: Source, *, force: bool, stderr: bool) -> tuple[Against | None, int]:
+    """How the run compares with the other one, printed; and the exit code that this deserves."""
     from edgegreen import against
     from edgegreen.report import against as table
     from edgegreen.report import terminal
@@ -206,21 +235,18 @@ def _show_against(before: Source, after: Source, *, stderr: bool, force: bool) -
         found = against.compare(before, after, force=force)
     except InputError as error:
         complain(error)
-        return error.exit_code
+        return None, error.exit_code
     table.show(found, terminal.console(stderr=stderr))
-    return exit_code(found)
+    return found, exit_code(found)
 
 
-def _tell_github(run: Run, series: SeriesOf) -> None:
+def _tell_github(contents: Contents) -> None:
     """Annotations go to stderr, where the runner takes them as well: stdout may be JSON."""
-    from edgegreen import comparison
     from edgegreen.report import formats, github
-    from edgegreen.report.contents import Contents
 
-    rows = comparison.of(run)
-    for line in github.commands(run, rows):
+    for line in github.commands(contents):
         click.echo(line, err=True)
     try:
-        github.summarize(os.environ, formats.report("md", Contents(run, rows, series)))
+        github.summarize(os.environ, formats.report("md", contents))
     except OSError as error:
         complain(InputError(f"cannot write the step's summary: {error.strerror}"))

@@ -16,7 +16,7 @@ PLAIN = str.maketrans(
     {
         **dict(zip("▁▂▃▄▅▆▇█", "_.-=+*%#", strict=True)),
         **dict(zip("┤├┬└─│━", "+++`-|=", strict=True)),
-        **dict(zip("…·→←‹›−–×÷±≤≥≠°µ✗✓★●○◇↺", "..><<>--x/~<>#'uxv*oO0r", strict=True)),
+        **dict(zip("…·→←‹›−–×÷±≤≥≠°µ✗✓★●○◇↺", "~.><<>--x/~<>#'uxv*oO0r", strict=True)),
     }
 )
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgegreen.cli.common import VARIANT, check_place, said, show_tables, write
+from edgegreen.errors import InputError
 from edgegreen.report.formats import FORMATS
+
+if TYPE_CHECKING:
+    from edgegreen.against import Against
+    from edgegreen.kept import Kept
 
 TARGET = click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
 
@@ -66,26 +71,57 @@ def show(
 )
 @TARGET
 @VARIANT
-def report(run: str, name: str, output: Path | None, targets: tuple[str, ...], only: tuple[str, ...]) -> None:
+@click.option(
+    "--against", metavar="RUN|latest|FILE",
+    help="md, junit: how it compares with this run, as `deploy --against` judges it.",
+)  # fmt: skip
+@click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
+def report(
+    run: str,
+    *,
+    name: str,
+    output: Path | None,
+    targets: tuple[str, ...],
+    only: tuple[str, ...],
+    against: str | None,
+    force: bool,
+) -> None:
     """Write a kept RUN in another format.
 
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. md is made for a comment on GitHub,
     csv has a line for each row, json is what `deploy --json` writes, junit is for what shows test results.
     """
     from edgegreen import comparison, runs
+    from edgegreen.kept import Kept
     from edgegreen.report import formats
     from edgegreen.report.contents import Contents
 
     if output is not None:
         check_place("--output", output)
+    if force and against is None:
+        raise InputError("--force goes with --against only")
+    if against is not None and name not in formats.WITH_AGAINST:
+        raise InputError(
+            f"--against goes with {' and '.join(formats.WITH_AGAINST)}, not with {name}",
+            hint="`edgegreen compare --json` writes a comparison for programs",
+        )
     kept = said(runs.find(run))
     chosen = runs.only(kept.run, targets, only)
     rows = [row for row in comparison.of(kept.run) if row.measurement in chosen.results]
-    text = formats.report(name, Contents(chosen, rows, kept.series))
+    found = None if against is None else _against(against, Kept(chosen, kept.series), force=force)
+    text = formats.report(name, Contents(chosen, rows, kept.series, found))
     if output is None:
         click.echo(text, nl=False)
     else:
         write(output, text)
+
+
+def _against(ref: str, now: Kept, *, force: bool) -> Against:
+    """How the run compares with the one that `ref` means. Raises InputError."""
+    from edgegreen import against
+
+    before = said(against.Source.of(ref, recipe=now.run.recipe, before=now.run.run_id))
+    return against.compare(before, against.Source(now.run, now.series), force=force)
 
 
 def _number_or_text(value: str | None) -> float | str | None:

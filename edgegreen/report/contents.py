@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edgegreen.against import Against
 from edgegreen.comparison import Row
 from edgegreen.measurement import Run
 from edgegreen.series import SeriesOf
@@ -12,8 +13,12 @@ from edgegreen.series import SeriesOf
 
 @dataclass(frozen=True)
 class Contents:
-    """A run, its rows compared and judged, and where the series behind them come from."""
+    """A run, its rows compared and judged, and where the series behind them come from.
+
+    `against` is how it compares with a run before, where that was asked for.
+    """
 
     run: Run
     rows: Sequence[Row]
     series: SeriesOf
+    against: Against | None = None

@@ -19,6 +19,8 @@ FORMATS: dict[str, str] = {
     "json": "edgegreen.report.asjson",
     "junit": "edgegreen.report.junit",
 }
+WITH_AGAINST = ("md", "junit")
+"""Those that tell how a run compares with another one."""
 
 
 def report(name: str, contents: Contents) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from edgegreen.against import Against
 from edgegreen.agent.wire import printable
 from edgegreen.comparison import Row
 from edgegreen.measurement import Run
-from edgegreen.report import words
+from edgegreen.report import ratios, words
+from edgegreen.report.contents import Contents
 
 MOST = 10  # GitHub shows as many of each kind from a step, and drops the others without a word
 
@@ -18,9 +20,11 @@ def is_here(env: Mapping[str, str]) -> bool:
     return env.get("GITHUB_ACTIONS") == "true"
 
 
-def commands(run: Run, rows: Sequence[Row]) -> list[str]:
-    """A line for each row that misses a budget, each failure, and each row that is not to be trusted."""
-    return [*_at_most("error", list(_errors(run, rows))), *_at_most("warning", list(_warnings(rows)))]
+def commands(contents: Contents) -> list[str]:
+    """A line for each row that misses a budget, each failure, each regression; and each doubted row."""
+    errors = [*_errors(contents.run, contents.rows)]
+    errors += _regressions(contents.against) if contents.against else ()
+    return [*_at_most("error", errors), *_at_most("warning", list(_warnings(contents.rows)))]
 
 
 def summarize(env: Mapping[str, str], text: str) -> None:
@@ -37,6 +41,13 @@ def _errors(run: Run, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
     for failure in run.failures:
         where = f"{failure.name} on {failure.target}" if failure.target else failure.name
         yield f"Failed ({failure.stage}): {where}", failure.error
+
+
+def _regressions(found: Against) -> Iterator[tuple[str, str]]:
+    for one in found.trials:
+        if one.failed:
+            what = "Regression" if one.compared else "Not compared"
+            yield f"{what}: {ratios.called(one, found.trials)} on {one.target}", "\n".join(one.failed)
 
 
 def _warnings(rows: Sequence[Row]) -> Iterator[tuple[str, str]]:

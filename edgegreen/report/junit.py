@@ -1,9 +1,9 @@
 """A run as JUnit XML, for whatever shows test results: a suite per target, a case per row and per failure.
 
-A row that misses a budget is a failure, what could not be done an error. A reading that is not to be trusted
-fails where the recipe says so, by `valid: true` or a limit on it. The order and the attributes are those that
-both the schema of Apache Ant and that of Jenkins take; neither knows properties of a case, so what was
-measured stands in the suite's `system-out`.
+A row that misses a budget or a limit on a regression is a failure, what could not be done an error. A reading
+that is not to be trusted fails where the recipe says so, by `valid: true` or a limit on it. The order and the
+attributes are those that both the schema of Apache Ant and that of Jenkins take; neither knows properties of
+a case, so what was measured stands in the suite's `system-out`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
+from edgegreen.against import Against
 from edgegreen.agent.wire import printable
 from edgegreen.comparison import Row
-from edgegreen.measurement import Failure, Measurement, Run
+from edgegreen.measurement import Measurement, Run
 from edgegreen.report import words
 from edgegreen.report.contents import Contents
 
@@ -28,36 +29,43 @@ def report(contents: Contents) -> str:
     )
     suites = ET.Element("testsuites")
     for number, name in enumerate(names):
-        mine = [row for row in rows if row.measurement.target == name]
-        failures = [one for one in run.failures if (one.target or BUILDING) == name]
-        suites.append(_suite(number, name, run, mine, failures))
+        suites.append(_suite(number, name, contents))
     ET.indent(suites)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(suites, encoding="unicode")}\n'
 
 
-def _suite(number: int, name: str, run: Run, rows: Sequence[Row], failures: Sequence[Failure]) -> ET.Element:
+def _suite(number: int, name: str, contents: Contents) -> ET.Element:
+    run, rows = contents.run, [row for row in contents.rows if row.measurement.target == name]
+    failures = [one for one in run.failures if (one.target or BUILDING) == name]
+    missed = [_missed(row, contents.against) for row in rows]
     suite = ET.Element(
         "testsuite", name=printable(name), package=printable(run.recipe), id=str(number),
         hostname=printable(name), timestamp=f"{run.started_at:%Y-%m-%dT%H:%M:%S}",
         tests=str(len(rows) + len(failures)),
-        failures=str(sum(bool(row.missed) for row in rows)), errors=str(len(failures)), skipped="0",
+        failures=str(sum(map(bool, missed))), errors=str(len(failures)), skipped="0",
         time=_seconds(sum(_lasted_s(row.measurement) for row in rows)),
     )  # fmt: skip
     properties = ET.SubElement(suite, "properties")
     for key, value in _properties(run, rows):
         ET.SubElement(properties, "property", name=key, value=printable(value))
     classname = f"{run.recipe}.{name}"
-    for row in rows:
+    for row, why in zip(rows, missed, strict=True):
         item = row.measurement
         case = _add_case(suite, classname, words.trial(item, rows), _lasted_s(item))
-        if row.missed:
-            _add_result(case, "failure", "budget", "; ".join(row.missed), [*row.missed, *item.reasons])
+        if why:
+            kind = "budget" if row.missed else "regression"
+            _add_result(case, "failure", kind, "; ".join(why), [*why, *item.reasons])
     for failure in failures:
         case = _add_case(suite, classname, f"{failure.name} ({failure.stage})", 0)
         _add_result(case, "error", failure.stage, failure.error, [failure.error])
     ET.SubElement(suite, "system-out").text = printable("\n".join(_figures(rows)))
     ET.SubElement(suite, "system-err").text = printable("\n".join(_remarks(rows)))
     return suite
+
+
+def _missed(row: Row, found: Against | None) -> tuple[str, ...]:
+    """The budgets and the limits on a regression that it does not keep to, in words."""
+    return (*row.missed, *(found.failed_by(row.measurement) if found else ()))
 
 
 def _add_case(suite: ET.Element, classname: str, name: str, lasted_s: float) -> ET.Element:

@@ -9,18 +9,19 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from edgegreen.against import Against, Compared
 from edgegreen.agent.wire import printable
 from edgegreen.choice import least_energy
 from edgegreen.comparison import Row
 from edgegreen.measurement import Failure, Origin, Run
-from edgegreen.report import terminal, words
+from edgegreen.report import ratios, terminal, words
 from edgegreen.report.contents import Contents
 
 MAX_BYTES = 65_536  # as bytes, which are no fewer than characters, however these are counted
 SPECIAL = re.compile(r"([\\`*_\[\]<>#|~$&])")
 # `@name` would call people, `#12` link an issue; an empty comment between keeps them as they are.
 CALLING = re.compile(r"(?<!\w)(@|\\#)(?=\w)")
-GRAVE = "✗!?"  # marks, the gravest first
+GRAVE = "✗!≠?"  # marks, the gravest first
 CUT = 300
 FILES_MOST = 6
 
@@ -66,11 +67,13 @@ def _details() -> Iterator[Detail]:
 def _text(contents: Contents, detail: Detail) -> str:
     run = contents.run
     parts, elsewhere = terminal.by_target(run, contents.rows)
-    blocks = [f"## {_verdict(run, contents.rows)}"]
+    blocks = [f"## {_verdict(contents)}"]
     for part in parts[: detail.most]:
         blocks += _part(run, part, detail)
     if elsewhere:
         blocks.append("\n".join(_failure(one, detail) for one in elsewhere[: detail.most]))
+    if contents.against:
+        blocks += _against(contents.against, detail)
     if detail.left_out:
         blocks.append(
             f"*Too long for a comment; left out: {detail.left_out}. "
@@ -93,12 +96,17 @@ def _made(origin: Origin) -> str:
     return _plain("made from " + " · ".join(said or ["a recipe that names no file"]))
 
 
-def _verdict(run: Run, rows: Sequence[Row]) -> str:
+def _verdict(contents: Contents) -> str:
     """The answer in a line."""
+    run, rows, found = contents.run, contents.rows, contents.against
     missed = sum(bool(row.missed) for row in rows)
     doubtful = sum(row.measurement.verdict != "valid" for row in rows)
     said = [f"{missed} of {words.count(rows, 'row')} over budget"] * (missed > 0)
     said += [f"{len(run.failures)} failed"] * bool(run.failures)
+    trials = found.trials if found else ()
+    worse, withheld = sum(bool(one.missed) for one in trials), sum(not one.compared for one in trials)
+    said += [f"{worse} of {words.count(trials, 'trial')} worse than before"] * (worse > 0)
+    said += [f"{withheld} not compared"] * (withheld > 0)
     mark = "❌" if said else "✅"
     if not rows and not run.failures:
         mark, said = "❌", ["nothing was measured"]
@@ -126,6 +134,32 @@ def _part(run: Run, part: terminal.Part, detail: Detail) -> Iterator[str]:
         yield "\n".join(notes)
     if detail.intervals:
         yield _intervals(part.rows)
+
+
+def _against(found: Against, detail: Detail) -> Iterator[str]:
+    """The comparison's blocks: with which run, then for each target the ratios and remarks."""
+    before = found.before
+    more = f" and {len(before.more)} more" if before.more else ""
+    when = f"{before.started_at:%Y-%m-%d %H:%M} UTC"
+    yield f"### {_plain(f'Against {before.run_id}{more}', detail.width)}\n{_plain(before.recipe)} · {when}"
+    for target in list(dict.fromkeys(one.target for one in found.trials))[: detail.most]:
+        mine = [one for one in found.trials if one.target == target]
+        shown = sorted(mine, key=lambda one: not one.failed)[: detail.most] if detail.most else mine
+        cells = [line for one in shown for line in _changes(one, mine)]
+        headings = (_plain(target), "Reading", "Ratio (95 % interval)", "Word", "Seen from")
+        yield _table(headings, ["left", "left", "left", "left", "right"], cells)
+        said = [one for one in ratios.notes(mine) if detail.remarks or one[0] in GRAVE]
+        if told := [f"- **{_plain(mark)}** {_plain(text, detail.width)}" for mark, text, _ in said]:
+            yield "\n".join(told[: detail.most])
+
+
+def _changes(one: Compared, among: Sequence[Compared]) -> Iterator[list[str]]:
+    """A trial's lines, its name in the first."""
+    marks = (f"**{mark}**" for mark, _ in ratios.marks(one))
+    name = " ".join([_plain(ratios.called(one, among)), *marks])
+    for reading, change in ratios.readings(one):
+        yield [name, _plain(reading), *(_plain(str(cell)) for cell in ratios.cells(change))]
+        name = ""
 
 
 def _notes(

@@ -12,10 +12,12 @@ from rich.table import Table
 from rich.text import Text
 
 from edgegreen.report import fitting, words
-from edgegreen.report.against import NAME_WIDTHS, NOISE, called, cells, fitted, heading
+from edgegreen.report.against import NOISE, fitted, heading
+from edgegreen.report.ratios import called, cells
 from edgegreen.report.terminal import note
 from edgegreen.verified import Check, Repeated, Verified
 
+NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)
 HEADINGS = ("Variant", "Reading", "Then, now", "", "Seen from")
 EXPLAINED = "ratio: now over then, with its 95 % interval; seen from: the least change seen 8 times in 10"
 STYLES = {True: "green", False: "red", None: "yellow"}

@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import pytest
 from builders import measurement, run
@@ -81,6 +82,36 @@ def test_limits_are_those_of_the_later_run_and_options_go_before_them() -> None:
     assert compare(BEFORE, AFTER, "--accuracy-drop-max", "-1").exit_code == 2
 
 
+def test_reports_of_a_run_against_another() -> None:
+    keep(AFTER, measurement(p50=1.2), regression=Regression(slower_max=0.1))
+
+    def report(*arguments: str) -> Result:
+        return CliRunner().invoke(cli, ["report", AFTER, *arguments])
+
+    told = report("--format", "md", "--against", BEFORE)
+    assert (told.exit_code, told.stderr) == (0, "")
+    assert told.stdout.startswith("## ❌ keyword-spotting: 1 of 1 trial worse than before\n")
+    junit = ET.fromstring(report("--format", "junit", "--against", BEFORE).stdout)
+    (case,) = junit.iter("failure")
+    assert (case.get("type"), case.get("message")) == ("regression", "p50 +20 %, and the limit is +10 %")
+    assert [suite.get("failures") for suite in junit] == ["1"]
+    assert "failure" not in report("--format", "junit").stdout.replace("failures", "")
+    keep(BEFORE, measurement(threads=4))
+    apart = report("--format", "junit", "--against", BEFORE)
+    assert "not compared, as they differ in threads: 4 → 1" in apart.stdout
+    assert "≠" not in report("--format", "md", "--against", BEFORE, "--force").stdout
+
+
+def test_a_comparison_is_asked_for_where_there_is_none() -> None:
+    for arguments, message in (
+        (["--format", "csv", "--against", BEFORE], "--against goes with md and junit, not with csv"),
+        (["--format", "md", "--force"], "--force goes with --against only"),
+        (["--format", "md", "--against", ""], "no run is called ``"),
+    ):
+        done = CliRunner().invoke(cli, ["report", AFTER, *arguments])
+        assert (done.exit_code, message in done.stderr) == (2, True), arguments
+
+
 def test_several_runs_a_side() -> None:
     other = "20261120-040000-cccccc"
     keep(other, measurement(p50=1.1), started_at=datetime(2026, 11, 20, tzinfo=UTC))
@@ -109,17 +140,25 @@ def test_force_alone_means_nothing() -> None:
 
 def test_deploy_against_the_run_before(shell: Shell) -> None:
     recipe = shell.recipe(variants="{fp32: {format: tflite, precision: fp32}}")
+    unset = shell.run("deploy", recipe, "--against", "")  # an unset variable of a CI job
+    assert (unset.code, "no run is called ``" in unset.err) == (2, True)
     first = shell.run("deploy", recipe, "--against", "latest")
     assert first.code == 2
     assert "no earlier run of recipe `digits` is in the history" in first.err
     assert shell.runs == []
-    shell.run("deploy", recipe)
+    (shell.folder / "link.json").symlink_to("nowhere/run.json")
+    unwritten = shell.run("deploy", recipe, "--json", "link.json")
+    assert (unwritten.code, "error: cannot write link.json" in unwritten.err) == (2, True)
+    assert "note:" not in unwritten.err  # the run is in the history all the same
     strict = shell.recipe(
         variants="{fp32: {format: tflite, precision: fp32}}",
         regression="{slower_max: 1000, energy_more_max: 1}",
     )
-    done = shell.run("deploy", strict, "--against", "latest", "--json", "run.json")
+    on_github = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(shell.folder / "summary.md")}
+    done = shell.run("deploy", strict, "--against", "latest", "--json", "run.json", **on_github)
     assert done.code == 1
+    assert "::error title=Regression%3A fp32 on local::energy was not compared" in done.err
+    assert "1 of 1 trial worse than before" in (shell.folder / "summary.md").read_text(encoding="utf-8")
     before, after = (one["run_id"] for one in shell.runs)
     table, below = done.out.split(f"before {before}  digits")
     assert "98." in table

@@ -31,6 +31,10 @@ def test_one_character_for_one() -> None:
     assert len({encoding.PLAIN[ord(bar)] for bar in sparkline.BARS}) == len(sparkline.BARS)
 
 
+def test_the_ends_of_an_interval_stay_two_numbers() -> None:
+    assert written("1.052 (1.026…1.082)", "ascii") == "1.052 (1.026~1.082)"
+
+
 @pytest.mark.parametrize("name", ["utf-8", "UTF8", "utf-8-sig"])
 def test_utf8_stays_as_it_is(name: str) -> None:
     assert written("±▁", name).lstrip("\ufeff") == "±▁"

@@ -41,6 +41,7 @@ def test_a_line_a_reading_in_plain_words() -> None:
     text = shown(
         metered(mj=4.0, ips=100, accuracy=accuracy(0.902), size_bytes=53_168),
         metered(mj=3.0, ips=120, accuracy=accuracy(0.899), size_bytes=51_000),
+        width=100,
     )
     found = lines(text)
     assert found["p50"] == ["int8-tflite", "p50", "0.833 (0.822…0.845)", "faster", "2 %"]
@@ -48,6 +49,20 @@ def test_a_line_a_reading_in_plain_words() -> None:
     assert found["size"] == ["size", "−2.17 kB"]
     assert found["top1"] == ["top1", "−0.30 (−3.08…+2.48) points", "no difference seen", "4 points"]
     assert "by the intervals of both medians" in text
+
+
+def test_eighty_columns_have_bars_and_whole_names_for_every_reading() -> None:
+    name = "int8-openvino-pruned-and-then-clustered"
+    then = metered(name, mj=4.0, ips=100, accuracy=accuracy(0.902), size_bytes=53_168)
+    now = metered(name, mj=3.0, ips=120, accuracy=accuracy(0.899), size_bytes=51_000)
+    told = shown(then, now, limits=Regression(accuracy_drop_max=0)).splitlines()[5:10]
+    assert [line.rstrip() for line in told] == [
+        f"{name} !",
+        "  p50     0.833 (0.822…0.845)           ━● │       faster                    2 %",
+        "  energy  0.750 (0.689…0.814)         ━●━  │       less                     13 %",
+        "  size    −2.17 kB",
+        "  top1    −0.30 (−3.08…+2.48) points               no difference seen   4 points",
+    ]
 
 
 def test_what_did_not_change_has_no_line() -> None:
@@ -72,6 +87,7 @@ def test_what_differs_is_named_and_not_compared() -> None:
     named = "int8-tflite: runtime: litert 2.3.0 + XNNPACK → litert 2.4.0 + XNNPACK"
     text = shown(measurement(), newer)
     assert "int8-tflite ≠  p50      –      not compared" in text
+    assert "the interval knows" not in text  # there is none
     assert f"≠ {named}" in text
     text = shown(measurement(), newer, force=True)
     assert "faster" in text
@@ -84,4 +100,4 @@ def test_no_line_is_too_long_and_no_figure_is_cut() -> None:
         text = shown(metered(name), metered(name, mj=3.0, accuracy=accuracy(0.7)), width=width)
         assert max(map(cell_len, text.splitlines())) <= width
         assert "−20.20 (" in text
-        assert re.search(r"0\.750 \(0\.\d{3}…0\.\d{3}\) +less", text)
+        assert re.search(r"0\.750 \(0\.\d{3}…0\.\d{3}\)[ ━●│]+less", text)

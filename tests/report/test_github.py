@@ -7,15 +7,17 @@ from typing import Any
 
 from builders import measurement, run
 
-from edgegreen import comparison
+from edgegreen import against, comparison, series
+from edgegreen.against import Source
 from edgegreen.measurement import Failure
-from edgegreen.recipe import Budgets
+from edgegreen.recipe import Budgets, Regression
 from edgegreen.report import github
+from edgegreen.report.contents import Contents
 
 
 def commands(*items: Any, **wanted: Any) -> list[str]:
     of = run(*items, **wanted)
-    return github.commands(of, comparison.of(of))
+    return github.commands(Contents(of, comparison.of(of), series.nowhere))
 
 
 def test_each_row_and_failure_is_one_line() -> None:
@@ -48,6 +50,18 @@ def test_no_more_than_github_shows_and_the_last_names_the_others() -> None:
         "%0ABudget missed: v11 on pi5"
     )
     assert len(commands(*items[:10], budgets=Budgets(size_bytes_max=10))) == 10
+
+
+def test_a_regression_and_what_was_not_compared_are_errors() -> None:
+    before = run(measurement("a"), measurement("b"))
+    after = run(measurement("a", p50=2.0), measurement("b", runtime=("litert", "2.4.0", "XNNPACK")))
+    sides = Source(before, series.nowhere), Source(after, series.nowhere)
+    found = against.compare(*sides, Regression(slower_max=0.1))
+    assert github.commands(Contents(after, comparison.of(after), series.nowhere, found)) == [
+        "::error title=Regression%3A a on pi5::p50 +100 %25, and the limit is +10 %25",
+        "::error title=Not compared%3A b on pi5::not compared, as they differ in "
+        "runtime: litert 2.3.0 + XNNPACK → litert 2.4.0 + XNNPACK",
+    ]
 
 
 def test_nothing_to_say() -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
 from builders import measurement, metered, run
 from markdown_it import MarkdownIt
 
-from edgegreen import comparison, series
+from edgegreen import against, comparison, series
+from edgegreen.against import Source
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
-from edgegreen.recipe import Budgets, Limits
+from edgegreen.recipe import Budgets, Limits, Regression
 from edgegreen.report import formats, markdown
 from edgegreen.report.contents import Contents
 
@@ -129,6 +131,32 @@ def test_however_many_rows_it_fits_and_those_over_budget_are_there(targets: int)
     if targets == 1:
         first = next(line for line in text.splitlines() if line.startswith("| variant-"))
         assert first.startswith("| variant-599-")
+
+
+def test_a_regression_is_in_the_answer_and_has_a_table_of_its_own() -> None:
+    before = run(measurement("a"), measurement("b"))
+    after = run(measurement("a", p50=2.0), measurement("b", runtime=("litert", "2.4.0", "XNNPACK")))
+    sides = Source(before, series.nowhere), Source(after, series.nowhere)
+    found = against.compare(*sides, Regression(slower_max=0.1))
+    text = markdown.report(Contents(after, comparison.of(after), series.nowhere, found))
+    assert text.startswith("## ❌ keyword-spotting: 1 of 2 trials worse than before, 1 not compared\n")
+    assert f"### Against {before.run_id}\n" in text
+    assert "| pi5 | Reading | Ratio (95 % interval) | Word | Seen from |" in text
+    assert re.search(r"\| a \*\*!\*\* \| p50 \| 2\.000 \(\S+\) \| slower \| 2 % \|", text)
+    assert "| b **≠** | p50 | – | not compared |  |" in text
+    assert "- **!** a: p50 +100 %, and the limit is +10 %" in text
+    assert "- **≠** b: runtime: litert 2.3.0 + XNNPACK → litert 2.4.0 + XNNPACK" in text
+
+
+def test_a_comparison_of_many_trials_fits_and_keeps_the_regressions() -> None:
+    items = [measurement(f"variant-{index}-{'n' * 40}") for index in range(600)]
+    slow = measurement(items[-1].variant, p50=99.0)
+    before, after = run(*items), run(*items[:-1], slow)
+    sides = Source(before, series.nowhere), Source(after, series.nowhere)
+    found = against.compare(*sides, Regression(slower_max=0.1))
+    text = markdown.report(Contents(after, comparison.of(after), series.nowhere, found))
+    assert len(text.encode()) < markdown.MAX_BYTES
+    assert f"{slow.variant} **!**" in text
 
 
 def test_nothing_measured() -> None:

@@ -1,0 +1,91 @@
+"""What a comparison of two runs says of a trial, in cells and remarks, for the terminal and Markdown alike.
+
+Marks are those of the other tables: `!` over a limit, `?` not to be trusted; and `≠` not compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from rich.text import Text
+
+from edgegreen.against import Compared
+from edgegreen.changes import Change
+from edgegreen.report import words
+
+STYLES = {
+    **dict.fromkeys(("faster", "less", "better"), "green"),
+    **dict.fromkeys(("slower", "more", "worse"), "red"),
+    "not to be trusted": "yellow",
+}
+Cells = tuple[Text | str, Text | str, Text | str]
+"""Below Ratio, the word, and Seen from."""
+
+
+def called(one: Compared, among: Sequence[Compared]) -> str:
+    """The variant, and what tells it from its twins."""
+    twins = [(twin.runtime, twin.threads, twin.tuning) for twin in among if twin.variant == one.variant]
+    return ", ".join([one.variant, *words.setting((one.runtime, one.threads, one.tuning), twins)])
+
+
+def marks(one: Compared) -> list[tuple[str, str]]:
+    """The marks behind a trial's name, with their styles."""
+    found = [("!", "bold red")] * bool(one.missed)
+    found += [("?", "bold yellow")] * (not one.trusted)
+    return found + [("≠", "bold yellow")] * (not one.compared)
+
+
+def readings(one: Compared) -> Iterator[tuple[str, Change | Cells | None]]:
+    """A line each: latency always, energy where there is one, size and accuracy where they changed."""
+    yield "p50", one.latency
+    if one.energy:
+        yield "energy", one.energy
+    if one.size_change_bytes:
+        sign = "+" if one.size_change_bytes > 0 else "−"
+        yield "size", (f"{sign}{words.size(abs(one.size_change_bytes))}", "", "")
+    if one.accuracy_change:
+        yield one.metric or "accuracy", _accuracy(one, one.accuracy_change)
+
+
+def _accuracy(one: Compared, change: float) -> Cells:
+    """The change, with its interval and the word for it where there is one."""
+    if one.metric not in words.SHARES:
+        return f"{change:+.3g}".replace("-", "−"), "", ""
+    points, seen = f"{100 * change:+.2f}", one.accuracy_seen
+    if seen is None:
+        return f"{points} points".replace("-", "−"), "", ""
+    low, high = (f"{100 * limit:+.2f}" for limit in seen.ci95)
+    told = f"{points} ({low}…{high}) points".replace("-", "−")
+    return told, Text(seen.word, style=STYLES.get(seen.word, "")), f"{100 * seen.detectable:.2g} points"
+
+
+def cells(change: Change | Cells | None) -> Cells:
+    """The ratio with its interval, the word for it, and what would be seen."""
+    if isinstance(change, tuple):
+        return change
+    if change is None:
+        return Text(words.ABSENT, style="dim"), Text("not compared", style="dim"), ""
+    low, high = change.ci95
+    ratio = f"{_figure(change.ratio)} ({_figure(low)}…{_figure(high)})"
+    return ratio, Text(change.word, style=STYLES.get(change.word, "")), f"{100 * change.detectable:.2g} %"
+
+
+def _figure(ratio: float) -> str:
+    """Three decimals near 1, where they matter."""
+    return f"{ratio:.3f}" if 0.1 <= ratio < 10 else words.number(ratio)
+
+
+def notes(trials: Sequence[Compared]) -> Iterator[tuple[str, str, str]]:
+    """Each remark once, with the trials it is about."""
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for one in trials:
+        said = [("!", text, "red") for text in one.missed]
+        said += [("~" if one.compared else "≠", str(text), "yellow") for text in one.differences]
+        said += [("?", text, "yellow") for text in one.doubts]
+        said += [("·", text, "dim") for text in one.notes]
+        for remark in said:
+            found.setdefault(remark, []).append(called(one, trials))
+    for (mark, text, style), names in found.items():
+        joint = "; " if any("," in name for name in names) else ", "
+        who = "all" if len(names) == len(trials) > 1 else joint.join(names)
+        yield mark, f"{who}: {text}", style
