@@ -85,6 +85,7 @@ def test_samples_in_both_are_refused(tmp_path: Path) -> None:
         building.build_only(prepare(path), Quiet())
 
 
+@pytest.mark.slow
 def test_calibrating_on_what_is_evaluated_is_noted(tmp_path: Path) -> None:
     notes: list[str] = []
 

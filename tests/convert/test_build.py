@@ -221,6 +221,7 @@ class TestKeras:
                 assert noise < 0.01, name
         built.cache.close()
 
+    @pytest.mark.slow
     def test_without_data(self, assets: Path, tmp_path: Path) -> None:
         recipe = Recipe(name="resnet8", model=assets / "resnet8/pretrainedResnet.h5")
         with pytest.raises(InputError, match="int8 is calibrated on data"):
@@ -235,6 +236,7 @@ class TestKeras:
         assert list(built.build.reference.result().batches()) == []
         built.cache.close()
 
+    @pytest.mark.slow
     def test_what_eight_bits_destroy_is_no_artifact(self, models: Path, tmp_path: Path) -> None:
         data = Data(calibration=models / "fragile.npz", evaluation=models / "fragile.npz")
         wanted = {name: ALL[name] for name in ("fp32-tflite", "int8-tflite", "weight_int8-tflite")}

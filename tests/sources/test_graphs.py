@@ -129,6 +129,7 @@ def test_mlperf_tinys_models_have_their_published_macs(assets: Path, tmp_path: P
     assert of_onnx(autoencoder(), tmp_path / "ad.onnx").total.macs == 264_192
 
 
+@pytest.mark.slow
 def test_a_keras_file_by_the_tflite_made_of_it() -> None:
     pytest.importorskip("tensorflow", exc_type=ImportError)
     found = sources.inspect(DIGITS)

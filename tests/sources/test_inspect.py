@@ -50,6 +50,7 @@ def test_an_ir(tmp_path: Path, shop: Workshop) -> None:
         sources.inspect(ir.parent / "cut.xml")
 
 
+@pytest.mark.slow
 def test_a_keras_file_of_any_length(models: Path) -> None:
     """In a process of its own: the model is loaded in a worker, and nothing heavy here."""
     code = (

@@ -48,6 +48,7 @@ def works(python: Path) -> bool:
     return said.stdout == "handy\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_uv", [True, False], ids=["uv", "pip"])
 def test_made_once(home: Path, wheel: str, monkeypatch: pytest.MonkeyPatch, with_uv: bool) -> None:
     if not with_uv:
@@ -64,6 +65,7 @@ def test_made_once(home: Path, wheel: str, monkeypatch: pytest.MonkeyPatch, with
     assert made == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_uv", [True, False], ids=["uv", "pip"])
 def test_constraints_on_our_own_packages_do_not_bind_it(
     home: Path, wheel: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, with_uv: bool

@@ -120,6 +120,7 @@ def test_a_program_that_prints_nothing_is_noticed(board: SSHTransport) -> None:
     assert process.close() == 0
 
 
+@pytest.mark.slow
 def test_a_program_that_still_gets_what_was_sent_is_not_silent(sshd: Sshd, connect: Connect) -> None:
     """On a weak link the last of what was sent takes longer than a program may be silent."""
     with DelayProxy(sshd.port, bytes_per_s=100e3) as way:
