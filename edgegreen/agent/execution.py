@@ -10,6 +10,7 @@ from collections import Counter
 from typing import Any, Callable, Iterable, Sequence
 
 from . import bench, runtimes, wire
+from .runtimes.contract import Runtime
 from .runtimes.operators import Operator
 
 MAX_KINDS = 200
@@ -18,7 +19,7 @@ MAX_NAME = 120
 PROFILE_S, PROFILE_RUNS = 1.0, 10
 
 
-def told(runtime: runtimes.Runtime) -> list[dict[str, Any]] | None:
+def told(runtime: Runtime) -> list[dict[str, Any]] | None:
     """The operators that run, counted by what they have in common; at most MAX_KINDS."""
     try:
         operators = runtime.operators()
@@ -38,7 +39,7 @@ def profile(
     files: Sequence[str],
     threads: int,
     *,
-    feed: Callable[[runtimes.Runtime], None],
+    feed: Callable[[Runtime], None],
     tick: Callable[[float], None],
     **options: Any,
 ) -> dict[str, Any] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Sequence
 
 from .normalize import Normalize
-from .runtimes import Runtime
+from .runtimes.contract import Runtime
 from .runtimes.tensors import FLOATS, Mismatch, Tensor, decode, encode
 
 if TYPE_CHECKING:

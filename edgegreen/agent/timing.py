@@ -1,60 +1,20 @@
 """Who makes and times the calls of a trial: this process, or the program that a runtime leaves it to.
 
 A trial asks for first inference, warm-up, calls and end-to-end calls in this order, the sample being set. A
-runtime whose model another process runs brings a Timing of its own (see `runtimes.Runtime.timing`).
+runtime whose model another process runs brings a Timing of its own (see `runtimes/contract.py`).
 """
 
 from __future__ import annotations
 
 from array import array
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Sequence
 
 from . import bench, system
 from .model import Model
+from .runtimes.contract import Memory, Tick
 
 if TYPE_CHECKING:
-    from typing import Protocol
-
     from numpy.typing import NDArray
-else:
-    Protocol = object  # typing.Protocol came with Python 3.8
-
-Tick = Callable[[float], None]
-
-
-class Memory(NamedTuple):
-    """What the process that runs the model held before it loaded it, and the most it held since."""
-
-    before_bytes: int
-    peak_bytes: int
-
-
-class Timing(Protocol):
-    """Makes the calls and times them. `tick` is told the share done about once a second.
-
-    Windows have their edges on this machine's monotonic clock, whoever timed what lies between.
-    """
-
-    def first_ns(self) -> int:
-        """The first inference since the model was loaded."""
-
-    def load_ms(self) -> float:
-        """How long loading took. Known after `first_ns`."""
-
-    def warm_up(self, *, seconds: float, min_runs: int, tick: Tick) -> None:
-        """Call without keeping times."""
-
-    def calls(self, room: array[int], *, seconds: float, min_runs: int, tick: Tick) -> bench.Window:
-        """The window of single calls, as `bench.measure` gives it: the quantity called latency."""
-
-    def end_to_end(self, room: array[int], *, seconds: float, min_runs: int, tick: Tick) -> bench.Window:
-        """The same, inputs and outputs included."""
-
-    def memory(self) -> Memory:
-        """Known after `calls`."""
-
-    def profile(self, tick: Tick) -> dict[str, Any] | None:
-        """Times of single operators, from a run of their own (fields of `execution.profile`)."""
 
 
 class InProcess:

@@ -21,8 +21,9 @@ from .model import Model
 from .npz import DataError, Samples
 from .outputs import OutputChunks
 from .runtimes import onnxruntime
+from .runtimes.contract import Timing
 from .runtimes.tensors import Mismatch, Tensor, Unsupported
-from .timing import InProcess, Timing
+from .timing import InProcess
 from .wire import Failed, Job
 
 if TYPE_CHECKING:

@@ -10,20 +10,11 @@ import importlib
 import os
 import re
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Callable, NamedTuple, Sequence
+from typing import Any, NamedTuple, Sequence
 
+from .contract import Runtime
 from .devices import EDGETPU, NONE, ONNXRUNTIME, OPENVINO, Devices
-from .operators import Operator
-from .tensors import Tensor, Unsupported
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    from numpy.typing import NDArray
-
-    from ..timing import Timing
-else:
-    Protocol = object  # typing.Protocol came with Python 3.8
+from .tensors import Unsupported
 
 
 class Entry(NamedTuple):
@@ -64,40 +55,6 @@ RUNTIMES = {
         "ai_edge_litert", "ai-edge-litert", "edgetpu", devices=EDGETPU, checked_apart=True
     ),
 }
-
-
-class Runtime(Protocol):
-    """A model loaded and ready. Inputs and outputs are numbered as in the model's file.
-
-    `delegate` is None unless a delegate is known to have taken part of the model, or it ran elsewhere than on
-    the CPU as the runtime does by itself; asked after the first inference.
-    """
-
-    name: str
-    version: str
-    inputs: list[Tensor]
-    outputs: list[Tensor]
-    invoke: Callable[[], Any]
-    """Run the model on what was set: the quantity called latency."""
-    own_ns: Callable[[], int] | None
-    """The runtime's own measure of the last `invoke`, where that is what its vendor calls latency."""
-    fell_back: str | None
-    """What should have run the model, did not, and why; None when nothing fell back."""
-    timing: Timing | None
-    """Makes and times the calls where another process runs the model; None: they are made and timed here."""
-
-    @property
-    def delegate(self) -> str | None:
-        """See above."""
-
-    def set(self, index: int, value: NDArray[Any]) -> None:
-        """Copy `value` (of the tensor's own shape and type) into an input."""
-
-    def get(self, index: int) -> NDArray[Any]:
-        """A copy of an output, of the tensor's own type."""
-
-    def operators(self) -> list[Operator]:
-        """What runs at each invoke, in order. Raises whatever the runtime does when it does not tell."""
 
 
 def load(

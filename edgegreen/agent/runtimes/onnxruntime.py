@@ -23,7 +23,7 @@ from .tensors import Tensor, Unsupported
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..timing import Timing
+    from .contract import Timing
 
 CUDA = "CUDAExecutionProvider"
 NAMES = {CPU: "CPU", CUDA: "CUDA", TENSORRT: "TensorRT"}

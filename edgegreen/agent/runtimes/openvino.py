@@ -14,7 +14,7 @@ from .tensors import Tensor, Unsupported
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..timing import Timing
+    from .contract import Timing
 
 DTYPES = {
     "f16": "float16", "f32": "float32", "f64": "float64", "boolean": "bool",

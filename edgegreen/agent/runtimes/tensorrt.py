@@ -18,7 +18,7 @@ from .tensors import Tensor, Unsupported
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..timing import Timing
+    from .contract import Timing
 
 UNSPOKEN = (",", "'")  # what trtexec takes for the end of a name, or a quote around it
 

@@ -12,7 +12,7 @@ from .tfliteplan import operators
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from ..timing import Timing
+    from .contract import Timing
 
 
 class TFLite:

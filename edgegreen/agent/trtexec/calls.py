@@ -1,4 +1,4 @@
-"""Inferences that trtexec makes and times, for a trial: see `timing.Timing`."""
+"""Inferences that trtexec makes and times, for a trial: see `Timing`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from array import array
 from typing import Any, Callable, NamedTuple, Sequence, TypeVar
 
 from .. import bench, execution, system, wire
+from ..runtimes.contract import Memory, Tick
 from ..runtimes.operators import OTHER, Operator
-from ..timing import Memory, Tick
 from ..wire import Failed
 from . import engines, exports, flags, log, process
 from .order import Order
