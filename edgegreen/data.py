@@ -56,7 +56,7 @@ def open_samples(path: Path, what: str) -> Samples:
     try:
         return Samples(str(path))
     except (DataError, OSError) as error:
-        raise InputError(f"{what} data {path}: {error}") from None
+        raise InputError(f"{what} data {path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def digest_of(sample: Iterable[NDArray[Any]]) -> bytes:

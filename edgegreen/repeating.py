@@ -59,7 +59,9 @@ def of(
     specs = targets or list(dict.fromkeys(item.target for item in run.results))
     chosen = runs.only(run, [fleet.find(spec).name for spec in specs], ())
     if not chosen.results:
-        raise InputError(f"run {run.run_id} measured nothing that could be repeated")
+        raise InputError(
+            f"run {run.run_id} measured nothing that could be repeated", hint="`edgegreen runs` has others"
+        )
     variants = list(dict.fromkeys(item.variant for item in chosen.results))
     plan = prepare(recipe or _found(run.origin.recipe_file), specs, variants, retry_invalid=retry_invalid)
     if plan.recipe.name != run.recipe:

@@ -33,7 +33,7 @@ def init(
     Data files called calibration.npz, evaluation.npz and training.npz beside the model are taken by
     themselves. On a terminal, what is not given is asked for.
     """
-    from edgegreen import starter
+    from edgegreen import sources, starter
 
     asks = sys.stdin.isatty()
     if model is None:
@@ -42,6 +42,7 @@ def init(
         model = click.prompt(
             "Model (.keras, .h5, .onnx, .pt2, .tflite, .xml or a SavedModel folder)", type=FILE
         )
+    sources.format_of(model)  # before more is asked
     path = output or Path(f"{starter.name_of(model)}.yaml")
     if not force:
         starter.check_place(path)

@@ -27,11 +27,16 @@ if TYPE_CHECKING:
     from edgegreen.sources import ModelSummary
 
 
-def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
-    """An empty table in the house style."""
+def table(*headings: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> Table:
+    """An empty table in the house style; what is `whole` is never broken: it is there to be copied."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
-        made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
+        made.add_column(
+            heading,
+            justify="right" if heading in right else "left",
+            overflow="fold",
+            no_wrap=heading in whole,
+        )
     return made
 
 
@@ -178,6 +183,7 @@ def show_runs(found: Sequence[Summary], broken: Sequence[Broken], out: Console) 
         "Invalid",
         "Failed",
         right=("Rows", "Invalid", "Failed"),
+        whole=("Run", "Rows", "Invalid", "Failed"),
     )
     lines: dict[str, tuple[str | Text, ...]] = {
         one.run_id: (

@@ -30,13 +30,26 @@ def test_on_a_terminal_it_asks(empty: Shell) -> None:
     assert (empty.folder / "mine.yaml").is_file()
 
 
+def test_on_a_terminal_a_model_that_is_not_there_ends_it(empty: Shell) -> None:
+    window = Terminal(empty, "init")
+    window.until("SavedModel folder):")
+    window.press("nowhere.keras\n")
+    window.until("error: nowhere.keras: no such file")
+    assert window.end() == 2
+    assert "calibration" not in window.raw
+
+
 def test_mistakes_are_told_before_any_work(empty: Shell) -> None:
     (empty.folder / "two_in_two_out.yaml").write_text("mine")
     for arguments, said in (
         ([], "no model is named"),
         (["nowhere.tflite"], "nowhere.tflite: no such file"),
+        (["two_in_two_out.tflit"], "two_in_two_out.tflit: no such file"),
         ([MODEL], "two_in_two_out.yaml: is there already"),
-        ([MODEL, "--force", "--calibration", "no.npz"], "calibration data no.npz"),
+        (
+            [MODEL, "--force", "--calibration", "no.npz"],
+            "calibration data no.npz: No such file or directory\n",
+        ),
     ):
         done = empty.run("init", *arguments)
         assert (done.code, said in done.err) == (2, True), done.err

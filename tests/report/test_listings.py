@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -15,6 +16,7 @@ from edgegreen import plan, yamlfile
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
 from edgegreen.cache import Cache, Made
 from edgegreen.errors import ConversionError
+from edgegreen.history.store import Summary
 from edgegreen.mixture import KeptOperator, Mixed
 from edgegreen.recipe import Recipe
 from edgegreen.report import listings
@@ -30,6 +32,19 @@ def console(width: int = 140) -> tuple[Console, io.StringIO]:
 def lines(out: io.StringIO) -> list[list[str]]:
     """Cells of each line, apart by two spaces or more."""
     return [re.split(r"\s{2,}", line.strip()) for line in out.getvalue().splitlines()]
+
+
+def test_a_runs_id_is_whole_at_80_columns() -> None:
+    """It is there to be copied."""
+    run_id = "20261122-154550-bb33e8"
+    one = Summary(
+        run_id, "a-recipe-with-a-long-name", datetime(2026, 11, 22, 15, 45, tzinfo=UTC), "0.1.0", None,
+        ("jetson-orin-nano", "raspberry-pi-5"), ("int8",), results=1200, invalid=3, failures=0,
+    )  # fmt: skip
+    shown, out = console(80)
+    listings.show_runs([one], [], shown)
+    assert run_id in out.getvalue()
+    assert max(map(cell_len, out.getvalue().splitlines())) <= 80
 
 
 def test_a_plan_lists_every_trial() -> None:
