@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from edgegreen.sources import ModelSummary
 
 
+RUN_NAMES = 4  # targets of a run that its line names
+
+
 def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
     """An empty table in the house style."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
@@ -184,7 +187,7 @@ def show_runs(found: Sequence[Summary], broken: Sequence[Broken], out: Console) 
             one.run_id,
             f"{one.started_at:%Y-%m-%d %H:%M}",
             Text(printable(one.recipe)),
-            Text(", ".join(map(printable, one.targets))),
+            Text(words.some([printable(name) for name in one.targets], RUN_NAMES)),
             *(str(count) for count in (one.results, one.invalid, one.failures)),
         )
         for one in found

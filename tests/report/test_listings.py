@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -15,6 +16,7 @@ from edgegreen import plan, yamlfile
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
 from edgegreen.cache import Cache, Made
 from edgegreen.errors import ConversionError
+from edgegreen.history.store import Summary
 from edgegreen.mixture import KeptOperator, Mixed
 from edgegreen.recipe import Recipe
 from edgegreen.report import listings
@@ -122,6 +124,25 @@ def test_targets_with_their_files() -> None:
         ["a", "linux", "h", "/a/[x].yaml"],
         ["pi5", "raspberry-pi-5", "not set", "/b/pi5.yaml"],
     ]
+
+
+def test_a_run_on_many_boards_names_the_first_of_them() -> None:
+    boards = tuple(f"pi-{number:02}" for number in range(64))
+    summary = Summary(
+        "20260101-120000-abcdef",
+        "kws",
+        datetime(2026, 1, 1, tzinfo=UTC),
+        "0.1",
+        None,
+        boards,
+        ("int8",),
+        64,
+        1,
+        3,
+    )
+    shown, out = console()
+    listings.show_runs([summary], [], shown)
+    assert lines(out)[1][3:] == ["pi-00, pi-01, pi-02, pi-03 and 60 more", "64", "1", "3"]
 
 
 def test_on_a_narrow_terminal_lines_keep_to_it() -> None:
