@@ -259,7 +259,7 @@ def _said(of: Coordinator) -> Iterator[None]:
 def _silent(at: str) -> UnreachableError:
     return UnreachableError(
         f"no labgrid coordinator answers at {at}",
-        hint="is labgrid-coordinator running there? `?coordinator=host:port` or LG_COORDINATOR names another",
+        hint="is labgrid-coordinator running there? LG_COORDINATOR names another one, as `coordinator` does",
         transient=True,
     )
 
