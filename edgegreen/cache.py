@@ -106,6 +106,9 @@ class Cache:
         ConversionError when the disk is full.
         """
         if found := self.get(key):
+            # Made before there was a shared cache, or while that was away.
+            if self.shared is not None and not self.shared.has(key):
+                self.shared.put(key, found.folder)
             return found
         with locks.held(self._folder("locks") / f"{key}.make", stop or Event()):
             # Another process may have made it while this one waited.

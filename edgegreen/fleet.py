@@ -35,7 +35,7 @@ def select(specs: Sequence[str] = (), tags: Sequence[str] = ()) -> Fleet:
     chosen = dict.fromkeys(one for spec in specs or ("*",) for one in known.fitting(spec))
     fitting = tuple(one for one in chosen if set(tags) <= set(one.tags))
     if not fitting:
-        raise _no_such_tags(chosen, tags)
+        raise _no_such_tags(chosen, tags, known.remarks)
     return Fleet(fitting, tuple(known.remarks))
 
 
@@ -71,10 +71,8 @@ class _Known:
         reachable = self._all()
         found = [one for name, one in reachable.items() if fnmatch.fnmatchcase(name, spec)]
         if not found:
-            raise InputError(
-                f"no target with a `host` fits `{spec}`",
-                hint=f"there are {_named(reachable)}" if reachable else "`edgegreen targets list` shows all",
-            )
+            there = f"there are {_named(reachable)}" if reachable else "`edgegreen targets list` shows all"
+            raise InputError(f"no target with a `host` fits `{spec}`", hint=_with(self.remarks, there))
         return found
 
     def _all(self) -> dict[str, Target]:
@@ -89,16 +87,25 @@ class _Known:
         return self._reachable
 
 
-def _no_such_tags(chosen: Iterable[Target], tags: Sequence[str]) -> InputError:
+def _no_such_tags(chosen: Iterable[Target], tags: Sequence[str], remarks: Sequence[str]) -> InputError:
     wanted = " and ".join(f"`{tag}`" for tag in tags)
     there = sorted({tag for one in chosen for tag in one.tags})
     names = [one.name for one in chosen]
     return InputError(
         f"no target of {_named(names)} is tagged {wanted}" if names else f"no target is tagged {wanted}",
-        hint=f"there are the tags {', '.join(there)}"
-        if there
-        else "a target's file names its tags: `tags: [lab1]`",
+        hint=_with(
+            remarks,
+            f"there are the tags {', '.join(there)}"
+            if there
+            else "a target's file names its tags: `tags: [lab1]`",
+        ),
     )
+
+
+def _with(remarks: Sequence[str], hint: str) -> str:
+    """The hint, and the first file that was left out: it may be the one that was meant."""
+    more = f" and {len(remarks) - 1} more" if len(remarks) > 1 else ""
+    return f"{hint}; {remarks[0]}{more}" if remarks else hint
 
 
 def _named(names: Iterable[str]) -> str:

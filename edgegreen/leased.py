@@ -43,7 +43,8 @@ class LeasedRun:
         except EdgegreenError as error:
             if not self._stop.is_set():
                 self._fail(error)
-            self._ledger.finish(self._name, "stopped" if self._stop.is_set() else "failed")
+            ending = "failed: " + error.message.split("\n", 1)[0].removeprefix(f"{self._name}: ")
+            self._ledger.finish(self._name, "stopped" if self._stop.is_set() else ending)
         except CancelledError:
             self._ledger.finish(self._name, "stopped")
 

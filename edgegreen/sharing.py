@@ -38,6 +38,7 @@ ATOMIC = {"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"}
 OPTIONS: dict[str, dict[str, Any]] = {
     "s3": {"config_kwargs": {"connect_timeout": 5, "read_timeout": 60, "retries": {"max_attempts": 2}}},
 }
+FORM = "write it as s3://bucket/folder or file:///folder"
 EXTRA = "pip install 'edgegreen[shared-cache]'"
 
 
@@ -158,11 +159,12 @@ def _extracted(packed: zipfile.ZipFile, name: str, size_bytes: int, to: Path) ->
 
 def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     """The file system of a URL, and the path in it."""
-    scheme = urlsplit(url).scheme
-    if not scheme:
-        raise InputError(
-            f"the shared cache `{url}` is no URL", hint="write it as s3://bucket/folder or file:///folder"
-        )
+    scheme, host, path = urlsplit(url)[:3]
+    if not scheme or "://" not in url:
+        raise InputError(f"the shared cache `{url}` is no URL", hint=FORM)
+    # `file://mnt/lab` would be a folder `mnt` wherever one happens to stand.
+    if not (path if scheme == "file" else host) or (scheme == "file" and host):
+        raise InputError(f"the shared cache {without_secrets(url)} names no place", hint=FORM)
     try:
         import fsspec
     except ImportError:
@@ -173,6 +175,6 @@ def _opened(url: str) -> tuple[AbstractFileSystem, str]:
     except (ImportError, ValueError) as error:
         raise InputError(
             f"the shared cache {without_secrets(url)} cannot be used: {error}",
-            hint=f"{EXTRA} brings s3:// and file://",
+            hint=f"{EXTRA} brings s3:// and file://" if isinstance(error, ImportError) else FORM,
         ) from None
     return files, root

@@ -44,6 +44,7 @@ TargetTag = Annotated[
     str, Matching(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", "letters, digits, `.`, `_` and `-`, at most 64")
 ]
 
+NAMED = 20  # of all targets, that an error names
 ADDRESS = re.compile(
     r"ssh://((?P<user>[^@:/\s]+)@)?(\[(?P<ipv6>[\da-fA-F:.]+(%\w+)?)\]|(?P<host>[\w.-]+))(:(?P<port>[0-9]{1,5}))?/?"
 )
@@ -256,9 +257,11 @@ def file(spec: str) -> Path:
     if spec in known:
         return known[spec]
     close = " or ".join(f"`{name}`" for name in difflib.get_close_matches(spec, known, n=3, cutoff=0.5))
+    names = sorted(known)
+    more = f" and {len(names) - NAMED} more (`edgegreen targets list`)" if len(names) > NAMED else ""
     raise InputError(
         f"no target called `{_without_password(spec)}`" + (f"; did you mean {close}?" if close else ""),
-        hint=f"known: {', '.join(sorted(known))}; or give ssh://user@host",
+        hint=f"known: {', '.join(names[:NAMED])}{more}; or give ssh://user@host",
     )
 
 

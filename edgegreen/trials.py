@@ -76,7 +76,8 @@ class TargetRun:
                     self._persist()
             ending = "done"
         except (EdgegreenError, CancelledError) as error:
-            ending = "failed"
+            # Why, now: the table that says it all may be hours away.
+            ending = f"failed: {self._words(error)}" if isinstance(error, EdgegreenError) else "failed"
             if not self._stop.is_set():
                 self._fail(error, None)
         self.ledger.finish(self.target.name, "stopped" if self._stop.is_set() else ending)

@@ -82,6 +82,18 @@ def test_file_that_cannot_be_read_is_left_out_and_named(known: Path) -> None:
     assert found.remarks[0].startswith(f"left out: {known / 'broken.yaml'}:")
 
 
+@pytest.mark.parametrize(("specs", "tags"), [(["broken*"], []), ([], ["lab9"])])
+def test_file_that_cannot_be_read_may_be_the_one_that_was_meant(
+    specs: list[str], tags: list[str], known: Path
+) -> None:
+    (known / "broken.yaml").write_text("host: [", encoding="utf-8")
+
+    with pytest.raises(InputError) as caught:
+        fleet.select(specs, tags)
+
+    assert f"; left out: {known / 'broken.yaml'}:" in (caught.value.hint or "")
+
+
 def test_file_named_outright_is_an_error_of_its_own(known: Path) -> None:
     (known / "broken.yaml").write_text("host: [", encoding="utf-8")
 

@@ -81,6 +81,16 @@ def test_asks_for_many_at_once(url: str, tmp_path: Path) -> None:
     assert a_cache(tmp_path / "second", url).known(keys) == set(keys[::2])
 
 
+def test_what_was_made_before_there_was_a_shared_cache_gets_there(url: str, tmp_path: Path) -> None:
+    times: list[int] = []
+    Cache(tmp_path / "first").obtain(KEY, maker(times))
+
+    a_cache(tmp_path / "first", url).obtain(KEY, maker(times))
+    a_cache(tmp_path / "second", url).obtain(KEY, maker(times))
+
+    assert times == [1]
+
+
 def archives(folder: Path) -> list[Path]:
     return list(folder.rglob("*.zip"))
 
@@ -169,11 +179,27 @@ def test_server_that_is_away_costs_one_complaint(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize(
     ("url", "words"),
-    [("shared", "is no URL"), ("/mnt/shared", "is no URL"), ("nosuch://x/y", "cannot be used")],
+    [
+        ("shared", "is no URL"),
+        ("/mnt/shared", "is no URL"),
+        ("s3:", "is no URL"),
+        ("s3:bucket/folder", "is no URL"),
+        ("nosuch://x/y", "cannot be used"),
+        ("s3://", "names no place"),
+        ("s3:///folder", "names no place"),
+        ("file://", "names no place"),
+        ("file://mnt/shared", "names no place"),
+    ],
 )
-def test_what_is_no_place_is_refused(url: str, words: str) -> None:
-    with pytest.raises(InputError, match=words):
+def test_what_is_no_place_is_refused(
+    url: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    with pytest.raises(InputError, match=words) as caught:
         Shared(url)
+
+    assert caught.value.hint == "write it as s3://bucket/folder or file:///folder"
 
 
 def test_secrets_are_not_shown() -> None:

@@ -91,6 +91,15 @@ class TestSearch:
         for odd in ("", ".", "..", "../targets/local", "/etc/passwd"):
             assert f"no target called `{odd}`" in refused(odd).message
 
+    def test_of_hundreds_only_some_are_named(self, places: dict[str, Path]) -> None:
+        for number in range(200):
+            put(places["first"], f"board-{number:03}.yaml")
+        error = refused("bord-117")
+        assert "`board-117`" in error.message
+        assert "board-000, board-001" in str(error.hint)
+        assert "more (`edgegreen targets list`); or give ssh://user@host" in str(error.hint)
+        assert len(str(error.hint)) < 400
+
     def test_a_broken_file_is_named_with_its_line(self, places: dict[str, Path]) -> None:
         (places["cwd"] / "pi.yaml").write_text("# mine\nfamly: raspberry-pi-5\nhost: pi.local\n")
         assert refused("pi").message == "targets/pi.yaml:2: unknown key `famly`; did you mean `family`?"

@@ -73,8 +73,14 @@ class Resource:
 
 
 def address(given: str | None) -> str:
-    """Where the coordinator is: as given, else as LG_COORDINATOR says, else on this machine."""
+    """Where the coordinator is: as given, else as LG_COORDINATOR says, else on this machine.
+
+    Raises InputError for a port that is no number.
+    """
     found = given or os.environ.get("LG_COORDINATOR") or f"127.0.0.1:{DEFAULT_PORT}"
+    host, colon, port = found.partition(":")  # several colons are IPv6
+    if colon and ":" not in port and not (host and port.isdigit()):
+        raise InputError(f"`{found}` is no HOST[:PORT] of a labgrid coordinator")
     return (
         found if found.rpartition(":")[2].isdigit() and not found.endswith("]") else f"{found}:{DEFAULT_PORT}"
     )
@@ -259,7 +265,7 @@ def _said(of: Coordinator) -> Iterator[None]:
 def _silent(at: str) -> UnreachableError:
     return UnreachableError(
         f"no labgrid coordinator answers at {at}",
-        hint="is labgrid-coordinator running there? `?coordinator=host:port` or LG_COORDINATOR names another",
+        hint="is labgrid-coordinator running there? LG_COORDINATOR names another one, as `coordinator` does",
         transient=True,
     )
 

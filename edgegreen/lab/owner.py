@@ -47,7 +47,11 @@ class Owner:
         if not self.is_near:
             return False
         try:
-            return abs(psutil.Process(self.pid).create_time() - self.start_s) > START_MARGIN_S
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.start_s) > START_MARGIN_S:
+                return True
+            # Ended, but its parent has not asked how: in a container, often for ever.
+            return process.status() == psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return True
         except psutil.AccessDenied:

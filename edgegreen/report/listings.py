@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from edgegreen.history.store import Summary
     from edgegreen.sources import ModelSummary
 
+RUN_NAMES = 4  # targets of a run that its line names
+
 
 def table(*headings: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> Table:
     """An empty table in the house style; what is `whole` is never broken: it is there to be copied."""
@@ -190,7 +192,7 @@ def show_runs(found: Sequence[Summary], broken: Sequence[Broken], out: Console) 
             one.run_id,
             f"{one.started_at:%Y-%m-%d %H:%M}",
             Text(printable(one.recipe)),
-            Text(", ".join(map(printable, one.targets))),
+            Text(words.some([printable(name) for name in one.targets], RUN_NAMES)),
             *(str(count) for count in (one.results, one.invalid, one.failures)),
         )
         for one in found

@@ -56,8 +56,8 @@ def _line(one: Doing, now_s: float, who_width: int, width: int) -> Text:
 
 def _rest(left: Iterable[Doing]) -> str:
     left = list(left)
-    through = sum(one.ended_s is not None for one in left)
-    told = [
-        f"{count} {what}" for count, what in ((len(left) - through, "at work"), (through, "through")) if count
-    ]
+    through = [one for one in left if one.ended_s is not None]
+    failed = sum(one.text.startswith("failed") for one in through)
+    counts = ((len(left) - len(through), "at work"), (len(through) - failed, "through"), (failed, "failed"))
+    told = [f"{count} {what}" for count, what in counts if count]
     return f"… and {', '.join(told)}"

@@ -205,6 +205,7 @@ def test_an_agent_that_holds_the_board_does_not_outlive_a_silent_host(pyz: Path,
         assert talk.process.stderr.read() == b"nothing was heard of the host for 1 s\n"
 
 
+@pytest.mark.slow
 def test_a_silent_trial_is_heard_of_all_the_same(pyz: Path, tmp_path: Path) -> None:
     # Sleeping in C with Python's lock held: no thread of the trial's own could say a word.
     with Talk(pyz, env=fake_litert(tmp_path, load="ctypes.PyDLL(None).sleep(4)")) as talk:
@@ -265,6 +266,7 @@ def test_the_record_begins_before_the_first_window_and_ends_after_the_last(
     assert idle.count(1.0) >= 2
 
 
+@pytest.mark.slow
 def test_without_a_meter_the_board_is_watched(pyz: Path, models: Path) -> None:
     with Talk(pyz) as talk:
         asked = job(models / "int4.tflite", duration_s=1.5, meter={"meter": "none"})

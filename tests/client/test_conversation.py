@@ -165,6 +165,7 @@ def test_a_hung_trial_costs_itself_only(
     assert not agents()
 
 
+@pytest.mark.slow
 def test_a_slow_but_lively_trial_is_not_hung(
     link: LocalTransport, pyz: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -470,6 +471,7 @@ def test_windows_and_samplers_that_make_no_sense(script: Script, said: list[byte
     assert words in caught.value.message
 
 
+@pytest.mark.slow
 def test_a_sampler_that_lives_does_not_hide_a_trial_that_hangs(script: Script) -> None:
     poll = event(
         "conditions", id="t1", t_ns=1, frequency_mhz={}, temperature_c={}, throttled_bits=None,

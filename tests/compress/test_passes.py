@@ -120,6 +120,7 @@ def test_without_training_nothing_but_the_kernels_changes(bench: Bench) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(small, kept, strict=True))
 
 
+@pytest.mark.slow
 def test_a_models_own_constraint_holds_beside_the_zeros(bench: Bench) -> None:
     found = bench.look(bench.make("plain", {"prune": {"sparsity": 0.5, "epochs": 6}}, QAT, data=bench.data))
     assert sparse(found["kernels"], 0.5)

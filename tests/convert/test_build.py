@@ -265,6 +265,7 @@ class TestShippedAsItIs:
         assert top1(made, assets / "kws/kws01_evaluation.npz") >= 0.90
         built.cache.close()
 
+    @pytest.mark.slow
     def test_a_float_tflite_is_its_own_fp32(self, models: Path, kws: Built, tmp_path: Path) -> None:
         path = shutil.copyfile(artifact(kws, "fp32-tflite").files[0].path, tmp_path / "mine.tflite")
         recipe = Recipe(name="mine", model=path, data=kws.recipe.data)
@@ -279,6 +280,7 @@ class TestShippedAsItIs:
             assert artifact(built, name).agreement is not None
         built.cache.close()
 
+    @pytest.mark.slow
     def test_an_ir(self, kws: Built, tmp_path: Path) -> None:
         for variant in ("fp16", "int8"):
             for file in artifact(kws, f"{variant}-openvino").files:

@@ -29,17 +29,19 @@ def running(folder: Path, count: int) -> Iterator[Servers]:
     python = folder / "python"
     python.write_text(f'#!/bin/sh\nPYTHONPATH={STAND_IN} exec {sys.executable} "$@"\n')
     python.chmod(0o755)
-    boards = {f"board-{number:02}": Sshd(folder / f"board-{number:02}") for number in range(count)}
-    for name, server in boards.items():
-        (folder / "targets" / f"{name}.yaml").write_text(
-            f"host: 127.0.0.1\nport: {server.port}\nuser: {server.user}\nidentity_file: {server.identity}\n"
-            f"python: {python}\nprovision: false\npatience_s: 0\ntags: [fleet]\n"
-        )
     home = folder / "home"
     (home / ".ssh").mkdir(parents=True, mode=0o700)
-    known = "".join(server.known_hosts.read_text() for server in boards.values())
-    (home / ".ssh" / "known_hosts").write_text(known)
+    boards: dict[str, Sshd] = {}
     with ExitStack() as stack:
-        for server in boards.values():
-            stack.callback(server.start().stop)
+        for name in (f"board-{number:02}" for number in range(count)):
+            # Started before the next one looks for a free port, or two of so many would find the same.
+            server = boards[name] = Sshd(folder / name).start()
+            stack.callback(server.stop)
+            (folder / "targets" / f"{name}.yaml").write_text(
+                f"host: 127.0.0.1\nport: {server.port}\nuser: {server.user}\n"
+                f"identity_file: {server.identity}\n"
+                f"python: {python}\nprovision: false\npatience_s: 0\ntags: [fleet]\n"
+            )
+        known = "".join(server.known_hosts.read_text() for server in boards.values())
+        (home / ".ssh" / "known_hosts").write_text(known)
         yield Servers(folder, home, boards)

@@ -40,6 +40,8 @@ def test_a_fleet_is_measured_at_once_and_what_is_lost_is_summed_up(openssh: None
     assert done.returncode == 4, done.stderr
     assert len({row["target"] for row in run["results"]}) == BOARDS - 3
     assert "note: left out: " in done.stderr
+    port = fleet.boards["board-03"].port
+    assert f"board-03: failed: 127.0.0.1:{port}: nothing listens on port {port}" in done.stderr.splitlines()
     said = done.stdout.splitlines()
     assert any(line.startswith("✗ board-03, board-40 (connect, the first): 127.0.0.1:") for line in said)
     assert "✗ 3 of 64 boards have no results: " in done.stdout

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import psutil
 import pytest
+import waiting
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -48,3 +51,17 @@ def test_death_is_proved_or_not_claimed() -> None:
     assert not replace(
         us, pid=unused, mark="00000000"
     ).is_dead  # another boot, or another container's processes
+
+
+def test_killed_process_that_nobody_has_waited_for_is_dead() -> None:
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        its = replace(
+            owner.current("run"), pid=child.pid, start_s=int(psutil.Process(child.pid).create_time())
+        )
+        assert not its.is_dead
+        child.kill()
+        waiting.until(lambda: its.is_dead)
+    finally:
+        child.kill()
+        child.wait()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from edgegreen import fleet, plan, recipe, target, transport
 from edgegreen.errors import InputError
-from edgegreen.lab import spec
+from edgegreen.lab import coordinator, spec
 from edgegreen.target import Place, Wish
 
 KEYS = st.from_regex(r"[a-z][a-z0-9_]{1,10}", fullmatch=True)
@@ -107,3 +107,24 @@ def test_budgets_of_places_are_not_called_idle(tmp_path: Path) -> None:
         for name in ("labgrid:board=jetson", "ssh://somewhere")
     ]
     assert [len(one) for one in remarks] == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("lab", "lab:20408"),
+        ("lab:1", "lab:1"),
+        ("[::1]", "[::1]:20408"),
+        ("[::1]:7", "[::1]:7"),
+    ],
+)
+def test_a_coordinator_is_at_labgrids_port_unless_told(written: str, meant: str) -> None:
+    assert coordinator.address(written) == meant
+
+
+@pytest.mark.parametrize("wrong", ["lab:xx", "lab:", ":20408"])
+def test_what_is_no_address_of_a_coordinator_is_refused(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LG_COORDINATOR", wrong)
+
+    with pytest.raises(InputError, match=f"`{wrong}` is no HOST"):
+        coordinator.address(None)

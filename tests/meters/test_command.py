@@ -145,6 +145,7 @@ def test_an_endless_line_is_not_kept(tmp_path: Path) -> None:
     meter.close()
 
 
+@pytest.mark.slow
 def test_it_ends_with_all_it_started(tmp_path: Path) -> None:
     """Also a program that does not want to."""
     text = (

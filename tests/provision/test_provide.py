@@ -59,6 +59,7 @@ def test_what_is_there_is_not_sent_again(bare: Bare, published: Path) -> None:
     assert bare.runtimes == {"litert": "2.3.0"}
 
 
+@pytest.mark.slow
 def test_a_lock_pins_until_it_is_renewed(
     boards: Callable[[str], Bare], published: Path, monkeypatch: pytest.MonkeyPatch, home: Path
 ) -> None:

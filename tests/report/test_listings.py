@@ -139,6 +139,25 @@ def test_targets_with_their_files() -> None:
     ]
 
 
+def test_a_run_on_many_boards_names_the_first_of_them() -> None:
+    boards = tuple(f"pi-{number:02}" for number in range(64))
+    summary = Summary(
+        "20260101-120000-abcdef",
+        "kws",
+        datetime(2026, 1, 1, tzinfo=UTC),
+        "0.1",
+        None,
+        boards,
+        ("int8",),
+        64,
+        1,
+        3,
+    )
+    shown, out = console()
+    listings.show_runs([summary], [], shown)
+    assert lines(out)[1][3:] == ["pi-00, pi-01, pi-02, pi-03 and 60 more", "64", "1", "3"]
+
+
 def test_on_a_narrow_terminal_lines_keep_to_it() -> None:
     shown, out = console(40)
     listings.show_targets({Path("/a/" + "x" * 60 + ".yaml"): Target(host="board.example").called("a")}, shown)

@@ -45,6 +45,12 @@ def test_many_targets_stay_within_the_window() -> None:
     ]
 
 
+def test_those_that_failed_are_counted_apart() -> None:
+    every = [replace(one, text="failed: no answer") if n < 3 else one for n, one in enumerate(doings(30, 10))]
+
+    assert shown(every, height=5)[-1] == "… and 16 at work, 7 through, 3 failed"
+
+
 @given(st.integers(0, 40), st.integers(0, 40), st.integers(1, 200), st.integers(0, 30))
 def test_no_size_is_too_small(count: int, through: int, width: int, height: int) -> None:
     lines = shown(doings(count, min(count, through)), width, height)

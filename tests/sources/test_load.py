@@ -49,6 +49,7 @@ def outputs_of(path: Path) -> list[Any]:
 
 
 class TestKeras:
+    @pytest.mark.slow
     def test_inputs_and_outputs_in_the_models_own_order(self, models: Path, shop: Workshop) -> None:
         found = source(shop, models / "multi.keras", calibration=models / "multi.npz")
         assert [(t.name, t.shape) for t in found.inputs] == [("zebra", (1, 8, 8, 3)), ("apple", (1, 4))]

@@ -173,6 +173,7 @@ def test_a_program_that_is_not_there(board: SSHTransport) -> None:
     assert "no-such-python" in process.stderr_tail()
 
 
+@pytest.mark.slow
 def test_close_ends_what_does_not_end_by_itself(board: SSHTransport) -> None:
     process = board.start(["sh", "-c", "trap '' TERM; echo up; sleep 4713"])
     assert next(process.lines(10, 100)) == b"up"
