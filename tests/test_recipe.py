@@ -218,7 +218,7 @@ class TestVariants:
             ),
             (
                 "format: onnx, precision: int8, accuracy_drop_max: 0.01",
-                "`quantizer: onnxruntime` knows no `accuracy_drop_max`",
+                "`accuracy_drop_max` does not go with `format: onnx`",
             ),
             ("format: tflite, precision: fp32, device: CUDA", "`format: tflite`, which takes none"),
             ("format: tflite, precision: int8, accuracy_drop_max: -1", "accuracy_drop_max"),
