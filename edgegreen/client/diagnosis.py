@@ -38,6 +38,7 @@ HINTS = (
     ("takes no int8 model with its scales", "fp16 is what this board has; int8 takes a newer JetPack"),
     ("may not be opened: the user", "`sudo usermod -aG render USER` there; it holds from the next login on"),
     ("OpenVINO finds no ", "leave `device` out, or ask for AUTO, which takes the best that is there"),
+    ("this onnxruntime has no ", "leave `device` out, or install NVIDIA's onnxruntime-gpu there"),
     ("Input/output error", "the board's disk or SD card fails to read"),
 )  # fmt: skip
 SIGNALS = {
