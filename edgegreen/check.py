@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from edgegreen import data, metrics, recipe, sources, target, yamlfile
-from edgegreen.convert import refusals
+from edgegreen.convert import edgetpu, refusals
 from edgegreen.recipe import Recipe
 from edgegreen.references import Download
 
@@ -15,8 +15,8 @@ def file(path: Path) -> str:
     """Check `path`, a recipe (it has a `model:`) or else a target; says in words what it is.
 
     Raises InputError naming every mistake with its line; also for files a recipe names that are
-    absent or no models, for variants that cannot be built from them, and for data that is no npz, has
-    pickles, or does not go with the metric. Nothing is fetched.
+    absent or no models, for variants that cannot be built from them or name no machine to compile on, and
+    for data that is no npz, has pickles, or does not go with the metric. Nothing is fetched.
     """
     if re.search(r"(?m)^(model|variants|data|benchmark)\s*:", yamlfile.read_text(path)):
         loaded = recipe.load(path)
@@ -38,6 +38,9 @@ def _check_files(loaded: Recipe) -> None:
         with data.open_samples(data.locate(ref, what), what) as samples:
             if what == "evaluation":
                 metrics.score(loaded.data.metric, samples.labels())
+    for variant in loaded.variants.values():
+        if variant.compile_on:
+            edgetpu.machine(variant.compile_on)
     if not isinstance(loaded.model, Download):
         model = data.locate(loaded.model, "model")
         refusals.check(

@@ -107,7 +107,8 @@ def failure(log: Log) -> tuple[str, str | None]:
     """Why nothing was compiled, and what would help."""
     said = "; ".join(log.complaints[:3])
     hint = next((hint for words, hint in FAILURES if words in " ".join(log.complaints)), None)
-    return said or "it did not say that the model was compiled, nor why not", hint
+    last = f"; its last line is `{log.last}`" if log.last else ""
+    return said or f"it did not say that the model was compiled, nor why not{last}", hint
 
 
 def _status(status: str) -> tuple[str, str | None]:

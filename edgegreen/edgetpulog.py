@@ -96,6 +96,8 @@ class Log:
     succeeded: bool
     compilation: Compilation
     complaints: tuple[str, ...]
+    last: str | None = None
+    """Of one that does not tell of success: a shell's or a loader's own words, where it is no log at all."""
 
 
 def parse(text: str) -> Log:
@@ -126,7 +128,10 @@ def parse(text: str) -> Log:
         took_ms=int(took[-1]) if took else None,
         mappings=mappings,
     )
-    return Log(succeeded, compilation, () if succeeded else _complaints(text))
+    if succeeded:
+        return Log(succeeded, compilation, ())
+    last = text.strip().rpartition("\n")[2].strip()[:MAX_TEXT]
+    return Log(succeeded, compilation, _complaints(text), last or None)
 
 
 def _on_tpu(numbers: dict[str, int | None], mappings: Sequence[Mapping], *, ended: bool) -> int | None:

@@ -151,6 +151,8 @@ class Variant(EdgeTpuKeys):
             raise ValueError(problem)
         if self.accuracy_drop_max is not None and not self.calibrated:
             raise ValueError(f"`accuracy_drop_max` goes with `precision: {'` or `'.join(CALIBRATED)}` only")
+        if self.accuracy_drop_max is not None and not set(MIXING) & set(FORMATS[self.format].quantizers):
+            raise ValueError(f"`accuracy_drop_max` does not go with `format: {self.format}`")
         quantizer = self.quantizer or FORMATS[self.format].quantizers[0]
         if self.accuracy_drop_max is not None and quantizer not in MIXING:
             raise ValueError(f"`quantizer: {quantizer}` knows no `accuracy_drop_max`; leave one of them out")

@@ -56,6 +56,11 @@ def test_the_kind_is_told_from_the_keys_even_when_they_are_wrong(recipe: Path, t
     assert "unknown key `hots`; did you mean `host`?" in said(tmp_path / "t.yaml")
 
 
+def test_a_machine_to_compile_on_that_is_none(recipe: Path) -> None:
+    edit(recipe, "format: tflite", "format: edgetpu, compile_on: nosuch")
+    assert said(recipe) == "`compile_on`: no target called `nosuch`"
+
+
 def test_files_that_are_not_there(recipe: Path) -> None:
     assert said(edit(recipe, "m.keras", "n.keras")) == f"model: {recipe.parent / 'n.keras'} does not exist"
 

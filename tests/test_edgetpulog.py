@@ -103,6 +103,10 @@ def test_silence_is_no_success() -> None:
     log = edgetpulog.parse("")
     assert log == Log(False, Compilation(None, None, None, None, None, None, None, None), ())
     assert edgetpu.failure(log) == ("it did not say that the model was compiled, nor why not", None)
+    log = edgetpulog.parse("sh: 1: /opt/edgetpu_compiler: Exec format error\n\n")
+    assert edgetpu.failure(log)[0].endswith(
+        "nor why not; its last line is `sh: 1: /opt/edgetpu_compiler: Exec format error`"
+    )
     assert edgetpu.short(log.compilation) is None
     assert (
         edgetpu.fallback(log.compilation) == "the compiler did not say how many operators are left to the CPU"

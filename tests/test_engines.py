@@ -85,6 +85,18 @@ def test_what_to_do_about_it(error: str, hint: str) -> None:
     assert hint in (diagnosis.of_trial(failed, "tensorrt").hint or "")
 
 
+@pytest.mark.parametrize(("runtime", "hint"), [("edgetpu", "libedgetpu1-std"), ("edgetpu-litert", "rebuilt")])
+def test_what_to_do_without_libedgetpu(runtime: str, hint: str) -> None:
+    """Google's own library crashes in LiteRT: it is no advice there."""
+    failed = Failed("t1", "load", "libedgetpu.so.1: cannot open shared object file", "", None)
+    assert hint in (diagnosis.of_trial(failed, runtime).hint or "")
+
+
+def test_what_to_do_about_an_onnxruntime_for_the_cpu_alone() -> None:
+    failed = Failed("t1", "load", "this onnxruntime has no CUDA; it has CPU", "", None)
+    assert "onnxruntime-gpu" in (diagnosis.of_trial(failed, "onnxruntime").hint or "")
+
+
 @given(st.integers(1, 5000), st.integers(1, 300))
 def test_samples_are_spread_evenly(n: int, most: int) -> None:
     numbers = list(subset.numbers(n, most))

@@ -182,10 +182,28 @@ class TestVariants:
             ("format: edgetpu, precision: int8, accuracy_drop_max: 0.1", "and the Edge TPU runs none"),
             ("format: edgetpu, device: gpu", "`format: edgetpu`, which takes usb, pci, or one by its number"),
             ("format: onnx, precision: fp32, device: usb", "which takes AUTO, CPU, CUDA, TENSORRT"),
+            (
+                "format: edgetpu, compiler: bin/edgetpu_compiler, compile_on: 'ssh://pc'",
+                "is a path where `compile_on` says: begin it with / or ~/",
+            ),
         ],
     )
     def test_keys_of_an_edge_tpu(self, keys: str, reason: str) -> None:
         assert reason in said(f"model: m\nvariants:\n  v: {{{keys}}}")
+
+    @pytest.mark.parametrize(
+        ("keys", "expected"),
+        [
+            ("compiler: ./edgetpu_compiler", "{folder}/edgetpu_compiler"),
+            ("compiler: /opt/edgetpu_compiler", "/opt/edgetpu_compiler"),
+            ("compiler: edgetpu_compiler-16", "edgetpu_compiler-16"),
+            ("compiler: ~/edgetpu_compiler, compile_on: 'ssh://pc'", "~/edgetpu_compiler"),
+        ],
+    )
+    def test_where_an_edge_tpus_compiler_is(self, tmp_path: Path, keys: str, expected: str) -> None:
+        path = tmp_path / "r.yaml"
+        path.write_text(f"name: x\nmodel: m\nvariants:\n  v: {{format: edgetpu, {keys}}}\n")
+        assert recipe.load(path).variants["v"].compiler == expected.format(folder=tmp_path)
 
     def test_only_quantised_activations_need_calibration(self) -> None:
         needs = {p for p in get_args(Precision) if Variant(format="tflite", precision=p).calibrated}
@@ -218,7 +236,7 @@ class TestVariants:
             ),
             (
                 "format: onnx, precision: int8, accuracy_drop_max: 0.01",
-                "`quantizer: onnxruntime` knows no `accuracy_drop_max`",
+                "`accuracy_drop_max` does not go with `format: onnx`",
             ),
             ("format: tflite, precision: fp32, device: CUDA", "`format: tflite`, which takes none"),
             ("format: tflite, precision: int8, accuracy_drop_max: -1", "accuracy_drop_max"),

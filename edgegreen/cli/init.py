@@ -56,7 +56,8 @@ def init(
     found = starter.look(model, named)
     made = starter.write(found, path)
     without = [part for part in starter.PARTS if part not in named]
-    click.echo(f"{path}: {len(made.variants)} variants of {model.name}")
+    count = len(made.variants)
+    click.echo(f"{path}: {count} variant{'s' * (count != 1)} of {model.name}")
     if named:
         click.echo(f"  with {', '.join(named)} data")
     if without:

@@ -38,8 +38,19 @@ HINTS = (
     ("takes no int8 model with its scales", "fp16 is what this board has; int8 takes a newer JetPack"),
     ("may not be opened: the user", "`sudo usermod -aG render USER` there; it holds from the next login on"),
     ("OpenVINO finds no ", "leave `device` out, or ask for AUTO, which takes the best that is there"),
+    ("this onnxruntime has no ", "leave `device` out, or install NVIDIA's onnxruntime-gpu there"),
     ("Input/output error", "the board's disk or SD card fails to read"),
 )  # fmt: skip
+# What holds for one runtime alone, and goes before.
+HINTS_OF: dict[str, tuple[tuple[str, str], ...]] = {
+    "edgetpu-litert": (
+        (
+            "libedgetpu.so.1: cannot open",
+            "put a libedgetpu that was rebuilt for LiteRT there; Google's own takes tflite-runtime 2.11 and "
+            "a Python from 3.7 to 3.9 (`python:` in the target)",
+        ),
+    ),
+}
 SIGNALS = {
     "SIGKILL": "somebody or something killed it; often the kernel, for want of memory: see `dmesg` there",
     "SIGILL": "the runtime was built for a newer processor: install another version of it",
@@ -62,7 +73,7 @@ def of_trial(failed: Failed, runtime: str) -> DeviceError:
 
 def _hint(failed: Failed, runtime: str) -> str | None:
     said = failed.error + failed.detail
-    for words, hint in HINTS:
+    for words, hint in (*HINTS_OF.get(runtime, ()), *HINTS):
         if words in said:
             return hint
     if failed.kind == "load" and "No module named" in said and runtime in PACKAGES:

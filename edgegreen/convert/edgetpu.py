@@ -26,6 +26,7 @@ from edgegreen.keys import key_of
 from edgegreen.recipe import Variant
 from edgegreen.sources import tflitefile
 from edgegreen.sources.load import from_facts, to_facts
+from edgegreen.target import Target
 from edgegreen.transport import Transport, Upload, shell
 from edgegreen.transport.local import LocalTransport
 from edgegreen.workers import Report
@@ -80,6 +81,14 @@ def compiled(
     return found, made_here
 
 
+def machine(compile_on: str) -> Target:
+    """The one that compiles. Raises InputError, saying that it is `compile_on` which names none."""
+    try:
+        return target.find(compile_on)
+    except InputError as error:
+        raise InputError(f"`compile_on`: {error.message}", hint=error.hint) from error
+
+
 def refuse_fallback(found: Artifact, variant: Variant) -> None:
     """Raise ConversionError when operators are left to the CPU and the variant forbids that."""
     if variant.fail_on_fallback and found.compilation and (why := edgetpu.fallback(found.compilation)):
@@ -92,7 +101,7 @@ def refuse_fallback(found: Artifact, variant: Variant) -> None:
 @contextmanager
 def _connected(variant: Variant, stop: Event) -> Iterator[Transport]:
     """The machine that compiles; hung up on when `stop` is set."""
-    link = transport.connect(target.find(variant.compile_on)) if variant.compile_on else LocalTransport()
+    link = transport.connect(machine(variant.compile_on)) if variant.compile_on else LocalTransport()
     over = Event()
 
     def watch() -> None:
@@ -116,6 +125,8 @@ def _connected(variant: Variant, stop: Event) -> Iterator[Transport]:
 def _find(link: Transport, variant: Variant) -> Compiler:
     """The compiler there. Raises ConversionError with how to get one."""
     own = None if variant.compile_on else os.environ.get(VARIABLE)
+    if own and "/" in own:
+        own = str(Path(own).expanduser().absolute())  # it is started from a folder of its own
     program = variant.compiler or own or PROGRAM
     said = link.run(LOOK.format(program=shell.word(program))).stdout.decode("utf-8", "replace")
     version = edgetpulog.parse(said).compilation.compiler

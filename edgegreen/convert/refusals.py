@@ -17,6 +17,7 @@ WITHOUT_PASSES = (
     "for a float model of any kind NNCF has `format: openvino` with `precision: int8` or `weight_int8`, and "
     "`accuracy_drop_max`"
 )
+NOT_CALIBRATED = "is calibrated on data, never on noise, and the recipe names none"
 TRAINING_LINE = "data: {training: training.npz}"
 
 
@@ -43,11 +44,11 @@ def check(
     if not found:
         return
     needs_training = any(one.trains for name in found for one in variants[name].passes) and not trained
-    needs_data = any(variant.calibrated for name, variant in variants.items() if name in found)
+    needs_data = any(reason.endswith(NOT_CALIBRATED) for reason in found.values())
     raise InputError(
         "\n".join(f"variant `{name}`: {reason}" for name, reason in found.items()),
         hint=f"add to the recipe: `{CALIBRATION_LINE}`, an npz with representative inputs as `x`"
-        if needs_data and not calibrated
+        if needs_data
         else f"add to the recipe: `{TRAINING_LINE}`, an npz with `x` and `y`, apart from the evaluation data"
         if needs_training
         else WITHOUT_PASSES
@@ -91,9 +92,7 @@ def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: 
         f"tensorflow's converter has no {precision}; leave out `quantizer`": (
             by_tensorflow and precision not in (*SETTINGS, "fp32")
         ),
-        f"{precision} is calibrated on data, never on noise, and the recipe names none": (
-            variant.calibrated and not calibrated
-        ),
+        f"{precision} {NOT_CALIBRATED}": (variant.calibrated and not calibrated),
     }
     return next((reason for reason, broken in rules.items() if broken), None)
 
@@ -103,7 +102,8 @@ def _as_shipped(wanted: Format, format_: SourceFormat, kind: Kind) -> str | None
     if kind == "compiled" and wanted != "edgetpu":
         return "the model is compiled for an Edge TPU: `format: edgetpu`"
     if format_ != file_of(wanted):
-        return f"without a precision a model is shipped as it is, and this one is no {file_of(wanted)}"
+        way = "; give a `precision`" if kind == "float" else ""
+        return f"without a precision a model is shipped as it is, and this one is no {file_of(wanted)}{way}"
     if kind == "float" and wanted == "edgetpu":
-        return "without a precision a model is shipped as it is, and the Edge TPU runs no floats"
+        return "without a precision a model is shipped as it is, and the Edge TPU runs no floats: give `int8`"
     return None

@@ -14,6 +14,7 @@ def test_what_it_writes_runs(empty: Shell) -> None:
     done = empty.run("init", MODEL)
     assert done.code == 0, done.err
     assert done.out.splitlines()[-1] == "  → edgegreen deploy two_in_two_out.yaml"
+    assert "two_in_two_out.yaml: 1 variant of two_in_two_out.tflite" in done.out
     assert "without calibration, evaluation, training data" in done.out
     ran = empty.run("deploy", "two_in_two_out.yaml", "--dry-run")
     assert (ran.code, "as-shipped" in ran.out) == (0, True), ran.err

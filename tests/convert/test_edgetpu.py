@@ -72,6 +72,23 @@ def test_it_is_found_on_the_path(compiled: Compile, tmp_path: Path, monkeypatch:
     assert compiled()[0].format == "edgetpu"
 
 
+@pytest.mark.parametrize("by", ["key", "variable"])
+def test_a_relative_path_holds_although_it_runs_elsewhere(
+    compiled: Compile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    compiler(tmp_path / "bin")
+    monkeypatch.chdir(tmp_path)
+    if by == "variable":
+        monkeypatch.setenv(edgetpu.VARIABLE, "bin/edgetpu_compiler")
+    found, _ = compiled(**({"compiler": "./bin/edgetpu_compiler"} if by == "key" else {}))
+    assert found.format == "edgetpu"
+
+
+def test_a_machine_that_is_none(compiled: Compile) -> None:
+    with pytest.raises(InputError, match="`compile_on`: no target called `nosuch`"):
+        compiled(compile_on="nosuch")
+
+
 def test_without_a_compiler_it_is_said_how_to_get_one(compiled: Compile, tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match=r"there is no `edgetpu_compiler` on local \(Linux ") as caught:
         compiled()

@@ -60,6 +60,22 @@ def test_those_that_cannot(variant: Variant, source: Any, kind: Any, words: str)
     assert words in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("kind", "why"), [("quantised", "leave out `precision`"), ("compiled", "compiled for")]
+)
+def test_data_are_not_asked_for_where_they_would_not_help(kind: Any, why: str) -> None:
+    with pytest.raises(InputError, match=why) as caught:
+        refusals.check({"a": variant(precision="int8")}, "tflite", kind, calibrated=False)
+    assert caught.value.hint is None
+
+
+def test_a_precision_is_asked_for_where_it_would_help() -> None:
+    with pytest.raises(InputError, match=r"this one is no tflite; give a `precision`$"):
+        refusals.check({"a": variant("edgetpu", None)}, "keras", "float", calibrated=True)
+    with pytest.raises(InputError, match=r"this one is no onnx$"):
+        refusals.check({"a": variant("onnx", None)}, "tflite", "quantised", calibrated=True)
+
+
 def test_all_are_named_with_the_line_to_add() -> None:
     with pytest.raises(InputError) as caught:
         refusals.check(

@@ -114,7 +114,7 @@ class Maker:
         if device != AUTO and named[0][0] not in have:
             raise Unsupported(
                 "this onnxruntime has no {}; it has {}".format(
-                    NAMES[named[0][0]], ", ".join(NAMES.get(one, one) for one in have)
+                    NAMES[named[0][0]], ", ".join(NAMES[one] for one in have if one in NAMES)
                 )
             )
         wanted = [providers for providers in named if providers[0] in have]
