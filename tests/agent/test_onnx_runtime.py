@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -246,3 +249,12 @@ class TestEvents:
     )
     def test_events_that_say_little(self, garbled: dict[str, Any]) -> None:
         assert nodes([garbled, event("a1", "Relu", CPU, "float")])[0][0].name == "a1"
+
+
+def test_the_library_leaves_nothing_in_the_home(tmp_path: Path) -> None:
+    """Its telemetry would: an id and a database."""
+    program = "from edgegreen.agent.runtimes import onnxruntime; onnxruntime.library('onnxruntime')"
+    environment = {name: value for name, value in os.environ.items() if name != "XDG_CACHE_HOME"}
+    subprocess.run([sys.executable, "-c", program], env=environment | {"HOME": str(tmp_path)}, check=True)
+
+    assert list(tmp_path.iterdir()) == []

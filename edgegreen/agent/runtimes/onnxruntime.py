@@ -8,6 +8,7 @@ says why. Which provider ran which node is read from a profile (`onnxnodes.py`),
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import json
 import os
@@ -184,7 +185,8 @@ class Maker:
 
 
 def library(package: str) -> Any:
-    """The package."""
+    """The package, whose telemetry writes an id and a database when imported: not into the user's home."""
+    os.environ["XDG_CACHE_HOME"] = scratch()
     return importlib.import_module(package)
 
 
@@ -206,6 +208,7 @@ def scratch() -> str:
     """A folder of this process for profiles and engines; `leave_nothing` removes it."""
     if not SCRATCH:
         SCRATCH.append(tempfile.mkdtemp(prefix="edgegreen-"))
+        atexit.register(leave_nothing)
     return SCRATCH[0]
 
 
