@@ -68,7 +68,7 @@ def by_hand(folder: Path) -> None:
 
 def with_edgegreen(folder: Path) -> None:
     """The same and more, through edgegreen, into a cache of its own."""
-    from edgegreen.cache import Cache
+    from edgegreen.cache.store import Cache
     from edgegreen.convert import build
     from edgegreen.formats import FORMATS
     from edgegreen.recipe import Data, Recipe, Variant

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edgegreen.objectives import ObjectiveName
+from edgegreen.judging.objectives import ObjectiveName
 from edgegreen.report.progress import progress
 from edgegreen.search.conductor import Budget
 from edgegreen.search.run import Result, Wanted, run

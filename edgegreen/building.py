@@ -10,7 +10,7 @@ from typing import Protocol
 
 from edgegreen import convert, executor
 from edgegreen.artifact import Artifact
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import BuildEvent
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.plan import Plan

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgegreen import data, metrics, recipe, sources, target, yamlfile
+from edgegreen import data, metrics, recipe, sources, target
+from edgegreen.config import yamlfile
+from edgegreen.config.references import Download
 from edgegreen.convert import edgetpu, refusals
 from edgegreen.recipe import Recipe
-from edgegreen.references import Download
 
 
 def file(path: Path) -> str:

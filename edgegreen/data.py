@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from edgegreen.agent.npz import DataError, Samples
 from edgegreen.artifact import File
+from edgegreen.config.references import Download
 from edgegreen.errors import InputError
 from edgegreen.home import home
-from edgegreen.references import Download
 
 MAX_DOWNLOAD_BYTES = 4 << 30
 TIMEOUT_S = 30.0

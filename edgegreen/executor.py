@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from edgegreen.errors import InputError
 
 if TYPE_CHECKING:
-    from edgegreen.cache import Cache
+    from edgegreen.cache.store import Cache
     from edgegreen.convert import Build, BuildEvent
     from edgegreen.recipe import Recipe, Variant
 

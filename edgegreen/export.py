@@ -15,10 +15,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edgegreen import comparison
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.history.filters import Filter
 from edgegreen.history.shelf import Shelf
+from edgegreen.judging import comparison
 from edgegreen.report import table
 
 if TYPE_CHECKING:

@@ -12,15 +12,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field_validator, model_validator
 
-from edgegreen import yamlfile
 from edgegreen.agent.normalize import Normalize
-from edgegreen.edgetpukeys import EdgeTpuKeys
+from edgegreen.config import yamlfile
+from edgegreen.config.edgetpukeys import EdgeTpuKeys
+from edgegreen.config.passes import Pass
+from edgegreen.config.references import Beside, Download, beside_the_recipe
+from edgegreen.config.searchkeys import PassSpaces
+from edgegreen.config.tensorrtkeys import TensorRT
+from edgegreen.config.yamlfile import Frozen, Matching
 from edgegreen.formats import CALIBRATED, FORMATS, MIXING, Format, Precision, Quantizer, file_of
-from edgegreen.passes import Pass
-from edgegreen.references import Beside, Download, beside_the_recipe
-from edgegreen.searchkeys import PassSpaces
-from edgegreen.tensorrtkeys import TensorRT
-from edgegreen.yamlfile import Frozen, Matching
 
 Name = Annotated[
     str,

@@ -8,14 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edgegreen import fleet, runs
+from edgegreen import fleet
 from edgegreen.building import Progress
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.errors import InputError
+from edgegreen.history import runs
 from edgegreen.home import home
+from edgegreen.judging.pairing import Difference
 from edgegreen.locked import differing, host
 from edgegreen.measurement import Measurement, Origin, Run
-from edgegreen.pairing import Difference
 from edgegreen.plan import Plan, Trial
 from edgegreen.prepare import prepare
 from edgegreen.session import Session

@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from edgegreen.config.yamlfile import Frozen
 from edgegreen.recipe import Recipe
 from edgegreen.target import Target
-from edgegreen.yamlfile import Frozen
 
 KINDS: dict[str, type[Frozen]] = {"recipe": Recipe, "target": Target}
 

@@ -18,28 +18,29 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, data, engines, executor, metrics, origin
+from edgegreen import bundle, data, executor, metrics
 from edgegreen.artifact import File
 from edgegreen.building import BUILDING, BuildProgress, Progress, Silence
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import Build, Reference
-from edgegreen.engines import Fewer
 from edgegreen.errors import EdgegreenError, InputError
-from edgegreen.evaluation import EvaluationSet
+from edgegreen.history.keeping import Keeping
+from edgegreen.history.series import Series
 from edgegreen.home import home
-from edgegreen.keeping import Keeping
-from edgegreen.leased import LeasedRun
-from edgegreen.locked import host
+from edgegreen.locked import host, origin
 from edgegreen.locked.lock import Lock
-from edgegreen.materials import Materials
 from edgegreen.measurement import Failure, Measurement, Origin, Run
+from edgegreen.measuring import engines
+from edgegreen.measuring.engines import Fewer
+from edgegreen.measuring.evaluation import EvaluationSet
+from edgegreen.measuring.leased import LeasedRun
+from edgegreen.measuring.materials import Materials
+from edgegreen.measuring.trials import TargetRun
 from edgegreen.metrics import Outputs
 from edgegreen.plan import Plan
 from edgegreen.prepare import prepare
-from edgegreen.series import Series
 from edgegreen.stopping import stop_on_signals
 from edgegreen.target import Target
-from edgegreen.trials import TargetRun
 
 
 def deploy(

@@ -16,9 +16,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen import data, metrics, recipe, sources, yamlfile
+from edgegreen import data, metrics, recipe, sources
 from edgegreen.agent.npz import Samples
 from edgegreen.artifact import TensorSpec
+from edgegreen.config import yamlfile
 from edgegreen.errors import InputError
 from edgegreen.recipe import Metric, Recipe, Variant
 from edgegreen.sources.model import ModelSummary

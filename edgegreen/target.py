@@ -19,12 +19,12 @@ from urllib.parse import unquote
 import platformdirs
 from pydantic import Discriminator, Field, PrivateAttr, Tag, field_validator
 
-from edgegreen import meterkeys, yamlfile
+from edgegreen.config import meterkeys, yamlfile
+from edgegreen.config.meterkeys import HostMeter, Scope
+from edgegreen.config.yamlfile import Frozen, Matching
 from edgegreen.errors import InputError
 from edgegreen.formats import RuntimeName
 from edgegreen.home import home
-from edgegreen.meterkeys import HostMeter, Scope
-from edgegreen.yamlfile import Frozen, Matching
 
 Family = Literal[
     "linux", "x86",

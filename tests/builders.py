@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from edgegreen import execution
+from edgegreen.judging import execution
 from edgegreen.measurement import (
     Accuracy,
     ArtifactUsed,

@@ -170,7 +170,8 @@ class TestRegistries:
         assert set(meters.FAMILIES) == set(target.FAMILIES)
 
     def test_meters_that_the_host_reads(self) -> None:
-        from edgegreen import meterkeys, meters
+        from edgegreen import meters
+        from edgegreen.config import meterkeys
 
         assert set(meters.METERS) == set(meterkeys.KINDS)
         assert not set(meters.METERS) & set(get_args(target.MeterKind))

@@ -18,8 +18,8 @@ import numpy as np
 import pytest
 
 from edgegreen import data
+from edgegreen.config.references import Download
 from edgegreen.errors import InputError
-from edgegreen.references import Download
 
 
 def sha256(content: bytes) -> str:

@@ -14,8 +14,9 @@ import click
 import pytest
 from places import REPO
 
-from edgegreen import releases, yamlfile
+from edgegreen import releases
 from edgegreen.cli import cli
+from edgegreen.config import yamlfile
 from edgegreen.target import FAMILIES, Target
 
 PAGES = [REPO / "README.md", REPO / "device_tests" / "README.md", *sorted((REPO / "docs").rglob("*.md"))]

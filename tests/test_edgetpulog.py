@@ -7,8 +7,9 @@ from edgetpu_standins import LOGS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgegreen import edgetpu, edgetpulog
+from edgegreen import edgetpulog
 from edgegreen.edgetpulog import Compilation, Log, Mapping
+from edgegreen.judging import edgetpu
 
 TEXTS = {path.stem: path.read_text(encoding="utf-8") for path in LOGS.glob("*.txt")}
 # As the compiler lists operators elsewhere: the `.log` file, several attempts (-d), a space before the unit.

@@ -82,7 +82,7 @@ def test_parquet_has_types(tmp_path: Path) -> None:
 
 def test_every_column_that_is_no_text_is_of_its_type() -> None:
     """Also one that is added one day: what a whole row has in it says what it is."""
-    from edgegreen import comparison
+    from edgegreen.judging import comparison
 
     whole = run(metered("a", tuning=Tuning(governor="x", power_mode="MAXN")), baseline="a")
     (row,) = comparison.of(whole)

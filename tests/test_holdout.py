@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from places import REPO
 
 from edgegreen import holdout
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.errors import InputError
 from edgegreen.recipe import Data, Recipe
 

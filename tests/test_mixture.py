@@ -9,7 +9,7 @@ from typing import Any
 from builders import accuracy, measurement, run
 
 from edgegreen import mixture
-from edgegreen.comparison import rows
+from edgegreen.judging.comparison import rows
 from edgegreen.measurement import Measurement, Run
 from edgegreen.mixture import KeptOperator, Mixed
 from edgegreen.recipe import Budgets

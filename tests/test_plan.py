@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgegreen import plan, yamlfile
+from edgegreen import plan
+from edgegreen.config import yamlfile
 from edgegreen.errors import InputError
 from edgegreen.plan import Plan
 from edgegreen.recipe import Footprint, Recipe, default_variants

@@ -9,11 +9,12 @@ from typing import Any, get_args
 import pytest
 from pydantic import ValidationError
 
-from edgegreen import recipe, yamlfile
+from edgegreen import recipe
+from edgegreen.config import yamlfile
+from edgegreen.config.references import Download
 from edgegreen.errors import InputError
 from edgegreen.formats import Format, Precision
 from edgegreen.recipe import Hook, Recipe, Variant
-from edgegreen.references import Download
 
 FOLDER = Path("/recipes")
 DIGEST = "5f938a8eea605438cc7360aa13c987bc6d7bd0c8d931b2917361ae7ae4eeda2f"

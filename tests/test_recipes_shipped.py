@@ -22,10 +22,11 @@ import pytest
 from places import REPO
 from pydantic import BaseModel
 
-from edgegreen import data, formats, recipe, yamlfile
+from edgegreen import data, formats, recipe
+from edgegreen.config import yamlfile
+from edgegreen.config.references import Download
+from edgegreen.config.tensorrtkeys import TensorRT
 from edgegreen.recipe import Benchmark, Budgets, Data, Hook, Recipe, Search, Variant
-from edgegreen.references import Download
-from edgegreen.tensorrtkeys import TensorRT
 
 RECIPES = REPO / "recipes"
 DIGITS = RECIPES / "digits"

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from builders import measurement, run
 
-from edgegreen import origin, recipe, repeating
+from edgegreen import recipe, repeating
 from edgegreen.building import Silence
 from edgegreen.errors import InputError
 from edgegreen.home import home
+from edgegreen.locked import origin
 from edgegreen.measurement import Run
 
 RECIPE = """\

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from places import REPO
 
-from edgegreen import target, yamlfile
+from edgegreen import target
+from edgegreen.config import yamlfile
 from edgegreen.errors import InputError
 from edgegreen.target import Target
 

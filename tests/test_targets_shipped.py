@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from places import REPO
 
-from edgegreen import formats, target, yamlfile
+from edgegreen import formats, target
+from edgegreen.config import yamlfile
 from edgegreen.errors import InputError
 from edgegreen.target import Target
 

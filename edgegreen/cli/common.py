@@ -13,8 +13,8 @@ from edgegreen import executor
 from edgegreen.errors import EdgegreenError, InputError, Interrupted
 
 if TYPE_CHECKING:
-    from edgegreen.comparison import Row
-    from edgegreen.kept import Kept
+    from edgegreen.history.kept import Kept
+    from edgegreen.judging.comparison import Row
     from edgegreen.measurement import Run
 
 K = TypeVar("K", bound="Kept")

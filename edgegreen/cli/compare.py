@@ -11,7 +11,7 @@ from edgegreen.cli.common import BUDGET_MISSED, OK, complain, said
 from edgegreen.errors import InputError
 
 if TYPE_CHECKING:
-    from edgegreen.against import Against
+    from edgegreen.judging.against import Against
 
 SHARE = click.FloatRange(min=0)
 
@@ -36,7 +36,7 @@ def compare(before: str, after: str, *, force: bool, as_json: bool, **limits: fl
     Limits on a regression are those of AFTER's recipe, each replaced by the option for it; one that is not
     kept to makes the exit code 1.
     """
-    from edgegreen import against
+    from edgegreen.judging import against
     from edgegreen.report import against as table
     from edgegreen.report import terminal
 

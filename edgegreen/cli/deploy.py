@@ -27,12 +27,12 @@ from edgegreen.cli.compare import exit_code
 from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
-    from edgegreen.against import Against, Source
+    from edgegreen.history.series import SeriesOf
+    from edgegreen.judging.against import Against, Source
     from edgegreen.locked.lock import Lock
     from edgegreen.measurement import Run
     from edgegreen.plan import Plan
     from edgegreen.report.contents import Contents
-    from edgegreen.series import SeriesOf
     from edgegreen.session import Session
 
 
@@ -146,9 +146,10 @@ def _carry_out(
     json_to: str | None,
 ) -> int:
     """Run the plan, and all that follows; the exit code is the highest of all that happened."""
-    from edgegreen import runs, session
-    from edgegreen.against import Source
-    from edgegreen.kept import Kept
+    from edgegreen import session
+    from edgegreen.history import runs
+    from edgegreen.history.kept import Kept
+    from edgegreen.judging.against import Source
     from edgegreen.report import terminal
     from edgegreen.report.progress import progress
 
@@ -191,7 +192,7 @@ def _interrupted(one: Session, run: Run) -> Interrupted:
 
 def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     """Write the result where it is wanted; the exit code is the highest of all that happened."""
-    from edgegreen import comparison
+    from edgegreen.judging import comparison
     from edgegreen.report import terminal
 
     rows = comparison.of(run)
@@ -212,8 +213,8 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
 
 def _judge(run: Run, series: SeriesOf, before: Source | None, *, force: bool, stderr: bool) -> int:
     """Compare the run with the one before, if there is one, and tell GitHub; the exit code for that."""
-    from edgegreen import comparison
-    from edgegreen.against import Source
+    from edgegreen.judging import comparison
+    from edgegreen.judging.against import Source
     from edgegreen.report import github
     from edgegreen.report.contents import Contents
 
@@ -227,7 +228,7 @@ def _judge(run: Run, series: SeriesOf, before: Source | None, *, force: bool, st
 
 def _compared(before: Source, after: Source, *, force: bool, stderr: bool) -> tuple[Against | None, int]:
     """How the run compares with the other one, printed; and the exit code that this deserves."""
-    from edgegreen import against
+    from edgegreen.judging import against
     from edgegreen.report import against as table
     from edgegreen.report import terminal
 

@@ -53,7 +53,7 @@ def validate(files: tuple[Path, ...]) -> None:
 def cache(ctx: click.Context) -> None:
     """Look at the built models that are kept, or clear them."""
     if ctx.invoked_subcommand is None:
-        from edgegreen.cache import Cache
+        from edgegreen.cache.store import Cache
         from edgegreen.report import listings, terminal
 
         listings.show_cache(Cache.default(), terminal.console())
@@ -62,7 +62,7 @@ def cache(ctx: click.Context) -> None:
 @cache.command("clear")
 def clear_cache() -> None:
     """Remove every built model that no running edgegreen uses."""
-    from edgegreen.cache import Cache
+    from edgegreen.cache.store import Cache
     from edgegreen.report import words
 
     click.echo(f"{words.size(Cache.default().clear())} freed")

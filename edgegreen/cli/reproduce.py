@@ -31,8 +31,8 @@ def lock(recipe: Path, targets: tuple[str, ...], *, build: bool, output: Path | 
     `edgegreen deploy RECIPE --locked` refuses whatever differs from it. Runtimes that a board lacks are
     brought there, as on a first deploy.
     """
-    from edgegreen import locking
     from edgegreen.locked import lock as file
+    from edgegreen.locked import writing
     from edgegreen.prepare import prepare
     from edgegreen.report import terminal
     from edgegreen.report.progress import progress
@@ -41,7 +41,7 @@ def lock(recipe: Path, targets: tuple[str, ...], *, build: bool, output: Path | 
     place = output or file.place(plan.recipe)
     check_place("--output", place)
     with progress(terminal.console(stderr=True)) as shown:
-        made = locking.make(plan, shown, build=build)
+        made = writing.make(plan, shown, build=build)
     write(place, made.to_yaml())
     click.echo(f"{place}: {made.summary}")
 
@@ -96,8 +96,9 @@ def verify(
     before, within their interval or the share of --within. Exit code 1 when one does not, 2 when one cannot
     be compared. RUN is a run's id or the beginning of one, `latest`, or a JSON file.
     """
-    from edgegreen import repeating, verified
-    from edgegreen.against import Source
+    from edgegreen import repeating
+    from edgegreen.judging import verified
+    from edgegreen.judging.against import Source
     from edgegreen.report import terminal
     from edgegreen.report import verified as table
     from edgegreen.report.progress import progress

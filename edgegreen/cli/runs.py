@@ -12,8 +12,8 @@ from edgegreen.errors import InputError
 from edgegreen.report.formats import FORMATS
 
 if TYPE_CHECKING:
-    from edgegreen.against import Against
-    from edgegreen.kept import Kept
+    from edgegreen.history.kept import Kept
+    from edgegreen.judging.against import Against
 
 TARGET = click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
 
@@ -41,7 +41,8 @@ def show(
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. Battery life and emissions are shown
     for the recipe's `footprint`; what is given here takes its place.
     """
-    from edgegreen import comparison, green, runs
+    from edgegreen.history import runs
+    from edgegreen.judging import comparison, green
     from edgegreen.report import choices, terminal
     from edgegreen.report import run as details
 
@@ -91,8 +92,9 @@ def report(
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. md is made for a comment on GitHub,
     csv has a line for each row, json is what `deploy --json` writes, junit is for what shows test results.
     """
-    from edgegreen import comparison, runs
-    from edgegreen.kept import Kept
+    from edgegreen.history import runs
+    from edgegreen.history.kept import Kept
+    from edgegreen.judging import comparison
     from edgegreen.report import formats
     from edgegreen.report.contents import Contents
 
@@ -118,7 +120,7 @@ def report(
 
 def _against(ref: str, now: Kept, *, force: bool) -> Against:
     """How the run compares with the one that `ref` means. Raises InputError."""
-    from edgegreen import against
+    from edgegreen.judging import against
 
     before = said(against.Source.of(ref, recipe=now.run.recipe, before=now.run.run_id))
     return against.compare(before, against.Source(now.run, now.series), force=force)

@@ -77,7 +77,7 @@ def search(
     Candidates are measured on the target as `deploy` does, and chosen by their accuracy on validation
     data. Only the best is then measured on the evaluation data.
     """
-    from edgegreen.objectives import OBJECTIVES
+    from edgegreen.judging.objectives import OBJECTIVES
     from edgegreen.report import search as report
     from edgegreen.report import terminal
     from edgegreen.report.progress import progress
@@ -115,7 +115,7 @@ def _ended(found: Result, output: Path) -> int:
         raise found.broken
     if found.judged is None:
         return BUDGET_MISSED
-    from edgegreen import comparison
+    from edgegreen.judging import comparison
 
     rows = comparison.of(found.judged)
     click.echo(f"\n{output} on the evaluation data, which had no part in the choice:")

@@ -9,7 +9,7 @@ import click
 from edgegreen.cli.common import said
 
 if TYPE_CHECKING:
-    from edgegreen.kept import Kept
+    from edgegreen.history.kept import Kept
 
 
 @click.command(short_help="Send a run to MLflow.")
@@ -24,7 +24,8 @@ def track(run: str, limit_s: float) -> None:
     RUN is a run's id or the beginning of one, `latest`, or a JSON file. A run that was sent before is
     completed. Takes the extra `mlflow`.
     """
-    from edgegreen import comparison, runs
+    from edgegreen.history import runs
+    from edgegreen.judging import comparison
     from edgegreen.report.contents import Contents
     from edgegreen.tracking import sending
 

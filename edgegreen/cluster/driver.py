@@ -13,15 +13,15 @@ from concurrent.futures import CancelledError
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any, Self
 
-from edgegreen.cache import Cache
+from edgegreen.cache.keys import versions
+from edgegreen.cache.sharing import Shared
+from edgegreen.cache.store import Cache
 from edgegreen.cluster import task
 from edgegreen.cluster.shipping import Shipping
 from edgegreen.convert import BuildEvent
 from edgegreen.convert.elsewhere import Part
 from edgegreen.errors import ConversionError, EdgegreenError, InputError, UnreachableError
-from edgegreen.keys import versions
 from edgegreen.recipe import Recipe, Variant
-from edgegreen.sharing import Shared
 
 if TYPE_CHECKING:
     from distributed import Client, Future

@@ -14,12 +14,12 @@ from typing import Any
 
 from edgegreen import data
 from edgegreen.artifact import File
-from edgegreen.cache import Cache, Made
-from edgegreen.keys import key_of
+from edgegreen.cache.keys import key_of
+from edgegreen.cache.store import Cache, Made
+from edgegreen.config.references import Download
+from edgegreen.config.yamlfile import Frozen
 from edgegreen.recipe import Hook, Recipe, Variant
-from edgegreen.references import Download
 from edgegreen.sources import files
-from edgegreen.yamlfile import Frozen
 
 # What decides what is built: all else of a recipe stays here.
 KEPT = {"name", "model", "input_shape", "signature", "data", "variants", "seed"}

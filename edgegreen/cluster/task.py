@@ -14,11 +14,11 @@ from dataclasses import asdict, dataclass
 from threading import Event
 from typing import TYPE_CHECKING
 
-from edgegreen.cache import Cache
+from edgegreen.cache.keys import versions
+from edgegreen.cache.store import Cache
 from edgegreen.cluster import shipping
 from edgegreen.cluster.shipping import Shipment
 from edgegreen.errors import ConversionError, EdgegreenError
-from edgegreen.keys import versions
 
 if TYPE_CHECKING:
     from distributed import Worker

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgegreen.compress.constraints import FEW_ZEROS, LEAST_SHARING, Clusters, kept
 from edgegreen.compress.kernels import kernels
 from edgegreen.compress.training import Training
-from edgegreen.passes import Cluster
+from edgegreen.config.passes import Cluster
 
 ROUNDS = 300  # of k-means, which in one dimension comes to rest long before
 

@@ -17,8 +17,8 @@ import numpy as np
 from edgegreen.compress import losses
 from edgegreen.compress.losses import Gives, LossFunction
 from edgegreen.compress.training import Task, Training, predict
+from edgegreen.config.passes import Distill
 from edgegreen.errors import InputError
-from edgegreen.passes import Distill
 
 
 def apply(model: Any, parameters: Distill, training: Training) -> Any:

@@ -25,8 +25,8 @@ from edgegreen.compress import affine, graph
 from edgegreen.compress.affine import Affine
 from edgegreen.compress.graph import Call, Graph, Part, Value
 from edgegreen.compress.training import Training
+from edgegreen.config.passes import Fold
 from edgegreen.errors import ConversionError, InputError
-from edgegreen.passes import Fold
 
 CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D")
 DEPTHWISE = ("DepthwiseConv1D", "DepthwiseConv2D")

@@ -17,7 +17,7 @@ from edgegreen.compress import graph
 from edgegreen.compress.constraints import found_in
 from edgegreen.compress.graph import Part
 from edgegreen.compress.training import Training
-from edgegreen.passes import LowRank
+from edgegreen.config.passes import LowRank
 
 
 def apply(model: Any, parameters: LowRank, training: Training) -> Any:

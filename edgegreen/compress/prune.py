@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edgegreen.compress.constraints import Zeros, kept
 from edgegreen.compress.kernels import Kernel, kernels_of
 from edgegreen.compress.training import Training, steps
-from edgegreen.passes import Prune
+from edgegreen.config.passes import Prune
 
 RAMP_SHARE = 0.5  # of the epochs, while the share of zeros rises; the rest is fine-tuning
 UPDATES = 50  # of the masks, over the ramp

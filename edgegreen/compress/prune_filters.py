@@ -22,8 +22,8 @@ from edgegreen.compress import filter_scores, graph
 from edgegreen.compress.channels import OUTPUT, Channels, Use
 from edgegreen.compress.graph import Part
 from edgegreen.compress.training import Training
+from edgegreen.config.passes import PruneFilters
 from edgegreen.errors import InputError
-from edgegreen.passes import PruneFilters
 
 Group = tuple[str, ...]
 """Names of layers whose filters hang together."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from edgegreen.compress.kernels import kernels_of
 from edgegreen.compress.training import Training
-from edgegreen.passes import Qat
+from edgegreen.config.passes import Qat
 
 # Layers that round nothing: their outputs are among their inputs' values.
 PASSING = (

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from edgegreen.agent.npz import DataError
 from edgegreen.artifact import File
-from edgegreen.cache import Cache, Made
+from edgegreen.cache.keys import key_of
+from edgegreen.cache.store import Cache, Made
 from edgegreen.data import digest_of, open_samples
 from edgegreen.errors import InputError
-from edgegreen.keys import key_of
 
 
 def refuse_shared(

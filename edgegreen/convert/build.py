@@ -14,7 +14,7 @@ from threading import Event
 from typing import Any
 
 from edgegreen import data, holdout
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import apart, compressing, refusals, yardstick
 from edgegreen.convert.built import Build, BuildEvent
 from edgegreen.convert.elsewhere import Elsewhere, Part

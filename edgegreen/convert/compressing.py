@@ -8,18 +8,18 @@ from pathlib import Path
 
 from edgegreen import data
 from edgegreen.artifact import File
-from edgegreen.cache import Cache, Made
+from edgegreen.cache.keys import key_of, versions
+from edgegreen.cache.store import Cache, Made
 from edgegreen.compress import job
 from edgegreen.compress.training import TrainingData
+from edgegreen.config.passes import Pass
 from edgegreen.convert import apart
 from edgegreen.errors import InputError
-from edgegreen.keys import key_of, versions
-from edgegreen.passes import Pass
 from edgegreen.recipe import Hook, Recipe, Variant
 from edgegreen.sources import files, load
 from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request
-from edgegreen.workers import Report
+from edgegreen.workers.pool import Report
 
 TOOLS = ("tensorflow", "keras")
 # Stands for a metric of one's own: passes train for a loss, wherever the metric's file lies.

@@ -16,20 +16,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event, Thread
 
-from edgegreen import edgetpu, edgetpulog, target, transport
+from edgegreen import edgetpulog, target, transport
 from edgegreen.artifact import Artifact, File
-from edgegreen.cache import Cache, Made
+from edgegreen.cache.keys import key_of
+from edgegreen.cache.store import Cache, Made
 from edgegreen.convert.job import deflated
 from edgegreen.edgetpulog import Log
 from edgegreen.errors import ConversionError, DeviceError, InputError, UnreachableError
-from edgegreen.keys import key_of
+from edgegreen.judging import edgetpu
 from edgegreen.recipe import Variant
 from edgegreen.sources import tflitefile
 from edgegreen.sources.load import from_facts, to_facts
 from edgegreen.target import Target
 from edgegreen.transport import Transport, Upload, shell
 from edgegreen.transport.local import LocalTransport
-from edgegreen.workers import Report
+from edgegreen.workers.pool import Report
 
 FORMAT = "edgetpu"
 PROGRAM = "edgetpu_compiler"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from edgegreen.cache.keys import key_of, versions
 from edgegreen.convert import compressing
 from edgegreen.convert.job import quantizer_of
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.formats import Quantizer
-from edgegreen.keys import key_of, versions
 from edgegreen.recipe import Variant
 from edgegreen.sources import onnxhub
 from edgegreen.sources.load import LOADERS, pinned

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from edgegreen.config.passes import Pass
 from edgegreen.convert.tensorflow import SETTINGS
 from edgegreen.errors import InputError
 from edgegreen.formats import Format, file_of
-from edgegreen.passes import Pass
 from edgegreen.recipe import Variant
 from edgegreen.sources import SourceFormat, onnxhub
 from edgegreen.sources.model import Kind

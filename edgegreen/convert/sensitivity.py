@@ -23,7 +23,7 @@ from typing import Protocol
 
 from edgegreen.convert.judge import Judged
 from edgegreen.mixture import within
-from edgegreen.workers import Report
+from edgegreen.workers.pool import Report
 
 Kept = frozenset[int]
 STAGE = "choosing precision"

@@ -14,7 +14,7 @@ import numpy as np
 
 from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import Artifact
-from edgegreen.cache import Cache, Entry, Made
+from edgegreen.cache.store import Cache, Entry, Made
 from edgegreen.compress.training import TrainingData
 from edgegreen.convert import compressing, edgetpu, job, keys
 from edgegreen.convert.built import Build, BuildEvent, Outputs, Reference
@@ -29,7 +29,7 @@ from edgegreen.sources import outputs as stored
 from edgegreen.sources.load import Workshop, from_facts, to_facts
 from edgegreen.sources.model import ModelFile, Source
 from edgegreen.sources.request import Request
-from edgegreen.workers import Lane, Report, Workers, cores, how_many
+from edgegreen.workers.pool import Lane, Report, Workers, cores, how_many
 
 T = TypeVar("T")
 EXPECTED_SAMPLES = 32

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from edgegreen import data, metrics
 from edgegreen.artifact import File
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import apart
 from edgegreen.errors import InputError
 from edgegreen.recipe import Hook, Metric, Recipe, Variant

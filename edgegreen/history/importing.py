@@ -11,10 +11,9 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from edgegreen import kept, series
 from edgegreen.agent.wire import printable
 from edgegreen.errors import InputError
-from edgegreen.history import engine, intake, spool
+from edgegreen.history import engine, intake, kept, series, spool
 from edgegreen.history.store import Store
 from edgegreen.measurement import Run
 

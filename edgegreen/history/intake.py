@@ -6,13 +6,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edgegreen import kept, series
 from edgegreen.errors import InputError
-from edgegreen.history import engine, spool
+from edgegreen.history import engine, kept, series, spool
+from edgegreen.history.kept import Kept
+from edgegreen.history.series import SeriesOf
 from edgegreen.history.store import Store
-from edgegreen.kept import Kept
 from edgegreen.measurement import Run
-from edgegreen.series import SeriesOf
 
 CLAIM_S = 60.0  # longer than a database may take to answer another process that takes the same run in
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from edgegreen import kept, series
+from edgegreen.history import kept, series
 from edgegreen.measurement import Failure, Measurement, Origin, Run
 
 Row = dict[str, Any]

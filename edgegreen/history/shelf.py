@@ -14,10 +14,10 @@ from edgegreen.errors import InputError
 from edgegreen.history import engine, intake
 from edgegreen.history.filters import Filter
 from edgegreen.history.intake import Left
+from edgegreen.history.kept import Kept
+from edgegreen.history.series import Series
 from edgegreen.history.store import Store, Summary
-from edgegreen.kept import Kept
 from edgegreen.measurement import Measurement
-from edgegreen.series import Series
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from edgegreen import journal, series
+from edgegreen.history import journal, series
 from edgegreen.home import home
 
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # when it began (UTC), and a few random digits

@@ -11,14 +11,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from edgegreen import series
 from edgegreen.history import engine as engines
-from edgegreen.history import rows, schema
+from edgegreen.history import rows, schema, series
 from edgegreen.history.filters import Filter, begins
+from edgegreen.history.kept import Kept
 from edgegreen.history.migrate import migrate
-from edgegreen.kept import Kept
+from edgegreen.history.series import Series, SeriesOf
 from edgegreen.measurement import Measurement, Run
-from edgegreen.series import Series, SeriesOf
 
 INSERTS: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 # What is written anew whenever a run is put in; series are not, for those of earlier results are not at hand.

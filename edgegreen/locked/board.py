@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from edgegreen import probe
 from edgegreen.errors import DeviceError, InputError
 from edgegreen.formats import RuntimeName
+from edgegreen.judging.pairing import Difference
 from edgegreen.locked import differing
 from edgegreen.locked.lock import BoardLock, RuntimeLock
-from edgegreen.pairing import Difference
 from edgegreen.plan import Trial
 from edgegreen.probe import pythons
 from edgegreen.probe.facts import BoardFacts

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from edgegreen.pairing import Difference
+from edgegreen.judging.pairing import Difference
 
 NOTHING = "nothing"
 DIGEST = re.compile(r"[0-9a-f]{64}")

@@ -8,11 +8,11 @@ from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 
-from edgegreen import origin, yamlfile
 from edgegreen.artifact import Artifact
+from edgegreen.config import yamlfile
 from edgegreen.convert import Build
 from edgegreen.errors import InputError
-from edgegreen.locked import differing, lock
+from edgegreen.locked import differing, lock, origin
 from edgegreen.locked.lock import Lock, OriginLock
 from edgegreen.plan import Plan
 from edgegreen.recipe import Recipe

@@ -8,13 +8,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from edgegreen import yamlfile
+from edgegreen.config import yamlfile
+from edgegreen.config.references import Sha256
+from edgegreen.config.yamlfile import Frozen
 from edgegreen.errors import InputError
 from edgegreen.formats import RuntimeName
 from edgegreen.provision.lockfile import Locked
 from edgegreen.recipe import Recipe
-from edgegreen.references import Sha256
-from edgegreen.yamlfile import Frozen
 
 HEADING = "# Written by `edgegreen lock`: what `edgegreen deploy --locked` has to find. To be committed.\n"
 

@@ -19,7 +19,7 @@ from decimal import Decimal, InvalidOperation
 from edgegreen.agent.meters.base import About
 from edgegreen.agent.meters.tree import Unreadable
 from edgegreen.agent.wire import one_line, printable
-from edgegreen.meterkeys import Command
+from edgegreen.config.meterkeys import Command
 from edgegreen.meters.asked import Asked
 from edgegreen.meters.base import Clock, watts
 from edgegreen.meters.told import Told

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from edgegreen.agent.meters.base import About
-from edgegreen.meterkeys import Http
+from edgegreen.config.meterkeys import Http
 from edgegreen.meters.asked import Asked
 from edgegreen.meters.base import watts
 from edgegreen.meters.web import Server, at

@@ -13,7 +13,7 @@ from typing import Any
 from edgegreen.agent.meters.base import About
 from edgegreen.agent.meters.tree import Unreadable
 from edgegreen.agent.wire import one_line, printable
-from edgegreen.meterkeys import Ppk2
+from edgegreen.config.meterkeys import Ppk2
 from edgegreen.meters.told import Told
 
 FIRST_S = 5.0

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegreen.agent.sampler import Summary
+from edgegreen.config.meterkeys import HostMeter
 from edgegreen.errors import EdgegreenError
-from edgegreen.meterkeys import HostMeter
 from edgegreen.meters import METERS
 from edgegreen.meters.record import Record
 from edgegreen.meters.recorder import Recorded, Recorder

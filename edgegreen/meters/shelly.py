@@ -9,7 +9,7 @@ from __future__ import annotations
 from edgegreen.agent.meters.base import About
 from edgegreen.agent.meters.tree import Unreadable
 from edgegreen.agent.wire import one_line, printable
-from edgegreen.meterkeys import Shelly
+from edgegreen.config.meterkeys import Shelly
 from edgegreen.meters.asked import Asked
 from edgegreen.meters.base import watts
 from edgegreen.meters.web import Server, at

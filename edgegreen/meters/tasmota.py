@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from edgegreen.agent.meters.base import About
 from edgegreen.agent.meters.tree import Unreadable
-from edgegreen.meterkeys import Tasmota
+from edgegreen.config.meterkeys import Tasmota
 from edgegreen.meters.asked import Asked
 from edgegreen.meters.base import watts
 from edgegreen.meters.web import PASSWORD, USER, Server, at

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from edgegreen import target, yamlfile
+from edgegreen import target
 from edgegreen.agent import meters
 from edgegreen.agent.wire import one_line, printable
+from edgegreen.config import yamlfile
 from edgegreen.errors import InputError
 from edgegreen.probe import Probed, pythons
 from edgegreen.probe.facts import Meter

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from edgegreen import locks
 from edgegreen.artifact import File
+from edgegreen.cache import locks
 from edgegreen.errors import DeviceError, InputError
 from edgegreen.home import home
 from edgegreen.interpreter import Interpreter

@@ -14,8 +14,8 @@ from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
-from edgegreen.against import Against, Compared, Side
-from edgegreen.changes import Change
+from edgegreen.judging.against import Against, Compared, Side
+from edgegreen.judging.changes import Change
 from edgegreen.report import fitting, intervals, ratios, words
 from edgegreen.report.ratios import Cells
 from edgegreen.report.terminal import note

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from edgegreen.comparison import Row
+from edgegreen.judging.comparison import Row
 from edgegreen.report import pareto, scatter, words
 from edgegreen.report.terminal import note
 

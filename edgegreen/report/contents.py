@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edgegreen.against import Against
-from edgegreen.comparison import Row
+from edgegreen.history.series import SeriesOf
+from edgegreen.judging.against import Against
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Run
-from edgegreen.series import SeriesOf
 
 
 @dataclass(frozen=True)

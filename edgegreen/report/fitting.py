@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.measure import Measurement as Width
 from rich.table import Table
 
-from edgegreen.comparison import Row
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement
 from edgegreen.report import words
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from edgegreen.comparison import Row
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import words
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from edgegreen.against import Against
 from edgegreen.agent.wire import printable
-from edgegreen.comparison import Row
+from edgegreen.judging.against import Against
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Run
 from edgegreen.report import ratios, words
 from edgegreen.report.contents import Contents

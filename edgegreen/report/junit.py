@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
-from edgegreen.against import Against
 from edgegreen.agent.wire import printable
-from edgegreen.comparison import Row
+from edgegreen.judging.against import Against
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import words
 from edgegreen.report.contents import Contents

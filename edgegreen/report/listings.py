@@ -11,17 +11,18 @@ from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
-from edgegreen import edgetpu, mixture
+from edgegreen import mixture
 from edgegreen.agent.wire import printable
 from edgegreen.artifact import Agreement, Artifact, TensorSpec
 from edgegreen.edgetpulog import Compilation
 from edgegreen.errors import EdgegreenError
+from edgegreen.judging import edgetpu
 from edgegreen.plan import Plan
 from edgegreen.report import terminal, words
 from edgegreen.target import Target
 
 if TYPE_CHECKING:
-    from edgegreen.cache import Cache, Entry
+    from edgegreen.cache.store import Cache, Entry
     from edgegreen.history.shelf import Broken
     from edgegreen.history.store import Summary
     from edgegreen.sources import ModelSummary

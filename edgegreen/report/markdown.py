@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from edgegreen.against import Against, Compared
 from edgegreen.agent.wire import printable
-from edgegreen.choice import least_energy
-from edgegreen.comparison import Row
+from edgegreen.judging.against import Against, Compared
+from edgegreen.judging.choice import least_energy
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Failure, Origin, Run
 from edgegreen.report import ratios, terminal, words
 from edgegreen.report.contents import Contents

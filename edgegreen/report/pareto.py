@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from edgegreen.comparison import COLUMNS, Row
+from edgegreen.judging.comparison import COLUMNS, Row
 
 WEIGHED = ("accuracy", "p50", "energy")
 """Columns of a comparison; all are to be small there."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from edgegreen.against import Compared
-from edgegreen.changes import Change
+from edgegreen.judging.against import Compared
+from edgegreen.judging.changes import Change
 from edgegreen.report import words
 
 STYLES = {

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from edgegreen.comparison import Row
+from edgegreen.history.series import SeriesOf, nowhere
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import conditions, traces, words
 from edgegreen.report.terminal import note
-from edgegreen.series import SeriesOf, nowhere
 
 
 def show_heading(run: Run, out: Console) -> None:

@@ -11,9 +11,9 @@ from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
-from edgegreen.front import Outcome, Tried
+from edgegreen.judging.front import Outcome, Tried
+from edgegreen.judging.objectives import Objective
 from edgegreen.measurement import Measurement
-from edgegreen.objectives import Objective
 from edgegreen.report import choices, scatter, words
 from edgegreen.report.listings import table
 from edgegreen.report.terminal import note

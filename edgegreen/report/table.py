@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TextIO
 
 from edgegreen.agent.wire import printable
-from edgegreen.comparison import Row
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Energy, Latency, Measurement, Run
 from edgegreen.report.contents import Contents
 

@@ -19,9 +19,9 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from edgegreen import execution, fakewins
-from edgegreen.choice import least_energy
-from edgegreen.comparison import Row
+from edgegreen.judging import execution, fakewins
+from edgegreen.judging.choice import least_energy
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import NO_ACCURACY, Failure, Measurement, Run
 from edgegreen.recipe import Limits
 from edgegreen.report import fitting, words

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from edgegreen.errors import InputError
+from edgegreen.history.series import Array, Levels, Series, SeriesOf
 from edgegreen.measurement import Measurement
 from edgegreen.report import fitting, sparkline, words
-from edgegreen.series import Array, Levels, Series, SeriesOf
 
 WIDTHS = 8, 40
 WORDS_WIDTH = 50  # what stands before and behind a line

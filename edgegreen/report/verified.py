@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgegreen.judging.verified import Check, Repeated, Verified
 from edgegreen.report import fitting, words
 from edgegreen.report.against import NOISE, fitted, heading
 from edgegreen.report.ratios import called, cells
 from edgegreen.report.terminal import note
-from edgegreen.verified import Check, Repeated, Verified
 
 NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)
 HEADINGS = ("Variant", "Reading", "Then, now", "", "Seen from")

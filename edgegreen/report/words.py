@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from datetime import datetime
 from typing import Any
 
-from edgegreen import edgetpu
-from edgegreen.choice import Choice
-from edgegreen.comparison import Row
+from edgegreen.judging import edgetpu
+from edgegreen.judging.choice import Choice
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Execution, Measurement, RuntimeUsed, Tuning
 from edgegreen.recipe import Limits
 

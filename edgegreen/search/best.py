@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from edgegreen import keys
 from edgegreen.agent.wire import one_line, printable
+from edgegreen.cache import keys
 from edgegreen.errors import InputError
-from edgegreen.front import Outcome, Tried
+from edgegreen.judging.front import Outcome, Tried
 from edgegreen.recipe import Hook, Limits, Recipe, Variant
 from edgegreen.report import words
 from edgegreen.report.search import shown

@@ -13,9 +13,9 @@ from itertools import islice
 
 from edgegreen import metrics
 from edgegreen.errors import DeviceError, EdgegreenError, UnreachableError
-from edgegreen.front import Outcome, Tried
+from edgegreen.judging.front import Outcome, Tried
+from edgegreen.judging.objectives import Objective, Score, score
 from edgegreen.measurement import Failure, Measurement
-from edgegreen.objectives import Objective, Score, score
 from edgegreen.plan import Trial
 from edgegreen.recipe import Recipe
 from edgegreen.search.measuring import Measuring, Round, found

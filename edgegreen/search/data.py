@@ -12,7 +12,7 @@ from pathlib import Path
 
 from edgegreen import data, holdout, metrics
 from edgegreen.artifact import File
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import apart
 from edgegreen.errors import InputError
 from edgegreen.recipe import Recipe

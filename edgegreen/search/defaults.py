@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from edgegreen.config.passes import Pass
+from edgegreen.config.searchkeys import Between
 from edgegreen.formats import Precision
-from edgegreen.passes import Pass
 from edgegreen.recipe import Search
-from edgegreen.searchkeys import Between
 
 EPOCHS = 5
 

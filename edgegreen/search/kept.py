@@ -11,11 +11,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from edgegreen import runs
 from edgegreen.errors import InputError
+from edgegreen.history import runs
 from edgegreen.home import home
+from edgegreen.judging.objectives import ObjectiveName
 from edgegreen.measurement import Record, Run
-from edgegreen.objectives import ObjectiveName
 
 SETTINGS = "search.json"
 LATEST = "latest"

@@ -15,12 +15,12 @@ from typing import Any, Self
 
 from edgegreen import executor
 from edgegreen.building import Progress
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.errors import EdgegreenError, InputError, UnreachableError
+from edgegreen.history.series import SeriesOf, nowhere
 from edgegreen.measurement import Failure, Measurement, Run
 from edgegreen.plan import Plan, Trial
 from edgegreen.recipe import Recipe, Variant
-from edgegreen.series import SeriesOf, nowhere
 from edgegreen.session import Session
 from edgegreen.target import Target
 

@@ -11,16 +11,16 @@ from pathlib import Path
 from edgegreen import data, plan, prepare
 from edgegreen.artifact import File
 from edgegreen.building import Progress, build_only
-from edgegreen.cache import Cache
+from edgegreen.cache.keys import key_of
+from edgegreen.cache.store import Cache
+from edgegreen.config.references import Download
 from edgegreen.errors import EdgegreenError, InputError
-from edgegreen.front import Outcome
-from edgegreen.kept import Kept
-from edgegreen.keys import key_of
+from edgegreen.history.kept import Kept
+from edgegreen.judging.front import Outcome
+from edgegreen.judging.objectives import OBJECTIVES, ObjectiveName
 from edgegreen.measurement import Measurement, Run
-from edgegreen.objectives import OBJECTIVES, ObjectiveName
 from edgegreen.plan import Plan
 from edgegreen.recipe import Recipe
-from edgegreen.references import Download
 from edgegreen.report.search import headline
 from edgegreen.search import best, kept, study
 from edgegreen.search import data as apart

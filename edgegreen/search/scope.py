@@ -6,14 +6,14 @@ import importlib.util
 from collections.abc import Iterable, Sequence
 
 from edgegreen import data, sources
+from edgegreen.config.passes import FineTuning
+from edgegreen.config.searchkeys import parameters_of
 from edgegreen.convert import refusals
 from edgegreen.errors import InputError
 from edgegreen.formats import FORMATS, Format, Precision, Quantizer
-from edgegreen.passes import FineTuning
 from edgegreen.recipe import Recipe, Variant
 from edgegreen.search import defaults
 from edgegreen.search.space import Knob, Space, Way
-from edgegreen.searchkeys import parameters_of
 from edgegreen.target import Target
 
 

@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
-from edgegreen import applied
+from edgegreen.config.passes import Pass
+from edgegreen.config.searchkeys import Between, parameters_of
 from edgegreen.formats import FORMATS, Format, Precision, Quantizer, RuntimeName
-from edgegreen.passes import Pass
+from edgegreen.judging import applied
 from edgegreen.recipe import Variant
 from edgegreen.report.words import threads
 from edgegreen.search.defaults import ONLY_FOR
-from edgegreen.searchkeys import Between, parameters_of
 
 Params = dict[str, Any]
 WAY, THREADS = "way", "threads"

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edgegreen.errors import InputError
-from edgegreen.objectives import Score
+from edgegreen.judging.objectives import Score
 from edgegreen.search.space import Candidate, Params, Space
 
 if TYPE_CHECKING:

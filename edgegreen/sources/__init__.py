@@ -47,10 +47,10 @@ def inspect(path: Path, signature: str | None = None) -> ModelSummary:
         from edgegreen.sources import tflite
 
         return tflite.summarise(path, called, size_bytes(path, format_))
-    from edgegreen.cache import Cache
+    from edgegreen.cache.store import Cache
     from edgegreen.sources import load, onnx, openvino, torch
     from edgegreen.sources.request import Request
-    from edgegreen.workers import Workers
+    from edgegreen.workers.pool import Workers
 
     told = {"onnx": onnx.summarise, "openvino": openvino.summarise, "torch": torch.summarise}.get(format_)
     summary = told(path, called, size_bytes(path, format_)) if told else None

@@ -12,17 +12,17 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
-from edgegreen.cache import Cache, Made
+from edgegreen.cache.keys import key_of, versions
+from edgegreen.cache.store import Cache, Made
 from edgegreen.costs.layers import Costs
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import Format
-from edgegreen.keys import key_of, versions
 from edgegreen.sources import onnx, onnxhub, openvino, tensorflow, tflite, torch
 from edgegreen.sources.files import SourceFormat
 from edgegreen.sources.model import ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
 from edgegreen.sources.toolenv import ToolEnvironment
-from edgegreen.workers import Lane, Report, Workers, silent
+from edgegreen.workers.pool import Lane, Report, Workers, silent
 
 T = TypeVar("T")
 

@@ -10,7 +10,7 @@ from typing import Any
 from edgegreen import data
 from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import File, TensorSpec
-from edgegreen.keys import versions
+from edgegreen.cache.keys import versions
 from edgegreen.sources import files, shapes
 from edgegreen.sources.files import SourceFormat
 from edgegreen.sources.samples import CheckSamples, Row, rows

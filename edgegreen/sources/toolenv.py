@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
-from edgegreen import locks
+from edgegreen.cache import locks
 from edgegreen.errors import ConversionError
 from edgegreen.home import home
 

@@ -10,7 +10,7 @@ import pytest
 from edgegreen.testing.outcome import Outcome
 
 if TYPE_CHECKING:
-    from edgegreen.comparison import Row
+    from edgegreen.judging.comparison import Row
     from edgegreen.recipe import Limits
 
 
@@ -30,8 +30,8 @@ def eg_check(what: Outcome | Row | Iterable[Row], *, valid: bool = False, **budg
 
 def shortfalls(what: Outcome | Row | Iterable[Row], *, valid: bool = False, **budgets: float) -> list[str]:
     """What `eg_check` fails for, a line each."""
-    from edgegreen import limits
-    from edgegreen.comparison import Row
+    from edgegreen.judging import limits
+    from edgegreen.judging.comparison import Row
     from edgegreen.report import words
 
     wanted = budgets_of(**budgets)

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from edgegreen import comparison, locks
+from edgegreen.cache import locks
 from edgegreen.errors import EdgegreenError
+from edgegreen.history.kept import Kept
 from edgegreen.home import home
-from edgegreen.kept import Kept
+from edgegreen.judging import comparison
 from edgegreen.measurement import Run
 from edgegreen.metrics import higher_is_better
 from edgegreen.plan import Plan

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from edgegreen.comparison import Row
+    from edgegreen.judging.comparison import Row
     from edgegreen.measurement import Run
 
 

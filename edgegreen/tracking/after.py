@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from edgegreen import comparison
 from edgegreen.errors import EdgegreenError
-from edgegreen.kept import Kept
+from edgegreen.history.kept import Kept
+from edgegreen.judging import comparison
 from edgegreen.report.contents import Contents
 from edgegreen.tracking import sending
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from edgegreen.agent.wire import one_line, printable
-from edgegreen.comparison import Row
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Commit, Run
 from edgegreen.report import formats, words
 from edgegreen.report.contents import Contents

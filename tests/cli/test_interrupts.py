@@ -34,7 +34,7 @@ def interrupted(going: Going, number: int = signal.SIGINT) -> Done:
 
 def test_while_the_source_is_loaded(empty: Shell) -> None:
     with empty.start("deploy", empty.recipe()) as going:
-        going.child("edgegreen.worker")
+        going.child("edgegreen.workers.process")
         time.sleep(1)  # in the middle of importing tensorflow
         done = interrupted(going)
     assert done.out == ""
@@ -47,7 +47,7 @@ def test_while_models_are_converted(empty: Shell) -> None:
     """`convert` stops as well, and what was built before stays built."""
     recipe = empty.recipe()
     with empty.start("convert", recipe) as going:
-        going.child("edgegreen.worker")
+        going.child("edgegreen.workers.process")
         time.sleep(0.5)
         assert interrupted(going).out == ""
 

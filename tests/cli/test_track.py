@@ -10,9 +10,9 @@ from cli.harness import Shell
 from edgegreen.cli import cli, track
 from edgegreen.errors import UnreachableError
 from edgegreen.history import spool
-from edgegreen.kept import Kept
+from edgegreen.history.kept import Kept
+from edgegreen.history.series import nowhere
 from edgegreen.report.contents import Contents
-from edgegreen.series import nowhere
 from edgegreen.tracking import sending
 from edgegreen.tracking.sending import Sent
 

@@ -121,5 +121,5 @@ def _children(pid: int, *, recursive: bool = False) -> list[psutil.Process]:
 
 def _converts(process: psutil.Process) -> bool:
     with suppress(psutil.NoSuchProcess):
-        return "edgegreen.worker" in process.cmdline()
+        return "edgegreen.workers.process" in process.cmdline()
     return False

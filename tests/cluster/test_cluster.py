@@ -20,7 +20,7 @@ from cluster import servers
 from cluster.servers import Dask
 from edgegreen import executor
 from edgegreen.artifact import Artifact
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.cluster import driver
 from edgegreen.convert import Build, BuildEvent
 from edgegreen.errors import EdgegreenError, InputError, UnreachableError

@@ -10,13 +10,13 @@ import pytest
 from places import REPO
 
 from edgegreen.artifact import File
-from edgegreen.cache import Cache
+from edgegreen.cache.sharing import Shared
+from edgegreen.cache.store import Cache
 from edgegreen.cluster import task
 from edgegreen.cluster.shipping import Shipment, Shipping, unpack
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.executor import Executor, parse
 from edgegreen.recipe import Hook, Recipe, load
-from edgegreen.sharing import Shared
 
 DIGITS = REPO / "recipes" / "digits.yaml"
 

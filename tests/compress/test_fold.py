@@ -8,8 +8,8 @@ import pytest
 
 from edgegreen.agent.normalize import Normalize
 from edgegreen.compress import fold, graph
+from edgegreen.config.passes import Fold
 from edgegreen.errors import InputError
-from edgegreen.passes import Fold
 
 from .conftest import Heard, uneven
 

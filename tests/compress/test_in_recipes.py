@@ -14,16 +14,16 @@ import training_jobs
 from edgegreen import building, session
 from edgegreen.agent import runtimes
 from edgegreen.agent.normalize import Normalize
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.compress.training import TrainingData
+from edgegreen.config.passes import Pass
 from edgegreen.convert import compressing
 from edgegreen.errors import InputError
-from edgegreen.passes import Pass
 from edgegreen.prepare import prepare
 from edgegreen.recipe import Recipe
 from edgegreen.sources import tflitefile
 from edgegreen.sources.request import Request
-from edgegreen.workers import Workers
+from edgegreen.workers.pool import Workers
 
 DIGITS = Path(__file__).parents[2] / "recipes" / "digits"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edgegreen.compress import graph, low_rank
-from edgegreen.passes import LowRank
+from edgegreen.config.passes import LowRank
 
 from .conftest import Heard, uneven
 

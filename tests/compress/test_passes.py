@@ -14,9 +14,9 @@ import training_jobs
 from edgegreen.artifact import File
 from edgegreen.compress import job
 from edgegreen.compress.training import TrainingData
+from edgegreen.config.passes import Pass
 from edgegreen.errors import InputError
-from edgegreen.passes import Pass
-from edgegreen.workers import Workers
+from edgegreen.workers.pool import Workers
 
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("tensorflow") is None, reason="tensorflow is not installed"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from edgegreen.compress.prune import mask_of
-from edgegreen.passes import Prune
+from edgegreen.config.passes import Prune
 
 WEIGHTS = arrays(
     np.float32,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from edgegreen.compress import channels, filter_scores, graph, prune_filters
+from edgegreen.config.passes import PruneFilters
 from edgegreen.errors import InputError
-from edgegreen.passes import PruneFilters
 from edgegreen.sources.keras import open_model
 
 from .conftest import Heard, uneven

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sources.conftest import models, shop
 
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import Build, BuildEvent, build
 from edgegreen.formats import FORMATS
 from edgegreen.recipe import Data, Recipe, Variant

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from edgegreen.artifact import File
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import apart
 from edgegreen.errors import InputError
 

@@ -21,7 +21,7 @@ from waiting import until
 from convert.conftest import ALL, BY_TENSORFLOW, INT8_IO, KWS, Built, kws_recipe, run
 from edgegreen import metrics
 from edgegreen.artifact import Artifact, File
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import build
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import file_of
@@ -359,7 +359,7 @@ import sys
 from pathlib import Path
 from threading import Event
 from convert.conftest import KWS, kws_recipe
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import build
 converting = Event()
 def on_event(event):

@@ -16,7 +16,7 @@ from sshd import Sshd
 
 from convert.conftest import run
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import edgetpu, opversions
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.recipe import Data, Recipe, Variant

@@ -12,7 +12,7 @@ import pytest
 from convert.conftest import Built, run
 from convert.test_build import artifact, top1
 from edgegreen.artifact import Artifact
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.convert import ai_edge_mixed, build, keys, openvino_mixed, yardstick
 from edgegreen.convert.model import Job
 from edgegreen.convert.sensitivity import Bounds

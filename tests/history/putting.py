@@ -12,10 +12,9 @@ import time
 import numpy as np
 from builders import measurement, run
 
-from edgegreen import series
-from edgegreen.history import intake, spool
+from edgegreen.history import intake, series, spool
+from edgegreen.history.series import Series
 from edgegreen.measurement import Run
-from edgegreen.series import Series
 
 
 def spooled(run_id: str, *variants: str) -> Run:

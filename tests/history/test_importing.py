@@ -10,9 +10,8 @@ import pytest
 import sqlalchemy as sa
 from builders import measurement, run
 
-from edgegreen import runs, series
 from edgegreen.errors import InputError
-from edgegreen.history import importing, spool
+from edgegreen.history import importing, runs, series, spool
 from edgegreen.history.store import Store
 from history.putting import spooled
 

@@ -17,9 +17,9 @@ import pytest
 from places import REPO
 from postgres import PASSWORD, USER, Server
 
-from edgegreen import building, keeping, runs, series, session
+from edgegreen import building, session
 from edgegreen.errors import InputError
-from edgegreen.history import engine, intake, shelf, spool
+from edgegreen.history import engine, intake, keeping, runs, series, shelf, spool
 from edgegreen.history.filters import Filter
 from edgegreen.prepare import prepare
 from history.putting import spooled

@@ -12,9 +12,10 @@ from builders import BOARD, accuracy, executed, measurement, metered, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from edgegreen import series
 from edgegreen.errors import InputError
+from edgegreen.history import series
 from edgegreen.history.filters import Filter, moment
+from edgegreen.history.series import Series
 from edgegreen.history.store import Store
 from edgegreen.measurement import (
     Commit,
@@ -27,7 +28,6 @@ from edgegreen.measurement import (
     Tuning,
 )
 from edgegreen.recipe import Budgets, Footprint
-from edgegreen.series import Series
 
 ORIGIN = Origin(
     recipe_file="kws.yaml", recipe_text="name: kws\n# µ\n", files={"model": "ab" * 32},

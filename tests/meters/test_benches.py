@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from edgegreen.agent.meters.tree import Unreadable
-from edgegreen.meterkeys import Joulescope, Ppk2
+from edgegreen.config.meterkeys import Joulescope, Ppk2
 from edgegreen.meters import METERS, joulescope, ppk2
 from edgegreen.meters.told import Told
 

@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from edgegreen.agent.meters.tree import Unreadable
-from edgegreen.meterkeys import Command
+from edgegreen.config.meterkeys import Command
 from edgegreen.meters import command
 from edgegreen.meters.asked import Asked
 from edgegreen.meters.told import Told

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from edgegreen import yamlfile
 from edgegreen.agent.meters.tree import Unreadable
+from edgegreen.config import yamlfile
 from edgegreen.meters import METERS
 from edgegreen.meters.asked import Asked
 from edgegreen.meters.web import PASSWORD

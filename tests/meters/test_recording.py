@@ -14,8 +14,8 @@ import pytest
 from edgegreen.agent.meters.base import About
 from edgegreen.agent.meters.tree import Unreadable
 from edgegreen.agent.sampler import Summary
+from edgegreen.config.meterkeys import Command, Http
 from edgegreen.errors import UnreachableError
-from edgegreen.meterkeys import Command, Http
 from edgegreen.meters import recording
 from edgegreen.meters.base import Keep, Wait
 from edgegreen.meters.record import Record

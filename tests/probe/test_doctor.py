@@ -10,8 +10,8 @@ import pytest
 from sshd import free_port
 
 from edgegreen.agent.meters.rapl import ACCESS as RAPL_ACCESS
+from edgegreen.config.meterkeys import Command
 from edgegreen.formats import RuntimeName
-from edgegreen.meterkeys import Command
 from edgegreen.probe import doctor
 from edgegreen.probe.doctor import CHECKS, Finding
 from edgegreen.probe.facts import (

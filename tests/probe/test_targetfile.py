@@ -12,9 +12,10 @@ from agent.meters.boards import NAMES
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgegreen import target, yamlfile
+from edgegreen import target
+from edgegreen.config import yamlfile
+from edgegreen.config.meterkeys import Command
 from edgegreen.errors import InputError
-from edgegreen.meterkeys import Command
 from edgegreen.probe import Probed, identify, targetfile
 from edgegreen.probe.facts import BoardFacts
 from edgegreen.target import PowerMeter, Target

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from builders import BOARD, accuracy, metered, run
 
-from edgegreen import comparison
+from edgegreen.history.series import Levels, Series
+from edgegreen.judging import comparison
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
 from edgegreen.recipe import Budgets
 from edgegreen.report.html import render
-from edgegreen.series import Levels, Series
 
 SECOND = 10**9
 HOSTILE = "</script><img src=http://127.0.0.1:9/x onerror=\"document.title='broken'\"><b>&'"

@@ -9,8 +9,9 @@ from builders import accuracy, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgegreen import against, series
-from edgegreen.against import Source
+from edgegreen.history import series
+from edgegreen.judging import against
+from edgegreen.judging.against import Source
 from edgegreen.measurement import Measurement
 from edgegreen.recipe import Regression
 from edgegreen.report import against as table

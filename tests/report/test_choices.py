@@ -9,7 +9,7 @@ from builders import accuracy, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgegreen import comparison
+from edgegreen.judging import comparison
 from edgegreen.measurement import Measurement
 from edgegreen.report import choices, scatter
 

@@ -8,7 +8,7 @@ from typing import Any
 from builders import measurement, run
 from rich.console import Console
 
-from edgegreen import comparison
+from edgegreen.judging import comparison
 from edgegreen.measurement import Failure, Run
 from edgegreen.report import fleet, terminal
 

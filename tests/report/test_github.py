@@ -7,8 +7,9 @@ from typing import Any
 
 from builders import measurement, run
 
-from edgegreen import against, comparison, series
-from edgegreen.against import Source
+from edgegreen.history import series
+from edgegreen.judging import against, comparison
+from edgegreen.judging.against import Source
 from edgegreen.measurement import Failure
 from edgegreen.recipe import Budgets, Regression
 from edgegreen.report import github

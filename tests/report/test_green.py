@@ -11,7 +11,7 @@ from builders import BOARD, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgegreen import comparison
+from edgegreen.judging import comparison
 from edgegreen.measurement import Measurement, Tuning
 from edgegreen.recipe import Footprint
 from edgegreen.report import green

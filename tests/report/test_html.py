@@ -13,13 +13,13 @@ import numpy as np
 import pytest
 from builders import BOARD, accuracy, measurement, metered, run
 
-from edgegreen import comparison
 from edgegreen.errors import InputError
+from edgegreen.history.series import Levels, Series
+from edgegreen.judging import comparison
 from edgegreen.measurement import Failure
 from edgegreen.recipe import Budgets
 from edgegreen.report import html, pareto
 from edgegreen.report.html import plots, summary
-from edgegreen.series import Levels, Series
 from report.pages import HOSTILE, MADE, RECIPE, SECOND, many, page, series_of
 
 ECHARTS = Path(html.__file__).parent / "echarts" / "echarts.common.min.js"

@@ -12,9 +12,10 @@ from pathlib import Path
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgegreen import plan, yamlfile
+from edgegreen import plan
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
-from edgegreen.cache import Cache, Made
+from edgegreen.cache.store import Cache, Made
+from edgegreen.config import yamlfile
 from edgegreen.errors import ConversionError
 from edgegreen.history.store import Summary
 from edgegreen.mixture import KeptOperator, Mixed

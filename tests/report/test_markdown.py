@@ -9,8 +9,9 @@ import pytest
 from builders import measurement, metered, run
 from markdown_it import MarkdownIt
 
-from edgegreen import against, comparison, series
-from edgegreen.against import Source
+from edgegreen.history import series
+from edgegreen.judging import against, comparison
+from edgegreen.judging.against import Source
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
 from edgegreen.recipe import Budgets, Limits, Regression
 from edgegreen.report import formats, markdown

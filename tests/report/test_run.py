@@ -8,7 +8,7 @@ from typing import Any
 from builders import BOARD, measurement, metered, run
 from rich.console import Console
 
-from edgegreen import comparison
+from edgegreen.judging import comparison
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import run as details
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from builders import accuracy, measurement
 
-from edgegreen.front import Outcome, Tried
-from edgegreen.objectives import OBJECTIVES, ObjectiveName, Score
+from edgegreen.judging.front import Outcome, Tried
+from edgegreen.judging.objectives import OBJECTIVES, ObjectiveName, Score
 from edgegreen.recipe import Variant
 from edgegreen.report import search, terminal
 

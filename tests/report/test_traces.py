@@ -9,9 +9,9 @@ import numpy as np
 from builders import measurement
 from rich.cells import cell_len
 
-from edgegreen import series
+from edgegreen.history import series
+from edgegreen.history.series import Levels, Series
 from edgegreen.report import traces
-from edgegreen.series import Levels, Series
 
 S = 1_000_000_000
 

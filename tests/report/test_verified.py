@@ -9,12 +9,12 @@ from builders import accuracy, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgegreen import verified
-from edgegreen.against import Source
+from edgegreen.history.series import nowhere
+from edgegreen.judging import verified
+from edgegreen.judging.against import Source
+from edgegreen.judging.pairing import Difference
 from edgegreen.measurement import Measurement
-from edgegreen.pairing import Difference
 from edgegreen.report import verified as table
-from edgegreen.series import nowhere
 
 TOOLS = (Difference(what="tools.numpy", before="1.26.4", after="2.4.6"),)
 

@@ -10,9 +10,9 @@ from builders import accuracy, executed, measurement, metered
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edgegreen import comparison
-from edgegreen.choice import Choice
-from edgegreen.comparison import Row
+from edgegreen.judging import comparison
+from edgegreen.judging.choice import Choice
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Accuracy, Energy, RuntimeUsed
 from edgegreen.recipe import Budgets
 from edgegreen.report import words

@@ -8,13 +8,13 @@ import pytest
 from builders import measurement
 
 from edgegreen import recipe
+from edgegreen.config.yamlfile import parse
 from edgegreen.errors import InputError
-from edgegreen.front import Outcome, Tried
-from edgegreen.objectives import OBJECTIVES, Score
+from edgegreen.judging.front import Outcome, Tried
+from edgegreen.judging.objectives import OBJECTIVES, Score
 from edgegreen.recipe import Recipe, Variant
 from edgegreen.search import best
 from edgegreen.search.best import Found
-from edgegreen.yamlfile import parse
 
 TEXT = """
 name: 12-kws

@@ -11,16 +11,16 @@ from typing import Any
 import pytest
 from builders import accuracy, measurement
 
-from edgegreen.front import Outcome
+from edgegreen.config.searchkeys import Between
+from edgegreen.judging.front import Outcome
+from edgegreen.judging.objectives import OBJECTIVES
 from edgegreen.measurement import Failure, Run
-from edgegreen.objectives import OBJECTIVES
 from edgegreen.plan import Trial
 from edgegreen.recipe import Recipe, Variant
 from edgegreen.search.conductor import TOGETHER, Budget, Conductor
 from edgegreen.search.measuring import Round
 from edgegreen.search.space import Knob, Space, Way
 from edgegreen.search.study import Study
-from edgegreen.searchkeys import Between
 from edgegreen.target import Target
 
 LITERT = ("litert", "tflite-runtime")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from places import REPO
 
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.errors import InputError
 from edgegreen.recipe import Benchmark, Data, Recipe
 from edgegreen.search import data

@@ -9,7 +9,7 @@ from pathlib import Path
 from places import REPO
 
 from edgegreen import convert
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.errors import ConversionError, UnreachableError
 from edgegreen.measurement import Failure
 from edgegreen.recipe import Data, Recipe, Variant

@@ -13,12 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
-from edgegreen.passes import Pass
+from edgegreen.config.passes import Pass
+from edgegreen.config.searchkeys import STEPS, Between, knob_type
+from edgegreen.config.yamlfile import Frozen, parse
 from edgegreen.recipe import Recipe, Search, Variant
 from edgegreen.search import defaults
 from edgegreen.search.space import Knob, Space, Way
-from edgegreen.searchkeys import STEPS, Between, knob_type
-from edgegreen.yamlfile import Frozen, parse
 
 LITERT = ("litert", "tflite-runtime")
 WAYS = (

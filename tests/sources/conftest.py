@@ -12,9 +12,9 @@ from threading import Event
 import pytest
 from filelock import FileLock
 
-from edgegreen.cache import Cache
+from edgegreen.cache.store import Cache
 from edgegreen.sources.load import Workshop
-from edgegreen.workers import Workers
+from edgegreen.workers.pool import Workers
 
 MAKER = Path(__file__).parent.parent / "made_models.py"
 

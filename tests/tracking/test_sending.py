@@ -23,11 +23,11 @@ import pytest
 from builders import measurement, metered, run
 from waiting import until
 
-from edgegreen import comparison
 from edgegreen.errors import InputError, UnreachableError
+from edgegreen.history.series import nowhere
+from edgegreen.judging import comparison
 from edgegreen.measurement import Origin, Run
 from edgegreen.report.contents import Contents
-from edgegreen.series import nowhere
 from edgegreen.tracking import sending
 
 VARIABLE = "EDGEGREEN_MLFLOW_PYTHON"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edgegreen.agent import meters
-from edgegreen.meterkeys import HostMeter
+from edgegreen.config.meterkeys import HostMeter
 from edgegreen.meters import METERS
 from edgegreen.meters.recorder import Recorder
 from edgegreen.probe.doctor.finding import Case, Trouble, spoils

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edgegreen import execution, fakewins
-from edgegreen.comparison import Row
+from edgegreen.judging import execution, fakewins
+from edgegreen.judging.comparison import Row
 from edgegreen.report import words
 
 Sorted = float | str | None

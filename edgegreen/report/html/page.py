@@ -13,9 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edgegreen.choice import least_energy
-from edgegreen.comparison import Row
 from edgegreen.errors import InputError
+from edgegreen.history.series import SeriesOf
+from edgegreen.judging.choice import least_energy
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import conditions, pareto, words
 from edgegreen.report import run as full
@@ -23,7 +24,6 @@ from edgegreen.report.html import plots, summary
 from edgegreen.report.html.columns import columns
 from edgegreen.report.html.plots import Plots
 from edgegreen.report.html.summary import Word
-from edgegreen.series import SeriesOf
 
 HERE = Path(__file__).parent
 SCRIPTS = ("charts.js", "overview.js", "trial.js", "table.js", "start.js")  # in this order, as one

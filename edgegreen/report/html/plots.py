@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edgegreen.series import Levels, Series
+from edgegreen.history.series import Levels, Series
 
 Array = NDArray[Any]
 Point = tuple[float, float]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edgegreen import limits
-from edgegreen.comparison import Row
+from edgegreen.judging import limits
+from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.recipe import Budgets, Limits
 from edgegreen.report import terminal, words

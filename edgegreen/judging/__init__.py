@@ -1,0 +1,1 @@
+"""Readings side by side: budgets, baselines, other runs, what stands out. Pure; it shows nothing."""

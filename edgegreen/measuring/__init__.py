@@ -1,0 +1,1 @@
+"""One target's share of a run: from a board that is reached to readings that are judged."""

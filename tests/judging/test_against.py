@@ -1,0 +1,204 @@
+"""One run against another: by which figures, in which words, and what is held to a limit."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builders import BOARD, accuracy, latency, measurement, metered, run
+
+from edgegreen.errors import InputError
+from edgegreen.history import series
+from edgegreen.history.series import Series
+from edgegreen.judging import against
+from edgegreen.judging.against import Against, Compared, Source
+from edgegreen.measurement import Latency, Measurement
+from edgegreen.recipe import Regression
+
+
+def source(folder: Path, *items: Measurement, calls: dict[str, Any] | None = None) -> Source:
+    """A run of these; the times of calls of its variants are kept where they are given."""
+    for item in items:
+        if calls and item.variant in calls:
+            times = calls[item.variant]
+            series.save(folder, item, Series(times, times, {}))
+    return Source(run(*items), series.in_folder(folder))
+
+
+def compared(before: Measurement, after: Measurement, **limits: float) -> Compared:
+    sides = (Source(run(one), series.nowhere) for one in (before, after))
+    found = against.compare(*sides, Regression(**limits))
+    (one,) = found.trials
+    return one
+
+
+def timed(seed: int, scale: float = 1.0) -> tuple[Measurement, Any]:
+    times = (1e6 * scale * np.exp(0.05 * np.random.default_rng(seed).standard_normal(2000))).astype(np.int64)
+    return measurement(latency_ms=Latency.of(times)), times
+
+
+def both(tmp_path: Path, scale: float) -> Compared:
+    (one, one_times), (two, two_times) = timed(1), timed(2, scale)
+    found = against.compare(
+        source(tmp_path / "a", one, calls={one.variant: one_times}),
+        source(tmp_path / "b", two, calls={two.variant: two_times}),
+    )
+    return found.trials[0]
+
+
+@pytest.mark.parametrize(("scale", "word"), [(0.97, "faster"), (1.0, "no difference seen"), (1.03, "slower")])
+def test_by_the_calls_where_they_are_kept(tmp_path: Path, scale: float, word: str) -> None:
+    one = both(tmp_path, scale)
+    assert one.latency is not None
+    assert (one.latency.word, one.latency.by) == (word, "calls")
+    assert one.latency.ratio == pytest.approx(scale, abs=0.005)
+    assert one.latency.ci95[0] <= scale <= one.latency.ci95[1]
+    assert one.latency.detectable < 0.015
+    assert one.notes == ()
+
+
+def spoil(folder: Path, item: Measurement) -> None:
+    (folder / series.name_of(item)).write_bytes(b"PK\x03\x04 cut")
+
+
+def of_another(folder: Path, item: Measurement) -> None:
+    times = timed(7, 3.0)[1]
+    series.save(folder, item, Series(times, times, {}))
+
+
+def too_few(folder: Path, item: Measurement) -> None:
+    series.save(folder, item, Series(np.array([1, 2]), np.array([1, 2]), {}))
+
+
+@pytest.mark.parametrize("happened", [spoil, of_another, too_few])
+def test_by_the_intervals_where_they_are_not(tmp_path: Path, happened: Any) -> None:
+    item, times = timed(1)
+    whole = source(tmp_path / "a", item, calls={item.variant: times})
+    other = source(tmp_path / "b", item, calls={item.variant: times})
+    happened(tmp_path / "b", item)
+    (one,) = against.compare(whole, other).trials
+    assert one.latency is not None
+    assert (one.latency.word, one.latency.by) == ("no difference seen", "intervals")
+    assert one.notes == (
+        "p50 by the intervals of both medians: the times of single calls are not kept, or too few",
+    )
+
+
+def test_energy_by_its_intervals() -> None:
+    less = compared(metered(mj=4.0), metered(mj=3.0)).energy
+    assert less is not None
+    assert (less.word, less.ratio, less.by) == ("less", 0.75, "intervals")
+    alike = compared(metered(mj=4.0), metered(mj=4.1)).energy
+    assert alike is not None
+    assert alike.word == "no difference seen"
+
+
+def test_energy_that_one_run_lacks_or_cannot_be_told_from_nothing() -> None:
+    one = compared(metered(), measurement(p50=10.0))
+    assert one.energy is None
+    assert "energy is that of the run before only: no meter" in one.notes
+    one = compared(metered(), metered(mj=0.1, half=0.3))
+    assert one.energy is None
+    assert "energy has no ratio: it cannot be told from nothing in one of the runs" in one.notes
+
+
+def test_an_invalid_row_is_never_faster_or_slower() -> None:
+    hot = {"verdict": "invalid", "reasons": ("throttled",)}
+    for before, after in (({}, hot), (hot, {})):
+        one = compared(metered(ips=100, **before), metered(ips=300, mj=1.0, **after))
+        assert one.latency
+        assert one.energy
+        assert {one.latency.word, one.energy.word} == {"not to be trusted"}
+        assert one.doubts == (("now" if after else "before") + ", throttled",)
+
+
+def test_an_emulated_board_has_no_speed() -> None:
+    item = metered(conditions={"board": BOARD | {"emulated": True}})
+    one = compared(item, item.model_copy(update={"latency_ms": latency(9.0)}), slower_max=0.0)
+    assert (one.latency, one.energy, one.missed) == (None, None, ())
+    assert one.notes == (against.EMULATED,)
+    assert one.compared
+
+
+def test_what_differs_is_not_compared_without_force() -> None:
+    sides = [Source(run(measurement(threads=n)), series.nowhere) for n in (1, 4)]
+    found = against.compare(*sides, Regression(slower_max=0.0, accuracy_drop_max=0.0))
+    assert found.withheld
+    assert (found.trials[0].latency, found.trials[0].missed) == (None, ())
+    forced = against.compare(*sides, force=True)
+    assert not forced.withheld
+    assert forced.trials[0].latency is not None
+    assert [str(one) for one in forced.trials[0].differences] == ["threads: 1 → 4"]
+
+
+def test_accuracy_and_size_are_differences() -> None:
+    one = compared(
+        measurement(accuracy=accuracy(0.90), size_bytes=100),
+        measurement(accuracy=accuracy(0.91), size_bytes=90),
+    )
+    assert one.size_change_bytes == -10
+    assert one.accuracy_change == pytest.approx(0.01)
+    assert compared(measurement(), measurement(accuracy=None)).accuracy_change is None
+    assert compared(measurement(), measurement(accuracy=accuracy(0.2, metric="mse"))).accuracy_change is None
+
+
+@pytest.mark.parametrize(
+    ("after", "limits", "missed"),
+    [
+        (metered(ips=90), {"slower_max": 0.05}, ("p50 +11.1 %, and the limit is +5 %",)),
+        (metered(ips=96), {"slower_max": 0.05}, ()),
+        (metered(mj=5), {"energy_more_max": 0.2}, ("energy +25 %, and the limit is +20 %",)),
+        (metered(mj=4.2), {"energy_more_max": 0.01}, ()),  # more than the limit, but not seen to be more
+        (
+            measurement(p50=10.0),
+            {"energy_more_max": 1.0},
+            ("energy was not compared, and the limit is +100 %",),
+        ),
+        (
+            metered(accuracy=accuracy(0.88)),
+            {"accuracy_drop_max": 0.02},
+            ("accuracy dropped by 0.022, and the limit is 0.02",),
+        ),
+        (metered(accuracy=accuracy(0.882)), {"accuracy_drop_max": 0.02}, ()),
+        (
+            metered(accuracy=None),
+            {"accuracy_drop_max": 1.0},
+            ("accuracy was not compared, and the limit of its drop is 1",),
+        ),
+        (
+            metered(verdict="invalid", reasons=("hot",)),
+            {"slower_max": 1.0},
+            ("p50 is not to be trusted, and the limit is +100 %",),
+        ),
+    ],
+)
+def test_limits(after: Measurement, limits: dict[str, float], missed: tuple[str, ...]) -> None:
+    assert compared(metered(), after, **limits).missed == missed
+
+
+def test_a_limit_finer_than_what_can_be_seen_is_told() -> None:
+    one = compared(metered(), metered(mj=4.05), energy_more_max=0.01)
+    assert (
+        one.notes[-1] == "energy: less than 10 % would hardly be seen, and the limit is 1 %: measure longer"
+    )
+
+
+def test_lower_is_better_for_some_metrics() -> None:
+    worse = [measurement(accuracy=accuracy(value, metric="mse")) for value in (0.1, 0.3)]
+    sides = [Source(run(one, higher_is_better=False), series.nowhere) for one in worse]
+    assert against.compare(*sides, Regression(accuracy_drop_max=0.1)).missed
+    assert not against.compare(*sides[::-1], Regression(accuracy_drop_max=0.1)).missed
+
+
+def test_runs_with_nothing_in_common() -> None:
+    with pytest.raises(InputError, match="no trial in common"):
+        compared(measurement("fp32"), measurement("int8"))
+
+
+def test_json_comes_back() -> None:
+    found = against.compare(*(Source(run(metered(mj=mj)), series.nowhere) for mj in (4.0, 3.0)))
+    assert json.loads(found.to_json())["schema"] == 1
+    assert Against.model_validate_json(found.to_json()) == found
