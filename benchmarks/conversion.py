@@ -69,9 +69,10 @@ def by_hand(folder: Path) -> None:
 def with_edgegreen(folder: Path) -> None:
     """The same and more, through edgegreen, into a cache of its own."""
     from edgegreen.cache.store import Cache
+    from edgegreen.config.datakeys import Data
     from edgegreen.convert import build
     from edgegreen.formats import FORMATS
-    from edgegreen.recipe import Data, Recipe, Variant
+    from edgegreen.recipe import Recipe, Variant
 
     recipe = Recipe(name="kws", model=MODEL, data=Data(calibration=CALIBRATION))
     variants = {

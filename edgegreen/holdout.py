@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from edgegreen import data
 from edgegreen.agent.npz import DataError
 from edgegreen.artifact import File
+from edgegreen.cache.entry import Made
 from edgegreen.cache.keys import key_of
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.store import Cache
 from edgegreen.errors import InputError
 from edgegreen.recipe import Recipe
 

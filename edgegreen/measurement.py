@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from edgegreen.config.footprintkeys import Footprint
+from edgegreen.config.limitkeys import Budgets, Regression
 from edgegreen.edgetpulog import Compilation
 from edgegreen.mixture import Mixed
-from edgegreen.recipe import Budgets, Footprint, Regression
 
 BATCHES = 20
 T_975_19DF = 2.093  # Student's t, 0.975 quantile, BATCHES − 1 = 19 degrees of freedom

@@ -17,8 +17,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegreen.config.datakeys import Hook, Metric
 from edgegreen.errors import InputError
-from edgegreen.recipe import Hook, Metric
 
 Outputs = list[NDArray[Any]]
 

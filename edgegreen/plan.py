@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from edgegreen.config.benchmarkkeys import Benchmark
 from edgegreen.errors import InputError
 from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.measurement import Tuning
-from edgegreen.recipe import Benchmark, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.target import Target
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from edgegreen import fleet, plan, recipe
+from edgegreen.config.benchmarkkeys import Benchmark
 from edgegreen.errors import InputError
 from edgegreen.plan import Plan
 from edgegreen.target import Target
@@ -34,7 +35,7 @@ def prepare(
     """
     loaded = recipe.load(recipe_path)
     if not measured:
-        loaded = loaded.model_copy(update={"benchmark": recipe.Benchmark()})
+        loaded = loaded.model_copy(update={"benchmark": Benchmark()})
     elif retry_invalid is not None:
         benchmark = loaded.benchmark.model_copy(update={"retry_invalid": retry_invalid})
         loaded = loaded.model_copy(update={"benchmark": benchmark})

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, PrivateAttr, ValidationInfo, field_serializer, field_validator, model_validator
+from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
-from edgegreen.agent.normalize import Normalize
 from edgegreen.config import yamlfile
+from edgegreen.config.benchmarkkeys import Benchmark
+from edgegreen.config.datakeys import Data
 from edgegreen.config.edgetpukeys import EdgeTpuKeys
+from edgegreen.config.footprintkeys import Footprint
+from edgegreen.config.limitkeys import Budgets, Regression
 from edgegreen.config.passes import Pass
-from edgegreen.config.references import Beside, Download, beside_the_recipe
+from edgegreen.config.references import Beside, Download
 from edgegreen.config.searchkeys import PassSpaces
-from edgegreen.config.tensorrtkeys import TensorRT
 from edgegreen.config.yamlfile import Frozen, Matching
 from edgegreen.formats import CALIBRATED, FORMATS, MIXING, Format, Precision, Quantizer, file_of
 
@@ -29,87 +31,7 @@ Name = Annotated[
         "letters, digits, `.`, `_` and `-`, at most 64, a letter or digit first",
     ),
 ]
-Governor = Annotated[str, Matching(r"[A-Za-z0-9_-]{1,15}", "the name of a CPU governor, such as `powersave`")]
-PowerMode = (
-    Annotated[int, Field(ge=0, le=999)]
-    | Annotated[str, Matching(r"[^\s<>]{1,64}", "the number or name of a power mode, such as `MAXN_SUPER`")]
-)
-Positive = Annotated[float, Field(gt=0)]
 Shape = Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
-
-
-class Hook(Frozen):
-    """A metric of your own: a Python function on the host that is given the device's outputs."""
-
-    python: Annotated[str, Matching(r"[^:]+\.py:[A-Za-z_]\w*", "`file.py:function`")]
-    """`file.py:function`, relative to the recipe; called as `function(outputs, y) -> float`."""
-    higher_is_better: bool = True
-
-    @field_validator("python")
-    @classmethod
-    def _filebeside_the_recipe(cls, value: str, info: ValidationInfo) -> str:
-        return str(beside_the_recipe(Path(value), info))
-
-
-Loss = Literal["crossentropy", "mse"]
-Metric = Literal["top1", "top5", "mse", "auc"]
-
-
-Real = float | Annotated[tuple[float, ...], Field(min_length=1)]
-
-
-class Normalization(Frozen):
-    """What the model was trained with: (raw − mean) / std, or (raw − mean) · scale."""
-
-    mean: Real = 0.0
-    """In the data's own units; one for all, or one for each channel."""
-    std: Real | None = None
-    scale: Real | None = None
-    """Stands for `std`: 1 / std."""
-
-    @model_validator(mode="after")
-    def _one_scale(self) -> Self:
-        if (self.std is None) == (self.scale is None):
-            raise ValueError("give either `std` or `scale`")
-        if 0 in _several(self.std if self.scale is None else self.scale):
-            raise ValueError("0 leaves nothing of the data")
-        if len({len(self.steps.mean), len(self.steps.scale)} - {1}) > 1:
-            raise ValueError("`mean` and `std` or `scale` are for different numbers of channels")
-        return self
-
-    @property
-    def steps(self) -> Normalize:
-        """As the board and the host do it."""
-        scale = tuple(1 / one for one in _several(self.std)) if self.scale is None else _several(self.scale)
-        return Normalize(_several(self.mean), scale)
-
-
-def _several(values: Real | None) -> tuple[float, ...]:
-    return values if isinstance(values, tuple) else (values or 0.0,)
-
-
-class Data(Frozen):
-    """npz files with `x` (samples, ...) and `y`; several inputs are `x0`, `x1`, ..."""
-
-    calibration: Beside | Download | None = None
-    """Representative inputs; integer variants are calibrated on these and nothing else."""
-    evaluation: Beside | Download | None = None
-    """What accuracy is measured on, on the device. Never used to build a variant."""
-    training: Beside | Download | None = None
-    """What passes train on, and precision is chosen on: `x` and `y`, apart from the evaluation data."""
-    normalize: Normalization | None = None
-    """What raw samples go through before the model takes them; left out: they are what it takes."""
-    validation: Beside | Download | Annotated[float, Field(gt=0, lt=1)] | None = None
-    """What a search chooses on; a share such as 0.2 is cut off `training`, and passes do not see it."""
-    metric: Metric | Hook = "top1"
-    loss: Loss | None = None
-    """What passes train for; left out: what fits the metric."""
-
-    @model_validator(mode="after")
-    def _share_of_something(self) -> Self:
-        if isinstance(self.validation, float) and self.training is None:
-            raise ValueError("`validation` is a share of `training`, which is missing")
-        return self
 
 
 class Variant(EdgeTpuKeys):
@@ -167,154 +89,6 @@ class Variant(EdgeTpuKeys):
     def ends(self) -> Literal["float", "int8"]:
         """What really goes in and comes out: int8 for an Edge TPU, because floats are left to the CPU."""
         return "int8" if self.format == "edgetpu" else self.io
-
-
-class Benchmark(Frozen):
-    """How each trial is timed; see docs/method.md."""
-
-    duration_s: Annotated[float, Field(gt=0, le=86400)] = 10.0
-    """Length of the timed window."""
-    metered_duration_s: Annotated[float, Field(gt=0, le=86400)] | None = None
-    """Its length on targets with a power meter, which take their time; `duration_s` when left out."""
-    warmup_s: Annotated[float, Field(ge=0, le=3600)] = 0.5
-    min_warmup_runs: Annotated[int, Field(ge=1, le=1_000_000)] = 10
-    min_runs: Annotated[int, Field(ge=2, le=1_000_000)] = 50
-    """The window lasts until both this many runs and `duration_s` are reached."""
-    idle_s: Annotated[float, Field(gt=0, le=3600)] = 10.0
-    """Idle time before and after the window, for targets with a power meter only."""
-    cool_to_c: Annotated[float, Field(ge=0, le=150)] | None = None
-    """Each trial waits until the board's hottest zone is this cool (°C). Left out: none waits."""
-    cool_timeout_s: Annotated[float, Field(gt=0, le=86400)] = 300.0
-    """After this it begins all the same, and its row says so."""
-    retry_invalid: Annotated[int, Field(ge=0, le=100)] = 0
-    """How often a trial is repeated whose reading cannot be trusted; the best attempt is kept."""
-    timeout_s: Annotated[float, Field(gt=0)] = 600.0
-    """A trial that says nothing for this long has hung."""
-    threads: Annotated[tuple[Annotated[int, Field(ge=1, le=1024)], ...], Field(min_length=1)] = (1,)
-    """One trial, and one row, for each."""
-    governors: tuple[Governor, ...] = ()
-    """CPU governors, each of which every trial is run under; for targets with `allow_tuning`."""
-    power_modes: tuple[PowerMode, ...] = ()
-    """nvpmodel's modes of a Jetson, by number or name, likewise."""
-    tensorrt: TensorRT = TensorRT()
-    """Of variants with `format: tensorrt`."""
-
-    def window_s(self, *, metered: bool) -> float:
-        """The length of the timed window on a target with, or without, a power meter."""
-        return self.metered_duration_s or self.duration_s if metered else self.duration_s
-
-    @field_validator("threads")
-    @classmethod
-    def _each_once(cls, threads: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(threads)) < len(threads):
-            raise ValueError("a number of threads is there twice")
-        return threads
-
-    @field_validator("governors", "power_modes")
-    @classmethod
-    def _each_setting_once(cls, settings: tuple[int | str, ...]) -> tuple[int | str, ...]:
-        twice = [one for one in settings if settings.count(one) > 1]
-        if twice:
-            raise ValueError(f"`{twice[0]}` is there twice")
-        return settings
-
-
-class Limits(Frozen):
-    """What a row must keep to; a miss makes the exit code 1."""
-
-    accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
-    """Largest loss against the float model on the host, in the metric's own unit (0.01 = one point)."""
-    latency_p50_ms_max: Positive | None = None
-    latency_p95_ms_max: Positive | None = None
-    latency_p99_ms_max: Positive | None = None
-    first_inference_ms_max: Positive | None = None
-    """Of the first call after loading, which nothing has warmed up."""
-    size_bytes_max: Annotated[int, Field(gt=0)] | None = None
-    peak_rss_bytes_max: Annotated[int, Field(gt=0)] | None = None
-    energy_mj_max: Positive | None = None
-    """Of one inference, above idle."""
-    power_w_max: Positive | None = None
-    """While the model runs, idle power with it."""
-    valid: bool | None = None
-    """`true`: every reading has to be one that can be trusted."""
-
-    @property
-    def given(self) -> dict[str, Any]:
-        """Those that are set, by key. One on a reading that is absent, or not to be trusted, is not kept."""
-        values = {key: getattr(self, key) for key in Limits.model_fields}
-        return {key: limit for key, limit in values.items() if limit is not None and limit is not False}
-
-
-class Budgets(Limits):
-    """The limits of every target, and those that hold on single ones."""
-
-    targets: dict[Annotated[str, Field(min_length=1)], Limits] = {}
-    """By a target's name: the limits that hold there instead; a limit that is `null` there is lifted."""
-
-    def on(self, target: str) -> Limits:
-        """The limits that hold on a target; those of a board hold for its replay as well."""
-        own = self.targets.get(target) or self.targets.get(target.removeprefix("replay:")) or Limits()
-        given = {name: getattr(self, name) for name in Limits.model_fields}
-        return Limits(**given | {name: getattr(own, name) for name in own.model_fields_set})
-
-    @field_serializer("targets")
-    def _as_given(self, targets: dict[str, Limits]) -> dict[str, dict[str, Any]]:
-        """What was left out is not what was lifted."""
-        return {name: own.model_dump(exclude_unset=True) for name, own in targets.items()}
-
-
-class Regression(Frozen):
-    """How much worse than in the run of `deploy --against` a trial may be; more makes the exit code 1."""
-
-    slower_max: Annotated[float, Field(ge=0)] | None = None
-    """Largest rise of p50, as a share: 0.05 is 5 %."""
-    energy_more_max: Annotated[float, Field(ge=0)] | None = None
-    """Largest rise of the energy of an inference, as a share."""
-    accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
-    """Largest loss against that run, in the metric's own unit (0.01 = one point)."""
-
-
-class Footprint(Frozen):
-    """How the model will be used, and on what: from energy to battery life and carbon dioxide."""
-
-    battery_wh: Positive | None = None
-    """What the battery holds, in watt-hours."""
-    battery_mah: Positive | None = None
-    """The same in milliampere-hours, which take `battery_v`."""
-    battery_v: Positive | None = None
-    """The battery's nominal voltage."""
-    battery_usable: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """The share of it that reaches the board: depth of discharge, age, the converter's loss."""
-    inferences_per_hour: Positive | Literal["continuous"] | None = None
-    """How often the model runs; the board idles in between. `continuous`: one after another."""
-    grid_gco2e_per_kwh: Positive | None = None
-    """Grams of CO2 equivalent a kilowatt-hour of your grid. There is no default."""
-
-    @model_validator(mode="after")
-    def _one_battery(self) -> Self:
-        if (self.battery_mah is None) != (self.battery_v is None):
-            raise ValueError("`battery_mah` and `battery_v` go together")
-        if self.battery_wh is not None and self.battery_mah is not None:
-            raise ValueError("give either `battery_wh`, or `battery_mah` and `battery_v`")
-        return self
-
-    @property
-    def lacks(self) -> str | None:
-        """What has to be told for all its figures, in words; None when nothing has."""
-        if self.inferences_per_hour is not None:
-            return None
-        wanted = {"battery life": self.capacity_wh, "CO2e of a year": self.grid_gco2e_per_kwh}
-        figures = [figure for figure, given in wanted.items() if given is not None]
-        if not figures:
-            return None
-        return f"`footprint`: no {' and no '.join(figures)} without `inferences_per_hour`"
-
-    @property
-    def capacity_wh(self) -> float | None:
-        """What the battery holds, however it was told."""
-        if self.battery_mah is not None and self.battery_v is not None:
-            return self.battery_mah * self.battery_v / 1000
-        return self.battery_wh
 
 
 class Search(Frozen):

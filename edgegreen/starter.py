@@ -20,8 +20,9 @@ from edgegreen import data, metrics, recipe, sources
 from edgegreen.agent.npz import Samples
 from edgegreen.artifact import TensorSpec
 from edgegreen.config import yamlfile
+from edgegreen.config.datakeys import Metric
 from edgegreen.errors import InputError
-from edgegreen.recipe import Metric, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources.model import ModelSummary
 
 PARTS = {

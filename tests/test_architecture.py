@@ -17,6 +17,7 @@ import pytest
 from places import REPO
 
 from edgegreen import recipe, target
+from edgegreen.config import datakeys
 from edgegreen.formats import CALIBRATED, FORMATS, Format, Precision, Quantizer, RuntimeName
 
 PACKAGE = REPO / "edgegreen"
@@ -137,7 +138,7 @@ def importers(package: str) -> set[str]:
 
 def test_each_foreign_library_has_its_seam() -> None:
     assert {path.partition("/")[0] for path in importers("paramiko")} == {"transport"}
-    assert importers("ruamel") == {"yamlfile.py"}
+    assert importers("ruamel") == {"config/yamlfile.py"}
     assert {path.partition("/")[0] for path in importers("rich")} == {"report"}
     assert importers("pyjoulescope_driver") == {"meters/joulescope.py"}
     assert importers("ppk2_api") == {"meters/ppk2.py"}
@@ -214,7 +215,7 @@ class TestRegistries:
     def test_metrics(self) -> None:
         from edgegreen import metrics
 
-        assert set(metrics.METRICS) == set(get_args(recipe.Metric))
+        assert set(metrics.METRICS) == set(get_args(datakeys.Metric))
 
     def test_budgets_and_exit_codes_of_the_help(self) -> None:
         from edgegreen import cli, errors

@@ -13,8 +13,9 @@ from places import REPO
 
 from edgegreen import holdout
 from edgegreen.cache.store import Cache
+from edgegreen.config.datakeys import Data
 from edgegreen.errors import InputError
-from edgegreen.recipe import Data, Recipe
+from edgegreen.recipe import Recipe
 
 DIGITS = REPO / "recipes" / "digits"
 

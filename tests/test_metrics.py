@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edgegreen import metrics
+from edgegreen.config.datakeys import Hook
 from edgegreen.errors import InputError
-from edgegreen.recipe import Hook
 
 Array = np.ndarray[Any, Any]
 

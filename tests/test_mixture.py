@@ -9,10 +9,10 @@ from typing import Any
 from builders import accuracy, measurement, run
 
 from edgegreen import mixture
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.judging.comparison import rows
 from edgegreen.measurement import Measurement, Run
 from edgegreen.mixture import KeptOperator, Mixed
-from edgegreen.recipe import Budgets
 
 MIXED = Mixed(
     limit=0.005,

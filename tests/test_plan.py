@@ -9,9 +9,10 @@ import pytest
 
 from edgegreen import plan
 from edgegreen.config import yamlfile
+from edgegreen.config.footprintkeys import Footprint
 from edgegreen.errors import InputError
 from edgegreen.plan import Plan
-from edgegreen.recipe import Footprint, Recipe, default_variants
+from edgegreen.recipe import Recipe, default_variants
 from edgegreen.target import Target
 
 RECIPE = """\

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 
 from edgegreen import recipe
 from edgegreen.config import yamlfile
+from edgegreen.config.datakeys import Hook
 from edgegreen.config.references import Download
 from edgegreen.errors import InputError
 from edgegreen.formats import Format, Precision
-from edgegreen.recipe import Hook, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 
 FOLDER = Path("/recipes")
 DIGEST = "5f938a8eea605438cc7360aa13c987bc6d7bd0c8d931b2917361ae7ae4eeda2f"

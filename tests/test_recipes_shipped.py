@@ -23,10 +23,13 @@ from places import REPO
 from pydantic import BaseModel
 
 from edgegreen import data, formats, recipe
-from edgegreen.config import yamlfile
+from edgegreen.config import datakeys, yamlfile
+from edgegreen.config.benchmarkkeys import Benchmark
+from edgegreen.config.datakeys import Data, Hook
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.config.references import Download
 from edgegreen.config.tensorrtkeys import TensorRT
-from edgegreen.recipe import Benchmark, Budgets, Data, Hook, Recipe, Search, Variant
+from edgegreen.recipe import Recipe, Search, Variant
 
 RECIPES = REPO / "recipes"
 DIGITS = RECIPES / "digits"
@@ -248,7 +251,7 @@ def default_of(model: type[BaseModel], name: str) -> str:
 
 
 def test_the_page_has_every_word_a_key_can_take() -> None:
-    for words in (formats.Format, formats.Precision, formats.Quantizer, recipe.Metric):
+    for words in (formats.Format, formats.Precision, formats.Quantizer, datakeys.Metric):
         assert [word for word in typing.get_args(words) if f"`{word}`" not in PAGE] == []
 
 

@@ -10,6 +10,7 @@ import pytest
 from places import REPO
 
 from edgegreen import recipe, starter
+from edgegreen.config.datakeys import Data
 from edgegreen.errors import InputError
 
 TWO_IN_TWO_OUT = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
@@ -71,7 +72,7 @@ def test_the_metric_follows_from_labels_and_output(
 
 def test_without_data_it_runs_all_the_same(tmp_path: Path) -> None:
     made = starter.write(starter.look(TWO_IN_TWO_OUT, {}), tmp_path / "r.yaml")
-    assert made.data == recipe.Data()
+    assert made.data == Data()
     assert "int8-tflite" not in made.variants
     with pytest.raises(InputError, match="is there already"):
         starter.check_place(tmp_path / "r.yaml")

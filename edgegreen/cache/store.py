@@ -14,7 +14,6 @@ that is shared with others (sharing.py).
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import re
 import shutil
@@ -24,16 +23,13 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event, Lock
-from typing import Any
 
 import psutil
 
-from edgegreen.artifact import File
 from edgegreen.cache import locks
+from edgegreen.cache.entry import Entry, Made
 from edgegreen.cache.sharing import MANIFEST, Shared
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.home import home
@@ -43,35 +39,6 @@ DEFAULT_LIMIT_BYTES = 20_000_000_000
 ABANDONED_AFTER_S = 86400.0
 ASKED_AT_ONCE = 16
 UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What is kept under one key. `what` says it in words; `facts` is what its maker wrote down."""
-
-    key: str
-    what: str
-    folder: Path
-    files: tuple[File, ...]
-    facts: dict[str, Any]
-    used_at: datetime
-
-    @property
-    def size_bytes(self) -> int:
-        """All its files together."""
-        return sum(file.size_bytes for file in self.files)
-
-    def path(self, name: str) -> Path:
-        """Where its file `name` lies."""
-        return self.folder / name
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a maker has put into the folder it was given: what it is, in words, and the facts to keep."""
-
-    what: str
-    facts: dict[str, Any]
 
 
 class Cache:
@@ -143,7 +110,7 @@ class Cache:
         """
         if self.shared is not None and not self.shared.has(key):
             with self._making() as folder:
-                _write_manifest(folder, key, make(folder))
+                make(folder).write_manifest(key, folder)
                 self.shared.put(key, folder)
         if self.complaint:
             raise ConversionError(self.complaint)
@@ -179,7 +146,7 @@ class Cache:
         with self._lock:
             self._use(key)
         entry = self._read(key)
-        if entry is None or not _intact(entry):
+        if entry is None or not entry.intact():
             self._remove(key)
             return None
         with suppress(OSError):  # gone just now, or the folder is somebody else's
@@ -218,7 +185,7 @@ class Cache:
         with self._making() as folder:
             made = make(folder)
             try:
-                _write_manifest(folder, key, made)
+                made.write_manifest(key, folder)
                 entry = self._keep(key, folder)
             except OSError as error:
                 raise self._full(made.what, error) from error
@@ -234,8 +201,8 @@ class Cache:
             try:
                 if not self.shared.fetch(key, folder):
                     return None
-                found = _read_entry(key, folder)
-                return self._keep(key, folder) if found and _intact(found) else None
+                found = Entry.read(key, folder)
+                return self._keep(key, folder) if found and found.intact() else None
             except OSError as error:
                 raise self._full("what was fetched", error) from error
 
@@ -266,7 +233,7 @@ class Cache:
         )
 
     def _read(self, key: str) -> Entry | None:
-        return _read_entry(key, self.folder / "entries" / key)
+        return Entry.read(key, self.folder / "entries" / key)
 
     def _use(self, key: str) -> None:
         """Mark the entry as used by this process; waits while another one is removing it."""
@@ -327,41 +294,6 @@ class Cache:
                 hint="set EDGEGREEN_HOME to a folder you can write to",
             ) from None
         return folder
-
-
-def _read_entry(key: str, folder: Path) -> Entry | None:
-    """What the folder's manifest says; None when it has none for this key."""
-    try:
-        manifest = folder / MANIFEST
-        tree = json.loads(manifest.read_text(encoding="utf-8"))
-        files = tuple(File(folder / name, digest, size) for name, digest, size in tree["files"])
-        used_at = datetime.fromtimestamp(manifest.stat().st_mtime, UTC)
-        found = Entry(key, str(tree["what"]), folder, files, dict(tree["facts"]), used_at)
-        return found if tree["key"] == key else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _write_manifest(folder: Path, key: str, made: Made) -> None:
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
-    listed = [(path.relative_to(folder).as_posix(), File.of(path)) for path in files]
-    tree = {
-        "key": key,
-        "what": made.what,
-        "facts": made.facts,
-        "files": [(name, file.sha256, file.size_bytes) for name, file in listed],
-    }
-    (folder / MANIFEST).write_text(json.dumps(tree, indent=1), encoding="utf-8")
-
-
-def _intact(entry: Entry) -> bool:
-    try:
-        return all(
-            file.path.stat().st_size == file.size_bytes and File.of(file.path).sha256 == file.sha256
-            for file in entry.files
-        )
-    except OSError:
-        return False
 
 
 def _limit(text: str | None) -> int:

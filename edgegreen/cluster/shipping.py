@@ -14,11 +14,13 @@ from typing import Any
 
 from edgegreen import data
 from edgegreen.artifact import File
+from edgegreen.cache.entry import Made
 from edgegreen.cache.keys import key_of
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.store import Cache
+from edgegreen.config.datakeys import Hook
 from edgegreen.config.references import Download
 from edgegreen.config.yamlfile import Frozen
-from edgegreen.recipe import Hook, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import files
 
 # What decides what is built: all else of a recipe stays here.

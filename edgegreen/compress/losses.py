@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edgegreen.config.datakeys import Loss
 from edgegreen.errors import InputError
 from edgegreen.metrics import class_numbers, numbers
-from edgegreen.recipe import Loss
 
 Gives = Literal["probabilities", "logits", "values"]
 """What a model's output is: for cross-entropy with or without its softmax, or plain values."""

@@ -17,9 +17,9 @@ from edgegreen.compress.constraints import all_kept, found_in
 from edgegreen.compress.kernels import kernels
 from edgegreen.compress.losses import LossFunction
 from edgegreen.compress.reading import read
+from edgegreen.config.datakeys import Loss
 from edgegreen.config.passes import FineTuning
 from edgegreen.errors import InputError
-from edgegreen.recipe import Loss
 from edgegreen.workers.pool import Report
 
 VALIDATION_SHARE = 0.15  # of the training data, set aside to stop early by

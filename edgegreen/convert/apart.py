@@ -11,8 +11,9 @@ from pathlib import Path
 
 from edgegreen.agent.npz import DataError
 from edgegreen.artifact import File
+from edgegreen.cache.entry import Made
 from edgegreen.cache.keys import key_of
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.store import Cache
 from edgegreen.data import digest_of, open_samples
 from edgegreen.errors import InputError
 

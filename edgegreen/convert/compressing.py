@@ -8,14 +8,16 @@ from pathlib import Path
 
 from edgegreen import data
 from edgegreen.artifact import File
+from edgegreen.cache.entry import Made
 from edgegreen.cache.keys import key_of, versions
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.store import Cache
 from edgegreen.compress import job
 from edgegreen.compress.training import TrainingData
+from edgegreen.config.datakeys import Hook
 from edgegreen.config.passes import Pass
 from edgegreen.convert import apart
 from edgegreen.errors import InputError
-from edgegreen.recipe import Hook, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import files, load
 from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request

@@ -18,8 +18,9 @@ from threading import Event, Thread
 
 from edgegreen import edgetpulog, target, transport
 from edgegreen.artifact import Artifact, File
+from edgegreen.cache.entry import Made
 from edgegreen.cache.keys import key_of
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.store import Cache
 from edgegreen.convert.job import deflated
 from edgegreen.edgetpulog import Log
 from edgegreen.errors import ConversionError, DeviceError, InputError, UnreachableError

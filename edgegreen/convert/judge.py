@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegreen import data, metrics
+from edgegreen.config.datakeys import Hook, Metric
 from edgegreen.convert.model import Job
 from edgegreen.errors import InputError
 from edgegreen.mixture import within
-from edgegreen.recipe import Hook, Metric
 from edgegreen.sources import host, shapes
 from edgegreen.sources.agreement import compare
 from edgegreen.sources.outputs import Row

@@ -14,7 +14,8 @@ import numpy as np
 
 from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import Artifact
-from edgegreen.cache.store import Cache, Entry, Made
+from edgegreen.cache.entry import Entry, Made
+from edgegreen.cache.store import Cache
 from edgegreen.compress.training import TrainingData
 from edgegreen.convert import compressing, edgetpu, job, keys
 from edgegreen.convert.built import Build, BuildEvent, Outputs, Reference

@@ -13,9 +13,10 @@ from typing import Any, Literal
 from edgegreen import data, metrics
 from edgegreen.artifact import File
 from edgegreen.cache.store import Cache
+from edgegreen.config.datakeys import Hook, Metric
 from edgegreen.convert import apart
 from edgegreen.errors import InputError
-from edgegreen.recipe import Hook, Metric, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 
 
 @dataclass(frozen=True)

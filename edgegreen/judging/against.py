@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
 from edgegreen.history import runs
 from edgegreen.history.kept import Kept
@@ -21,7 +22,6 @@ from edgegreen.judging import changes, pairing
 from edgegreen.judging.changes import AccuracySeen, Change, Starts
 from edgegreen.judging.pairing import Difference, Pair
 from edgegreen.measurement import Measurement, Record, Run, Tuning
-from edgegreen.recipe import Regression
 
 EMULATED = "an emulated board has no speed and no energy to compare"
 

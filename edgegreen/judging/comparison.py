@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from edgegreen import mixture
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.judging import edgetpu, fakewins, limits, slowdown
 from edgegreen.measurement import Measurement, Run
-from edgegreen.recipe import Budgets
 
 
 @dataclass(frozen=True)

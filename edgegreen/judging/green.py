@@ -16,9 +16,9 @@ from typing import Literal
 from pydantic import ValidationError
 
 from edgegreen.config import mistakes
+from edgegreen.config.footprintkeys import Footprint
 from edgegreen.errors import InputError
 from edgegreen.measurement import Energy, Measurement, Power
-from edgegreen.recipe import Footprint
 
 HOURS_A_YEAR = 8760.0
 BATTERY = {"battery_wh", "battery_mah", "battery_v"}

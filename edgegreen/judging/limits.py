@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from edgegreen.config.limitkeys import Limits
 from edgegreen.measurement import Measurement
-from edgegreen.recipe import Limits
 
 
 def accuracy_drop(item: Measurement, *, higher_is_better: bool) -> float | None:

@@ -12,9 +12,10 @@ from pydantic import BaseModel
 from edgegreen import data
 from edgegreen.artifact import File
 from edgegreen.cache.keys import versions
+from edgegreen.config.datakeys import Hook
 from edgegreen.config.references import Download
 from edgegreen.measurement import Commit, Origin
-from edgegreen.recipe import Hook, Recipe
+from edgegreen.recipe import Recipe
 from edgegreen.sources import files
 
 # What builds and measures on the host: another version of one of them may give another reading.

@@ -9,6 +9,7 @@ from typing import Any
 from edgegreen.artifact import Artifact
 from edgegreen.client import Agent, Board, Job
 from edgegreen.client.readings import OnProgress
+from edgegreen.config.benchmarkkeys import Benchmark
 from edgegreen.deployment import Deployment
 from edgegreen.history.series import Series
 from edgegreen.measurement import Measurement
@@ -17,7 +18,6 @@ from edgegreen.measuring.evaluation import Evaluation
 from edgegreen.measuring.results import Result
 from edgegreen.measuring.tuning import Tuner
 from edgegreen.plan import Trial
-from edgegreen.recipe import Benchmark
 
 
 @dataclass(frozen=True)

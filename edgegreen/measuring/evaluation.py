@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from edgegreen import metrics
 from edgegreen.artifact import File
+from edgegreen.config.datakeys import Hook, Metric
 from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.measurement import NOT_FINITE, NOT_SCORED, Accuracy
 from edgegreen.metrics import Outputs
-from edgegreen.recipe import Hook, Metric
 
 T = TypeVar("T")
 # The same file in two runtimes differs by rounding: above 20 dB wherever both work, 0 dB and below where

@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgegreen.config.footprintkeys import Footprint
 from edgegreen.judging import green
 from edgegreen.judging.comparison import Row
 from edgegreen.judging.green import Absent, Estimate, Figure, Standing
 from edgegreen.measurement import Measurement, Run
-from edgegreen.recipe import Footprint
 from edgegreen.report import fitting, words
 from edgegreen.report.terminal import note
 

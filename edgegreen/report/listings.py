@@ -22,7 +22,8 @@ from edgegreen.report import terminal, words
 from edgegreen.target import Target
 
 if TYPE_CHECKING:
-    from edgegreen.cache.store import Cache, Entry
+    from edgegreen.cache.entry import Entry
+    from edgegreen.cache.store import Cache
     from edgegreen.history.shelf import Broken
     from edgegreen.history.store import Summary
     from edgegreen.sources import ModelSummary

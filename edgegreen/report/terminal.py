@@ -19,11 +19,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from edgegreen.config.limitkeys import Limits
 from edgegreen.judging import execution, fakewins
 from edgegreen.judging.choice import least_energy
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import NO_ACCURACY, Failure, Measurement, Run
-from edgegreen.recipe import Limits
 from edgegreen.report import fitting, words
 
 PIPE_WIDTH = 2000  # nothing is cut, and a note (which may have a command to copy) is one line

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Siz
 from datetime import datetime
 from typing import Any
 
+from edgegreen.config.limitkeys import Limits
 from edgegreen.judging import edgetpu
 from edgegreen.judging.choice import Choice
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Execution, Measurement, RuntimeUsed, Tuning
-from edgegreen.recipe import Limits
 
 ABSENT = "–"
 # Metrics that are shares; they read as per cent and change by points.

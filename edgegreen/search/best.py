@@ -15,9 +15,11 @@ from pydantic import BaseModel
 
 from edgegreen.agent.wire import one_line, printable
 from edgegreen.cache import keys
+from edgegreen.config.datakeys import Hook
+from edgegreen.config.limitkeys import Limits
 from edgegreen.errors import InputError
 from edgegreen.judging.front import Outcome, Tried
-from edgegreen.recipe import Hook, Limits, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.report import words
 from edgegreen.report.search import shown
 

@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from edgegreen.cache.entry import Made
 from edgegreen.cache.keys import key_of, versions
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.store import Cache
 from edgegreen.costs.layers import Costs
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import Format

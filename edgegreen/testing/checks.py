@@ -10,8 +10,8 @@ import pytest
 from edgegreen.testing.outcome import Outcome
 
 if TYPE_CHECKING:
+    from edgegreen.config.limitkeys import Limits
     from edgegreen.judging.comparison import Row
-    from edgegreen.recipe import Limits
 
 
 def eg_check(what: Outcome | Row | Iterable[Row], *, valid: bool = False, **budgets: float) -> None:
@@ -54,7 +54,7 @@ def budgets_of(**budgets: float) -> Limits:
     """The budgets of these names. Raises TypeError for what is none, as a call with a wrong keyword does."""
     from pydantic import ValidationError
 
-    from edgegreen.recipe import Limits
+    from edgegreen.config.limitkeys import Limits
 
     unknown = [name for name in budgets if name not in Limits.model_fields]
     if unknown:

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from sshd import free_port
 
 from edgegreen.cache import sharing
+from edgegreen.cache.entry import Made
 from edgegreen.cache.sharing import Shared
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.store import Cache
 from edgegreen.errors import InputError
 
 KEY = "ab" + "0" * 62

@@ -16,8 +16,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from waiting import until
 
+from edgegreen.cache.entry import Made
 from edgegreen.cache.keys import key_of, versions
-from edgegreen.cache.store import DEFAULT_LIMIT_BYTES, Cache, Made
+from edgegreen.cache.store import DEFAULT_LIMIT_BYTES, Cache
 from edgegreen.errors import ConversionError, InputError
 
 plain = st.recursive(
@@ -136,7 +137,8 @@ class TestObtain:
 MAKE = """
 import sys, time
 from pathlib import Path
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.entry import Made
+from edgegreen.cache.store import Cache
 folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
 def make(into):
     with (folder / "log").open("a") as log:

@@ -14,9 +14,9 @@ from click.testing import CliRunner, Result
 
 from cli.harness import Shell
 from edgegreen.cli import cli
+from edgegreen.config.limitkeys import Regression
 from edgegreen.history import spool
 from edgegreen.measurement import Measurement
-from edgegreen.recipe import Regression
 
 BEFORE, AFTER = "20261121-040000-aaaaaa", "20261122-040000-bbbbbb"
 

@@ -14,9 +14,10 @@ from edgegreen.cache.sharing import Shared
 from edgegreen.cache.store import Cache
 from edgegreen.cluster import task
 from edgegreen.cluster.shipping import Shipment, Shipping, unpack
+from edgegreen.config.datakeys import Hook
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.executor import Executor, parse
-from edgegreen.recipe import Hook, Recipe, load
+from edgegreen.recipe import Recipe, load
 
 DIGITS = REPO / "recipes" / "digits.yaml"
 

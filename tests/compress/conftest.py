@@ -14,7 +14,7 @@ import pytest
 from edgegreen.agent.normalize import Normalize
 from edgegreen.artifact import File
 from edgegreen.compress.training import Training, TrainingData
-from edgegreen.recipe import Loss
+from edgegreen.config.datakeys import Loss
 
 
 @pytest.fixture(scope="session")

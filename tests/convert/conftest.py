@@ -10,9 +10,10 @@ import pytest
 from sources.conftest import models, shop
 
 from edgegreen.cache.store import Cache
+from edgegreen.config.datakeys import Data
 from edgegreen.convert import Build, BuildEvent, build
 from edgegreen.formats import FORMATS
-from edgegreen.recipe import Data, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 
 __all__ = ["models", "shop"]
 

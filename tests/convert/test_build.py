@@ -22,10 +22,11 @@ from convert.conftest import ALL, BY_TENSORFLOW, INT8_IO, KWS, Built, kws_recipe
 from edgegreen import metrics
 from edgegreen.artifact import Artifact, File
 from edgegreen.cache.store import Cache
+from edgegreen.config.datakeys import Data
 from edgegreen.convert import build
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import file_of
-from edgegreen.recipe import Data, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import host, openvino, tflite, tflitefile
 from edgegreen.sources.model import ModelFile
 from edgegreen.sources.samples import rows

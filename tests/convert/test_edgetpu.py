@@ -17,9 +17,10 @@ from sshd import Sshd
 from convert.conftest import run
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
 from edgegreen.cache.store import Cache
+from edgegreen.config.datakeys import Data
 from edgegreen.convert import edgetpu, opversions
 from edgegreen.errors import ConversionError, InputError
-from edgegreen.recipe import Data, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import host, tflitefile
 from edgegreen.sources.model import ModelFile
 

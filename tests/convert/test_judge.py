@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edgegreen.config.datakeys import Hook, Metric
 from edgegreen.convert.judge import Bench, _stand_in, score
-from edgegreen.recipe import Hook, Metric
 
 Array = np.ndarray
 

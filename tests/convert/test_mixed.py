@@ -13,13 +13,14 @@ from convert.conftest import Built, run
 from convert.test_build import artifact, top1
 from edgegreen.artifact import Artifact
 from edgegreen.cache.store import Cache
+from edgegreen.config.datakeys import Data, Hook
 from edgegreen.convert import ai_edge_mixed, build, keys, openvino_mixed, yardstick
 from edgegreen.convert.model import Job
 from edgegreen.convert.sensitivity import Bounds
 from edgegreen.convert.yardstick import Yardstick
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.mixture import Mixed, within
-from edgegreen.recipe import Data, Hook, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import load, tflitefile
 from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request

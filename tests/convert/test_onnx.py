@@ -13,9 +13,10 @@ from sources import onnx_models
 
 from convert.conftest import Built, run
 from edgegreen.artifact import Artifact, File
+from edgegreen.config.datakeys import Data
 from edgegreen.convert import qdq, refusals
 from edgegreen.errors import ConversionError, InputError
-from edgegreen.recipe import Data, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import onnxhub
 
 OWN = Variant(format="onnx")

@@ -11,12 +11,13 @@ from builders import measurement, run
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgegreen.config.footprintkeys import Footprint
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.errors import InputError
 from edgegreen.history import kept, runs, shelf, spool
 from edgegreen.history.filters import Filter
 from edgegreen.judging import comparison
 from edgegreen.measurement import Failure, Run
-from edgegreen.recipe import Budgets, Footprint
 
 FIRST, SECOND, THIRD = "20261121-040000-aaaaaa", "20261122-040000-abc123", "20261122-040000-abd456"
 

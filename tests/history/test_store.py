@@ -12,6 +12,8 @@ from builders import BOARD, accuracy, executed, measurement, metered, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from edgegreen.config.footprintkeys import Footprint
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.errors import InputError
 from edgegreen.history import series
 from edgegreen.history.filters import Filter, moment
@@ -27,7 +29,6 @@ from edgegreen.measurement import (
     Run,
     Tuning,
 )
-from edgegreen.recipe import Budgets, Footprint
 
 ORIGIN = Origin(
     recipe_file="kws.yaml", recipe_text="name: kws\n# µ\n", files={"model": "ab" * 32},

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 from builders import BOARD, accuracy, latency, measurement, metered, run
 
+from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
 from edgegreen.history import series
 from edgegreen.history.series import Series
 from edgegreen.judging import against
 from edgegreen.judging.against import Against, Compared, Source
 from edgegreen.measurement import Latency, Measurement
-from edgegreen.recipe import Regression
 
 
 def source(folder: Path, *items: Measurement, calls: dict[str, Any] | None = None) -> Source:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 from builders import accuracy, measurement, metered, run
 
+from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
 from edgegreen.history.series import nowhere
 from edgegreen.judging import against
 from edgegreen.judging.against import Against, Source
 from edgegreen.measurement import ArtifactUsed, Measurement, Run
-from edgegreen.recipe import Regression
 
 NOWHERE = nowhere
 

@@ -9,10 +9,10 @@ from builders import measurement
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.judging import choice, comparison
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Energy, Measurement, Tuning
-from edgegreen.recipe import Budgets
 from edgegreen.report import words
 
 

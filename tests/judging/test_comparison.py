@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from builders import accuracy, measurement
 
+from edgegreen.config.limitkeys import Budgets, Limits
 from edgegreen.judging import choice, comparison
 from edgegreen.judging.comparison import Row
 from edgegreen.judging.limits import LIMITED, missed
 from edgegreen.measurement import Energy, Measurement, Power
-from edgegreen.recipe import Budgets, Limits
 
 
 def rows(*items: Measurement, baseline: str = "fp32", **changes: Any) -> list[Row]:

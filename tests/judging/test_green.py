@@ -11,10 +11,10 @@ from builders import BOARD, measurement, metered
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgegreen.config.footprintkeys import Footprint
 from edgegreen.errors import InputError
 from edgegreen.judging import green
 from edgegreen.judging.green import Absent, Estimate, Figure
-from edgegreen.recipe import Footprint
 
 positive = st.floats(1e-4, 1e4)
 shares = st.floats(0, 0.9)

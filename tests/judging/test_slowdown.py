@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from builders import executed, measurement
 
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.judging import comparison, slowdown
 from edgegreen.measurement import Execution, Measurement, OperatorTime, Profile, RuntimeUsed, Tuning
-from edgegreen.recipe import Budgets
 
 WHOLE = executed(("CONV_2D", "f32", True, 10), ("SOFTMAX", "f32", True, 2))
 PARTLY = executed(

@@ -9,6 +9,7 @@ import pytest
 from builders import measurement
 
 from edgegreen.client import Job
+from edgegreen.config.benchmarkkeys import Benchmark
 from edgegreen.errors import DeviceError
 from edgegreen.history.series import Series
 from edgegreen.measurement import Measurement
@@ -16,7 +17,6 @@ from edgegreen.measuring import attempts
 from edgegreen.measuring.attempts import Attempt, Station
 from edgegreen.measuring.results import Result
 from edgegreen.plan import Trial
-from edgegreen.recipe import Benchmark
 
 
 class Outcome:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from builders import BOARD, accuracy, metered, run
 
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.history.series import Levels, Series
 from edgegreen.judging import comparison
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
-from edgegreen.recipe import Budgets
 from edgegreen.report.html import render
 
 SECOND = 10**9

@@ -9,11 +9,11 @@ from builders import accuracy, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
+from edgegreen.config.limitkeys import Regression
 from edgegreen.history import series
 from edgegreen.judging import against
 from edgegreen.judging.against import Source
 from edgegreen.measurement import Measurement
-from edgegreen.recipe import Regression
 from edgegreen.report import against as table
 
 

@@ -12,10 +12,10 @@ from xml.etree import ElementTree as ET
 import pytest
 from builders import measurement, metered, run
 
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.history import series
 from edgegreen.judging import comparison
 from edgegreen.measurement import Failure, Run, Tuning
-from edgegreen.recipe import Budgets
 from edgegreen.report import formats
 from edgegreen.report.contents import Contents
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from builders import measurement, run
 
+from edgegreen.config.limitkeys import Budgets, Regression
 from edgegreen.history import series
 from edgegreen.judging import against, comparison
 from edgegreen.judging.against import Source
 from edgegreen.measurement import Failure
-from edgegreen.recipe import Budgets, Regression
 from edgegreen.report import github
 from edgegreen.report.contents import Contents
 

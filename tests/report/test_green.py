@@ -11,9 +11,9 @@ from builders import BOARD, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
+from edgegreen.config.footprintkeys import Footprint
 from edgegreen.judging import comparison
 from edgegreen.measurement import Measurement, Tuning
-from edgegreen.recipe import Footprint
 from edgegreen.report import green
 
 BATTERY = Footprint(battery_wh=18.5, inferences_per_hour=3600, grid_gco2e_per_kwh=400)
@@ -58,7 +58,7 @@ def test_several_boards_compete_for_each_variant_and_by_their_best() -> None:
 
 
 def test_a_row_over_its_budget_is_nobodys_best() -> None:
-    from edgegreen.recipe import Budgets
+    from edgegreen.config.limitkeys import Budgets
 
     text = shown(
         metered("small", mj=1, target="pi5", p50=20), metered("fast", mj=3, target="pi5", p50=1),

@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from builders import BOARD, accuracy, measurement, metered, run
 
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.errors import InputError
 from edgegreen.history.series import Levels, Series
 from edgegreen.judging import comparison
 from edgegreen.measurement import Failure
-from edgegreen.recipe import Budgets
 from edgegreen.report import html, pareto
 from edgegreen.report.html import plots, summary
 from report.pages import HOSTILE, MADE, RECIPE, SECOND, many, page, series_of

@@ -14,7 +14,8 @@ from rich.console import Console
 
 from edgegreen import plan
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
-from edgegreen.cache.store import Cache, Made
+from edgegreen.cache.entry import Made
+from edgegreen.cache.store import Cache
 from edgegreen.config import yamlfile
 from edgegreen.errors import ConversionError
 from edgegreen.history.store import Summary

@@ -9,11 +9,11 @@ import pytest
 from builders import measurement, metered, run
 from markdown_it import MarkdownIt
 
+from edgegreen.config.limitkeys import Budgets, Limits, Regression
 from edgegreen.history import series
 from edgegreen.judging import against, comparison
 from edgegreen.judging.against import Source
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
-from edgegreen.recipe import Budgets, Limits, Regression
 from edgegreen.report import formats, markdown
 from edgegreen.report.contents import Contents
 

@@ -11,9 +11,9 @@ from builders import BOARD, accuracy, executed, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.judging import comparison
 from edgegreen.measurement import Energy, Failure, Measurement, Power, Run, Tuning
-from edgegreen.recipe import Budgets
 from edgegreen.report import terminal
 
 ESCAPE = "\x1b"

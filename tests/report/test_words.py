@@ -10,11 +10,11 @@ from builders import accuracy, executed, measurement, metered
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.judging import comparison
 from edgegreen.judging.choice import Choice
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Accuracy, Energy, RuntimeUsed
-from edgegreen.recipe import Budgets
 from edgegreen.report import words
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)

@@ -8,6 +8,7 @@ import pytest
 from builders import measurement
 
 from edgegreen import recipe
+from edgegreen.config.datakeys import Hook
 from edgegreen.config.yamlfile import parse
 from edgegreen.errors import InputError
 from edgegreen.judging.front import Outcome, Tried
@@ -71,7 +72,7 @@ def test_it_is_a_recipe_that_says_the_same(given: bool, tmp_path: Path) -> None:
     assert made.model.resolve() == (tmp_path / "sub" / "m.keras").resolve()
     assert made.data.training.resolve() == (tmp_path / "t.npz").resolve()
     assert (made.data.evaluation, made.data.validation) == (was.data.evaluation, 0.25)
-    assert isinstance(made.data.metric, recipe.Hook)
+    assert isinstance(made.data.metric, Hook)
     assert Path(made.data.metric.python.rpartition(":")[0]).resolve() == (tmp_path / "own.py").resolve()
     text = path.read_text()
     assert all(line.startswith("#") for line in text.partition("\n\n")[0].splitlines())

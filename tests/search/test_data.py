@@ -12,8 +12,10 @@ import pytest
 from places import REPO
 
 from edgegreen.cache.store import Cache
+from edgegreen.config.benchmarkkeys import Benchmark
+from edgegreen.config.datakeys import Data
 from edgegreen.errors import InputError
-from edgegreen.recipe import Benchmark, Data, Recipe
+from edgegreen.recipe import Recipe
 from edgegreen.search import data
 
 DIGITS = REPO / "recipes" / "digits"

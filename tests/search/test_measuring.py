@@ -10,9 +10,10 @@ from places import REPO
 
 from edgegreen import convert
 from edgegreen.cache.store import Cache
+from edgegreen.config.datakeys import Data
 from edgegreen.errors import ConversionError, UnreachableError
 from edgegreen.measurement import Failure
-from edgegreen.recipe import Data, Recipe, Variant
+from edgegreen.recipe import Recipe, Variant
 from edgegreen.search.measuring import Measuring, Round
 from edgegreen.target import Target
 

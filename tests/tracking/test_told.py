@@ -6,10 +6,10 @@ from typing import Any
 
 from builders import measurement, metered, run
 
+from edgegreen.config.limitkeys import Budgets
 from edgegreen.history.series import nowhere
 from edgegreen.judging import comparison
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Tuning
-from edgegreen.recipe import Budgets
 from edgegreen.report.contents import Contents
 from edgegreen.report.table import COLUMNS
 from edgegreen.tracking import told

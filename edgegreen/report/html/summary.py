@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edgegreen.config.limitkeys import Budgets, Limits
 from edgegreen.judging import limits
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
-from edgegreen.recipe import Budgets, Limits
 from edgegreen.report import terminal, words
 
 Kind = Literal["good", "doubt", "bad", "plain"]
