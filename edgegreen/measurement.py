@@ -124,12 +124,14 @@ class Accuracy(Record):
     """The recipe's metric over its evaluation set, run on the device.
 
     `baseline` is the same metric of the float model on the host; None when that could not be had.
+    `change_ci95` is the 95 % interval of value − baseline, paired over the samples of top1 and top5.
     """
 
     metric: str
     value: float
     n: int
     baseline: float | None
+    change_ci95: tuple[float, float] | None = None
 
 
 class Power(Record):

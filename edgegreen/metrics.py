@@ -42,7 +42,7 @@ class TopK:
 
     def __init__(self, labels: NDArray[Any], k: int) -> None:
         self.labels, self.k = class_numbers(labels), k
-        self.hits = self.n = 0
+        self._right: list[NDArray[np.bool_]] = []
 
     def update(self, start: int, outputs: Outputs) -> None:  # noqa: D102
         scores = outputs[0].reshape(len(outputs[0]), -1)
@@ -58,11 +58,15 @@ class TopK:
             )
         own = np.take_along_axis(scores, wanted, 1)
         rank = ((scores > own) | ((scores == own) & (np.arange(classes) < wanted))).sum(axis=1)
-        self.hits += int(((rank < self.k) & ~np.isnan(scores).any(axis=1)).sum())
-        self.n += len(scores)
+        self._right.append((rank < self.k) & ~np.isnan(scores).any(axis=1))
 
     def value(self) -> float:  # noqa: D102
-        return self.hits / _some(self.n)
+        right = self.right()
+        return int(right.sum()) / _some(len(right))
+
+    def right(self) -> NDArray[np.bool_]:
+        """Of each sample seen, in their order, whether it is a hit."""
+        return np.concatenate([np.zeros(0, bool), *self._right])
 
 
 class MeanSquaredError:
@@ -166,6 +170,11 @@ def score(metric: Metric | Hook, labels: NDArray[Any] | None) -> Score:
     if labels is None:
         raise InputError(f"metric `{metric}` needs labels: the evaluation npz has no `y`")
     return METRICS[metric](labels)
+
+
+def right(score: Score) -> NDArray[np.bool_] | None:
+    """Of each sample scored, in their order, whether it was right; None of a metric that counts none."""
+    return score.right() if isinstance(score, TopK) else None
 
 
 def name(metric: Metric | Hook) -> str:

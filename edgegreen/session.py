@@ -7,7 +7,6 @@ file in the spool as soon as it is there; `keep` moves the run into the history 
 
 from __future__ import annotations
 
-import math
 import threading
 import uuid
 from collections.abc import Iterator, Sequence
@@ -32,7 +31,7 @@ from edgegreen.locked.lock import Lock
 from edgegreen.measurement import Failure, Measurement, Origin, Run
 from edgegreen.measuring import engines
 from edgegreen.measuring.engines import Fewer
-from edgegreen.measuring.evaluation import EvaluationSet
+from edgegreen.measuring.evaluation import Baseline, EvaluationSet, baseline
 from edgegreen.measuring.leased import LeasedRun
 from edgegreen.measuring.materials import Materials
 from edgegreen.measuring.trials import TargetRun
@@ -127,14 +126,14 @@ class Session:
                 executor.build(self.plan.recipe, self.plan.variants, cache, told) as building,
             ):
                 built = host.as_locked(building, self.lock) if self.lock else building
-                baseline = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
+                scored = pool.submit(_baseline_accuracy, built.reference, self.plan, evaluation)
                 materials = Materials(
                     packed,
                     evaluation,
                     built.artifacts,
                     built.expected,
                     built.unchanged,
-                    baseline,
+                    scored,
                     self._fewer(pool, built.reference, evaluation),
                     self._earlier,
                     self.lock,
@@ -149,19 +148,19 @@ class Session:
                 if cache.complaint:
                     self.note(BUILDING, cache.complaint)
             self._note_builds(built)
-            self._note_baseline(baseline)
+            self._note_baseline(scored)
             for future in futures:
                 future.result()
 
     def _fewer(
         self, pool: Executor, reference: Future[Reference], evaluation: EvaluationSet | None
     ) -> Fewer | None:
-        """The samples that engines are evaluated on, and the float model's metric on them."""
+        """The samples that engines are evaluated on, and what the float model scores on them."""
         if evaluation is None or not any(engines.builds(one.format) for one in self.plan.variants.values()):
             return None
         part, numbers = engines.chosen(evaluation, self.plan.recipe.benchmark.tensorrt)
-        baseline = pool.submit(_baseline_accuracy, reference, self.plan, part, numbers)
-        return Fewer(part, numbers, baseline)
+        scored = pool.submit(_baseline_accuracy, reference, self.plan, part, numbers)
+        return Fewer(part, numbers, scored)
 
     def outcome(self) -> Run:
         """The run as it stands, results in the plan's order."""
@@ -257,10 +256,10 @@ class Session:
             except CancelledError:
                 pass  # interrupted before it was built
 
-    def _note_baseline(self, baseline: Future[float | None]) -> None:
+    def _note_baseline(self, scored: Future[Baseline | None]) -> None:
         """Say why there is no baseline, unless whatever it was has been said of variants already."""
         try:
-            baseline.result()
+            scored.result()
         except EdgegreenError as error:
             if error.line not in {failure.error for failure in self._failures}:
                 self.failure(
@@ -291,8 +290,8 @@ def _baseline_accuracy(
     of: Plan,
     evaluation: EvaluationSet | None,
     numbers: tuple[int, ...] | None = None,
-) -> float | None:
-    """The metric of the float model on the host, None without evaluation data or finite outputs.
+) -> Baseline | None:
+    """What the float model scores on the host, None without evaluation data or finite outputs.
 
     `numbers` are the samples of `evaluation` among those of the reference; None: it has them all.
     """
@@ -302,11 +301,8 @@ def _baseline_accuracy(
         return None
     if evaluation is None or outputs.folder is None:
         return None
-    score = metrics.score(of.recipe.data.metric, evaluation.labels)
-    for start, batch in outputs.batches() if numbers is None else _of(outputs.batches(), numbers):
-        score.update(start, batch)
-    value = score.value()
-    return value if math.isfinite(value) else None
+    batches = outputs.batches() if numbers is None else _of(outputs.batches(), numbers)
+    return baseline(of.recipe.data.metric, evaluation, batches)
 
 
 def _of(batches: Iterator[tuple[int, Outputs]], numbers: tuple[int, ...]) -> Iterator[tuple[int, Outputs]]:

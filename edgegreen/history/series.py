@@ -1,4 +1,4 @@
-"""The series behind a measurement: times of calls, power, clocks and temperatures; kept beside its run.
+"""The series behind a measurement: times of calls, power, clocks, temperatures, hits; kept beside its run.
 
 A Measurement has what they come to. The series themselves are for what is asked later: a comparison with
 another run, a plot.
@@ -20,6 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edgegreen.errors import InputError
+from edgegreen.history import hits
+from edgegreen.history.hits import Hits
 from edgegreen.measurement import Measurement
 
 Array = NDArray[Any]
@@ -40,7 +42,7 @@ class Series:
 
     `invoke_ns` and `end_to_end_ns` are the times of single calls, in order. `power_w` at `power_t_ns` is what
     the meter said, as power; both empty without a meter. `windows` are the edges of `active`, `idle_before`
-    and `idle_after`, of those there were.
+    and `idle_after`, of those there were. `hits` say which samples were right, where accuracy counts them.
     """
 
     invoke_ns: Array
@@ -50,6 +52,7 @@ class Series:
     power_w: Array = field(default_factory=lambda: _EMPTY)
     frequency_mhz: Levels = Levels()
     temperature_c: Levels = Levels()
+    hits: Hits | None = None
 
 
 SeriesOf = Callable[[Measurement], Series | None]
@@ -82,6 +85,7 @@ def pack(of: Series) -> bytes:
         "power_w": of.power_w,
         "windows": np.array(list(of.windows.values()), np.int64).reshape(-1, 2),
         "window_names": np.array(list(of.windows), "U"),
+        **hits.packed(of.hits),
     }
     for what in ("frequency_mhz", "temperature_c"):
         levels: Levels = getattr(of, what)
@@ -150,6 +154,7 @@ def _series(arrays: Mapping[str, Array]) -> Series:
         power_w=arrays["power_w"],
         frequency_mhz=_levels(arrays, "frequency_mhz"),
         temperature_c=_levels(arrays, "temperature_c"),
+        hits=hits.unpacked(arrays),
     )
 
 

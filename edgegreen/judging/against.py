@@ -18,8 +18,9 @@ from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
 from edgegreen.history import runs
 from edgegreen.history.kept import Kept
-from edgegreen.judging import changes, pairing
-from edgegreen.judging.changes import AccuracySeen, Change, Starts
+from edgegreen.judging import accuracies, changes, pairing
+from edgegreen.judging.accuracies import AccuracySeen
+from edgegreen.judging.changes import Change, Starts
 from edgegreen.judging.pairing import Difference, Pair
 from edgegreen.measurement import Measurement, Record, Run, Tuning
 
@@ -221,7 +222,7 @@ def _compared(
     elif force or not differences:
         latency = changes.latency(then, now, before.series, after.series, notes.append)
         energy = changes.energy(then, now, notes.append)
-    item, (metric, accuracy_change) = pair.after, changes.accuracy(pair)
+    item, (metric, accuracy_change) = pair.after, accuracies.change(pair)
     made = Compared(
         variant=item.variant,
         target=item.target,
@@ -235,14 +236,14 @@ def _compared(
         size_change_bytes=item.artifact.size_bytes - pair.before.artifact.size_bytes,
         metric=metric,
         accuracy_change=accuracy_change,
-        accuracy_seen=changes.accuracy_seen(pair, notes.append),
+        accuracy_seen=accuracies.seen(pair, before.series, after.series, notes.append),
         doubts=tuple(dict.fromkeys(_doubts(then, now))),
         notes=tuple(notes),
     )
     if not made.compared:
         return made
     over = _over(made, limits, higher_is_better=after.run.higher_is_better)
-    return made.model_copy(update={"missed": tuple(over), "notes": (*notes, *_unseen(made, limits))})
+    return made.model_copy(update={"missed": tuple(over), "notes": (*notes, *_unseen(pair, made, limits))})
 
 
 def _doubts(then: Starts, now: Starts) -> list[str]:
@@ -256,13 +257,14 @@ def _doubts(then: Starts, now: Starts) -> list[str]:
     ]
 
 
-def _unseen(one: Compared, limits: Regression) -> Iterator[str]:
-    """Where a rise beyond its limit would probably not have been seen."""
+def _unseen(pair: Pair, one: Compared, limits: Regression) -> Iterator[str]:
+    """Where a rise beyond its limit would probably not have been seen, or a drop may be on either side."""
     for what, change, limit in _of_speed(one, limits):
         if limit is not None and change and change.word == "no difference seen" and change.detectable > limit:
             least, allowed = f"{100 * change.detectable:.2g} %", f"the limit is {100 * limit:.3g} %"
             more = "oftener" if change.by == "starts" else "longer"
             yield f"{what}: less than {least} would hardly be seen, and {allowed}: measure {more}"
+    yield from accuracies.unsettled(pair, one.accuracy_seen, limits.accuracy_drop_max)
 
 
 def _of_speed(one: Compared, limits: Regression) -> tuple[tuple[str, Change | None, float | None], ...]:

@@ -14,15 +14,10 @@ from numpy.typing import NDArray
 
 from edgegreen.errors import InputError
 from edgegreen.history.series import SeriesOf
-from edgegreen.judging.limits import LIMITED
-from edgegreen.judging.pairing import Pair
 from edgegreen.measurement import Measurement, Record
-from edgegreen.statistics import ratio, shares
+from edgegreen.statistics import ratio
 
 Word = Literal["faster", "slower", "less", "more", "no difference seen", "not to be trusted"]
-AccuracyWord = Literal["better", "worse", "no difference seen", "not to be trusted"]
-COUNTED = ("top1", "top5")  # metrics that are a share of so many samples
-NO_INTERVAL = "no interval of its change, as the samples' own scores are not kept"
 By = Literal["calls", "intervals", "starts"]
 Starts = Sequence[Measurement]  # of one trial: one, or several that are pooled
 
@@ -39,14 +34,6 @@ class Change(Record):
     detectable: float
     word: Word
     by: By
-
-
-class AccuracySeen(Record):
-    """How sure a change of accuracy is: its 95 % interval and the least that would have been seen."""
-
-    ci95: tuple[float, float]
-    detectable: float
-    word: AccuracyWord
 
 
 def latency(
@@ -117,29 +104,3 @@ def _calls(series: SeriesOf, item: Measurement) -> NDArray[Any] | None:
         return None
     same = math.isclose(float(np.median(kept.invoke_ns)) / 1e6, item.latency_ms.p50, rel_tol=1e-9)
     return kept.invoke_ns if same else None
-
-
-def accuracy(pair: Pair) -> tuple[str | None, float | None]:
-    """The metric that both have, and how it changed."""
-    then, now = pair.before.accuracy, pair.after.accuracy
-    if then is None or now is None or then.metric != now.metric:
-        return None, None
-    return now.metric, now.value - then.value
-
-
-def accuracy_seen(pair: Pair, note: Callable[[str], None]) -> AccuracySeen | None:
-    """How sure that change is; None, and why, where nothing says how many samples it hangs on."""
-    then, now = pair.before.accuracy, pair.after.accuracy
-    if then is None or now is None or then.metric != now.metric:
-        return None
-    if now.metric not in COUNTED:
-        if now.value != then.value:
-            note(f"{now.metric} has {NO_INTERVAL}")
-        return None
-    found = shares.gap(shares.Share(then.value, then.n), shares.Share(now.value, now.n))
-    word: AccuracyWord = "no difference seen"
-    if any(LIMITED["accuracy_drop_max"].doubted(item) for item in (pair.before, pair.after)):
-        word = "not to be trusted"
-    elif found.differs:
-        word = "better" if found.value > 0 else "worse"
-    return AccuracySeen(ci95=found.ci95, detectable=found.detectable, word=word)

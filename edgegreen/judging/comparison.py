@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edgegreen import mixture
@@ -89,6 +89,7 @@ def rows(
                 *(edgetpu.notes(item.artifact.compilation) if item.artifact.compilation else ()),
                 *edgetpu.ran(item.conditions.get("accelerator")),
                 *_of_evaluation(item),
+                *_of_budget(item, budgets),
                 *slower[index],
                 *fake[index],
             ),
@@ -120,6 +121,18 @@ def _of_evaluation(item: Measurement) -> tuple[str, ...]:
     """That only a part of the evaluation data was run."""
     whole = item.conditions.get("evaluated_of")
     return (f"accuracy over {item.accuracy.n} of {whole} samples",) if whole and item.accuracy else ()
+
+
+def _of_budget(item: Measurement, budgets: Budgets) -> Iterator[str]:
+    """That the budget on its accuracy drop lies within what the samples leave open."""
+    found, limit = item.accuracy, budgets.on(item.target).accuracy_drop_max
+    change = _accuracy_change(item)
+    if limit is None or found is None or change is None or found.change_ci95 is None:
+        return
+    if limits.LIMITED["accuracy_drop_max"].doubted(item):
+        return  # as the budget says already
+    if said := limits.unsettled(change, found.change_ci95, limit, found.n):
+        yield said
 
 
 def _own_float(item: Measurement, among: Sequence[Measurement]) -> Measurement | None:

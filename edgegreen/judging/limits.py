@@ -86,6 +86,18 @@ def missed(item: Measurement, limits: Limits, *, higher_is_better: bool = True) 
     return tuple(words)
 
 
+def unsettled(change: float, ci95: tuple[float, float], limit: float, n: int) -> str | None:
+    """That so few samples do not settle whether an accuracy drops by more than a limit, in words.
+
+    `change` and its interval are of a share, after less before, over `n` samples. None where they settle it.
+    """
+    if not -ci95[1] < limit < -ci95[0]:
+        return None
+    drop, high, low = (_plain(round(-value, 12) + 0.0, 2).replace("-", "−") for value in (change, *ci95))
+    told = f"accuracy drop {drop} (95 %: {low}…{high})"
+    return f"{told}: {n} samples do not settle whether it is over {_plain(limit, 16)}"
+
+
 def _said(item: Measurement, limited: Limited, limit: float, value: float | None) -> str | None:
     what, unit = limited.what, limited.unit
     if value is None:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from edgegreen.history.hits import COUNTED
 from edgegreen.judging import against, pairing
 from edgegreen.judging.against import EMULATED, Absent, Compared, Side, Source
 from edgegreen.judging.changes import Change
@@ -20,7 +21,6 @@ from edgegreen.judging.pairing import Difference, Pair
 from edgegreen.measurement import Record
 
 WITHIN = 0.05
-COUNTED = ("top1", "top5")  # metrics that are a share of samples: one of them may fall the other way
 ROUNDING = 1e-4  # what another order of sums may change of any other metric, as a share
 What = Literal["file", "accuracy", "p50", "energy"]
 
@@ -128,6 +128,7 @@ def _of_accuracy(pair: Pair, one: Compared) -> Check:
     then, now = pair.before.accuracy, pair.after.accuracy
     if not (then and now and one.compared) or (then.metric, then.n) != (now.metric, now.n):
         return Check(what="accuracy", reproduces=None, word="not compared")
+    # Of a share of samples, one may fall the other way.
     allowed = 1 / then.n if then.metric in COUNTED else ROUNDING * abs(then.value)
     word, reproduces = "outputs differ", False
     if now.value == then.value:

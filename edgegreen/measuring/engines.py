@@ -11,7 +11,7 @@ from edgegreen.artifact import Artifact
 from edgegreen.config.tensorrtkeys import TensorRT
 from edgegreen.errors import InputError
 from edgegreen.formats import FORMATS, Format
-from edgegreen.measuring.evaluation import EvaluationSet
+from edgegreen.measuring.evaluation import Baseline, EvaluationSet
 from edgegreen.metrics import Outputs
 from edgegreen.sources import onnxfile
 from edgegreen.sources.model import Port as SourcePort
@@ -23,12 +23,12 @@ QUANTISED = "QuantizeLinear"
 class Fewer:
     """The part of the evaluation set that is evaluated where every sample takes a process.
 
-    `numbers` are its samples in the whole set; `baseline` is the float model's metric on them.
+    `numbers` are its samples in the whole set; `baseline` is what the float model scores on them.
     """
 
     over: EvaluationSet
     numbers: tuple[int, ...]
-    baseline: Future[float | None]
+    baseline: Future[Baseline | None]
 
     def expected(self, outputs: Outputs | None) -> Outputs | None:
         """What the host computed of the set's first samples, for those that are in this part."""

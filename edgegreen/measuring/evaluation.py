@@ -6,6 +6,8 @@ the board measured besides is kept.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -17,8 +19,11 @@ from edgegreen import metrics
 from edgegreen.artifact import File
 from edgegreen.config.datakeys import Hook, Metric
 from edgegreen.errors import EdgegreenError, InputError
+from edgegreen.history import hits
+from edgegreen.history.hits import Hits
 from edgegreen.measurement import NOT_FINITE, NOT_SCORED, Accuracy
-from edgegreen.metrics import Outputs
+from edgegreen.metrics import Outputs, Score
+from edgegreen.statistics import shares
 
 T = TypeVar("T")
 # The same file in two runtimes differs by rounding: above 20 dB wherever both work, 0 dB and below where
@@ -38,11 +43,35 @@ class EvaluationSet:
     labels: NDArray[Any] | None
     of: int | None = None
 
+    def hits(self, score: Score) -> Hits | None:
+        """Which of them were right, as far as the score has come; None of a metric that counts none."""
+        right = metrics.right(score)
+        return None if right is None else Hits(right, hits.digest(self.file.sha256, self.n, self.of))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """What the float model scores on the host; and which samples were right, where the metric counts them."""
+
+    value: float
+    hits: Hits | None
+
+
+def baseline(
+    metric: Metric | Hook, over: EvaluationSet, batches: Iterable[tuple[int, Outputs]]
+) -> Baseline | None:
+    """By these outputs of the float model; None when they are no finite numbers. Raises InputError."""
+    score = metrics.score(metric, over.labels)
+    for start, batch in batches:
+        score.update(start, batch)
+    value = score.value()
+    return Baseline(value, over.hits(score)) if math.isfinite(value) else None
+
 
 class Evaluation:
     """Scores a device's outputs as they stream in, and compares the first with the host's.
 
-    `baseline` gives the float model's metric; `expected` are the host's outputs of the same file for the
+    `baseline` gives what the float model scores; `expected` are the host's outputs of the same file for the
     first samples, if there are any. `error` is set when the metric could not be computed.
     """
 
@@ -50,7 +79,7 @@ class Evaluation:
         self,
         metric: Metric | Hook,
         over: EvaluationSet | None,
-        baseline: Future[float | None],
+        baseline: Future[Baseline | None],
         expected: Outputs | None,
     ) -> None:
         self.metric, self.over, self.baseline, self.expected = metric, over, baseline, expected
@@ -77,16 +106,30 @@ class Evaluation:
 
     def accuracy(self) -> Accuracy | None:
         """The metric; None when nothing was evaluated, outputs are no finite numbers, or scoring failed."""
-        if self.score is None or not self.n or not self.finite or self.error:
+        if self.score is None or not self._scored:
             return None
         try:
             value = self.score.value()
         except InputError as error:
             self.error = error
             return None
+        float_model, mine = built(self.baseline), self.hits()
         return Accuracy(
-            metric=metrics.name(self.metric), value=value, n=self.n, baseline=built(self.baseline)
+            metric=metrics.name(self.metric),
+            value=value,
+            n=self.n,
+            baseline=float_model.value if float_model else None,
+            change_ci95=_change(float_model.hits, mine) if float_model else None,
         )
+
+    def hits(self) -> Hits | None:
+        """Which samples were right; None of a metric that counts none, and without an accuracy."""
+        return self.over.hits(self.score) if self.over and self.score and self._scored else None
+
+    @property
+    def _scored(self) -> bool:
+        """Whether there are outputs, all of them finite numbers and none refused."""
+        return self.n > 0 and self.finite and self.error is None
 
     def named(self, fed: str) -> str:
         """What the timed calls were fed, by the data's own name: the board knows them by their digest."""
@@ -103,6 +146,11 @@ class Evaluation:
         elif self.noise > 0 and 10 * np.log10(max(self.signal, 1e-30) / self.noise) < SAME_FILE_SQNR_DB:
             found.append("this board's runtime computes something else than the host with the same file")
         return found
+
+
+def _change(before: Hits | None, after: Hits | None) -> tuple[float, float] | None:
+    pair = hits.pair(before, after)
+    return shares.paired_gap(shares.Table.of(*pair)).ci95 if pair else None
 
 
 def built(future: Future[T]) -> T | None:

@@ -12,7 +12,7 @@ from edgegreen.history.series import Series
 from edgegreen.locked.lock import Lock
 from edgegreen.measurement import Failure, Measurement
 from edgegreen.measuring.engines import Fewer
-from edgegreen.measuring.evaluation import EvaluationSet
+from edgegreen.measuring.evaluation import Baseline, EvaluationSet
 from edgegreen.metrics import Outputs
 from edgegreen.plan import Trial
 
@@ -56,7 +56,7 @@ class Materials:
     artifacts: Mapping[str, Future[Artifact]]
     expected: Mapping[str, Future[Outputs | None]]
     unchanged: frozenset[str]
-    baseline_accuracy: Future[float | None]
+    baseline_accuracy: Future[Baseline | None]
     fewer: Fewer | None
     earlier: tuple[Measurement, ...] = ()
     lock: Lock | None = None

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edgegreen.artifact import Artifact
 from edgegreen.client import Board, RawResult
+from edgegreen.history.hits import Hits
 from edgegreen.history.series import Levels, Series
 from edgegreen.judging import applied, edgetpu, execution
 from edgegreen.measurement import (
@@ -115,10 +116,10 @@ def measurement(
         profile=_profile(raw),
         passes=applied.all_told(trial.variant.passes),
     )
-    return Result(made, _series(raw, record), passing)
+    return Result(made, _series(raw, record, evaluation.hits()), passing)
 
 
-def _series(raw: RawResult, record: Record) -> Series:
+def _series(raw: RawResult, record: Record, hits: Hits | None) -> Series:
     power = metering.power(record)
     polls = raw.observed.polls if raw.observed else ()
     t_ns = np.array([poll.t_ns for poll in polls], np.int64)
@@ -130,6 +131,7 @@ def _series(raw: RawResult, record: Record) -> Series:
         power_w=power.power_w,
         frequency_mhz=Levels(t_ns, _by_name([poll.frequency_mhz for poll in polls])),
         temperature_c=Levels(t_ns, _by_name([poll.temperature_c for poll in polls])),
+        hits=hits,
     )
 
 

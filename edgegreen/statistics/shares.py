@@ -1,13 +1,16 @@
 """How two shares differ, such as hits among samples: with a 95 % interval, and what would be seen. Pure.
 
-The two samples are taken to be independent. Where they are the same ones, an interval that knew which of them
-each side got right would be narrower.
+Either of two independent samples (`gap`), or of the same ones (`paired_gap`), which is narrower: how sure the
+difference is then hangs on the few where the two part.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edgegreen.measurement import Z_975
 
@@ -20,6 +23,27 @@ class Share:
 
     value: float
     n: int
+
+
+@dataclass(frozen=True)
+class Table:
+    """How the same samples fell twice, at least one: hits both times, before only, after only, neither."""
+
+    both: int
+    lost: int
+    gained: int
+    neither: int
+
+    @classmethod
+    def of(cls, before: NDArray[np.bool_], after: NDArray[np.bool_]) -> Table:
+        """From what either says of each sample, in the same order; both of shape (n,)."""
+        cells = (before & after, before & ~after, ~before & after, ~(before | after))
+        return cls(*(int(cell.sum()) for cell in cells))
+
+    @property
+    def n(self) -> int:
+        """All of them."""
+        return self.both + self.lost + self.gained + self.neither
 
 
 @dataclass(frozen=True)
@@ -42,12 +66,41 @@ def gap(before: Share, after: Share) -> Gap:
     By the recovery of variances from Wilson's limits (Newcombe 1998, Statistics in Medicine 17:873–890,
     method 10), which covers as it should near 0 and 1 and with few samples, too.
     """
+    return _combined(before, after, 0.0)
+
+
+def paired_gap(of: Table) -> Gap:
+    """The difference of two shares of the same samples.
+
+    By the same recovery, with the correlation of the two (Newcombe 1998, Statistics in Medicine 17:2635–2650,
+    method 10). The correlation is taken a little towards 0 where it narrows the interval, so that samples
+    that all agree are no proof that none would part.
+    """
+    before, after = Share((of.both + of.lost) / of.n, of.n), Share((of.both + of.gained) / of.n, of.n)
+    return _combined(before, after, _correlation(of))
+
+
+def _correlation(of: Table) -> float:
+    """The table's φ, corrected for continuity where it is above 0; 0 where a margin is empty."""
+    sides = (of.both + of.lost) * (of.gained + of.neither) * (of.both + of.gained) * (of.lost + of.neither)
+    if not sides:
+        return 0.0
+    excess = of.both * of.neither - of.lost * of.gained
+    return (max(excess - of.n / 2, 0.0) if excess > 0 else excess) / math.sqrt(sides)
+
+
+def _combined(before: Share, after: Share, correlation: float) -> Gap:
     (low_before, high_before), (low_after, high_after) = _wilson(before), _wilson(after)
     value = after.value - before.value
-    down = math.hypot(after.value - low_after, high_before - before.value)
-    up = math.hypot(high_after - after.value, before.value - low_before)
+    down = _distance(after.value - low_after, high_before - before.value, correlation)
+    up = _distance(high_after - after.value, before.value - low_before, correlation)
     error = (down + up) / 2 / Z_975
     return Gap(value, (value - down, value + up), (Z_975 + Z_800) * error)
+
+
+def _distance(one: float, other: float, correlation: float) -> float:
+    """Of the difference from its limit, by those of either share."""
+    return math.sqrt(max(one**2 + other**2 - 2 * correlation * one * other, 0.0))
 
 
 def _wilson(one: Share) -> tuple[float, float]:

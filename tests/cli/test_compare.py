@@ -165,3 +165,29 @@ def test_deploy_against_the_run_before(shell: Shell) -> None:
     assert f"now    {after}  digits" in below
     assert "energy was not compared, and the limit is +100 %" in below
     assert json.loads((shell.folder / "run.json").read_text())["run_id"] == after
+
+
+@pytest.mark.slow
+def test_accuracy_is_paired_over_the_samples_of_two_deploys(shell: Shell) -> None:
+    for precision in ("fp32", "int8"):
+        variants = f"{{model: {{format: tflite, precision: {precision}}}}}"
+        done = shell.run("deploy", shell.recipe(variants=variants, baseline="model"))
+        assert done.code == 0, done.err
+    ids = [one["run_id"] for one in shell.runs]
+    scores = [one["results"][0]["accuracy"] for one in shell.runs]
+    (trial,) = shell.run("compare", *ids, "--json", "--accuracy-drop-max", "0.001").json["trials"]
+    seen = trial["accuracy_seen"]
+    assert (seen["by"], seen["samples"]) == ("paired", 450)
+    assert (seen["gained"] - seen["lost"]) / 450 == pytest.approx(scores[1]["value"] - scores[0]["value"])
+    # The float file on the board answers as the float model on the host: the change is the same, seen twice.
+    assert scores[0]["value"] == scores[0]["baseline"]
+    assert scores[1]["change_ci95"] == seen["ci95"]
+    assert any("450 samples do not settle whether it is over 0.001" in note for note in trial["notes"])
+    alone = (
+        shell.folder / "alone.json"
+    )  # without its series, as runs are that were kept before there were hits
+    alone.write_text(shell.run("show", ids[0], "--json").out)
+    (unpaired,) = shell.run("compare", alone, ids[1], "--json").json["trials"]
+    wider = unpaired["accuracy_seen"]
+    assert (wider["by"], wider["samples"]) == ("unpaired", None)
+    assert wider["ci95"][1] - wider["ci95"][0] > seen["ci95"][1] - seen["ci95"][0]

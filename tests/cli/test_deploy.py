@@ -24,7 +24,7 @@ RESULT = {
         "mixed": None, "compilation": None},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY,
     "load_ms": None, "first_inference_ms": None, "throughput_ips": None, "peak_rss_bytes": None,
-    "accuracy": {"metric": None, "value": None, "n": None, "baseline": None},
+    "accuracy": dict.fromkeys(("metric", "value", "n", "baseline", "change_ci95")),
     "power": None, "energy": None, "energy_absent": None,
     "conditions": None, "verdict": None, "reasons": None,
     "execution": dict.fromkeys(("operators", "delegated", "compute", "conversions", "kinds")),
@@ -123,6 +123,8 @@ def believable(result: dict[str, Any]) -> None:
     assert 1e6 < result["peak_rss_bytes"] < 1e9
     assert result["accuracy"]["n"] == 450
     assert result["accuracy"]["value"] > 0.97
+    low, high = result["accuracy"]["change_ci95"]
+    assert low < result["accuracy"]["value"] - result["accuracy"]["baseline"] < high
     assert (result["power"], result["energy"], but_for_noise(result["reasons"])) == (None, None, [])
     assert (result["verdict"] == "valid") == (not result["reasons"])
     assert result["energy_absent"]
