@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from edgegreen.artifact import File
+from edgegreen.config.datakeys import Metric
 from edgegreen.history import hits
 from edgegreen.measuring.evaluation import Baseline, Evaluation, EvaluationSet, baseline
-from edgegreen.recipe import Metric
 from edgegreen.statistics import shares
 from edgegreen.statistics.shares import Table
 
