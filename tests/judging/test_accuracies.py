@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from builders import accuracy, measurement, run
 
+from edgegreen.config.limitkeys import Budgets, Regression
 from edgegreen.history import series
 from edgegreen.history.hits import Hits
 from edgegreen.history.series import Series
 from edgegreen.judging import against, comparison
 from edgegreen.judging.against import Compared, Source
 from edgegreen.measurement import Measurement
-from edgegreen.recipe import Budgets, Regression
 
 N = 900
 TIMES = np.array([1, 2])
