@@ -86,3 +86,23 @@ FORMATS: dict[Format, Traits] = {
 def file_of(format_: str) -> str:
     """The kind of file that a model of this format is."""
     return next((traits.file for name, traits in FORMATS.items() if name == format_ and traits.file), format_)
+
+
+def quantizer_mistake(
+    format_: Format, precision: Precision | None, quantizer: Quantizer | None
+) -> str | None:
+    """Why a variant does not take the quantizer that it names; None when it does, or names none."""
+    if quantizer is None:
+        return None
+    traits = FORMATS[format_]
+    if quantizer not in traits.quantizers:
+        return f"{format_} is not quantised by `{quantizer}`, but by {', '.join(traits.quantizers)}"
+    if precision is None:
+        return (
+            "without a `precision` the model is shipped as it is, and nothing is quantised: "
+            "leave out `quantizer`, or give a `precision`"
+        )
+    if precision == "fp32":
+        others = ", ".join(one for one in traits.precisions if one != "fp32")
+        return f"nothing is quantised at `precision: fp32`: leave out `quantizer`, or ask for {others}"
+    return None

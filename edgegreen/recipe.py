@@ -12,6 +12,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, PrivateAttr, ValidationInfo, field_validator, model_validator
 
+from edgegreen import formats
 from edgegreen.config import yamlfile
 from edgegreen.config.benchmarkkeys import Benchmark
 from edgegreen.config.datakeys import Data
@@ -57,11 +58,8 @@ class Variant(EdgeTpuKeys):
                 f"{self.format} has no precision `{self.precision}`, but "
                 + ", ".join(FORMATS[self.format].precisions)
             )
-        if self.quantizer and self.quantizer not in FORMATS[self.format].quantizers:
-            raise ValueError(
-                f"{self.format} is not quantised by `{self.quantizer}`, but by "
-                + ", ".join(FORMATS[self.format].quantizers)
-            )
+        if problem := formats.quantizer_mistake(self.format, self.precision, self.quantizer):
+            raise ValueError(problem)
         if self.device is not None and not FORMATS[self.format].devices.have(self.device):
             raise ValueError(
                 f"`device: {self.device}` does not go with `format: {self.format}`, which takes "

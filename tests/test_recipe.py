@@ -223,6 +223,12 @@ class TestVariants:
                 "format: tflite, precision: int8, quantizer: nncf",
                 "is not quantised by `nncf`, but by ai-edge-quantizer, tensorflow",
             ),
+            (
+                "format: tflite, precision: fp32, quantizer: tensorflow",
+                "nothing is quantised at `precision: fp32`: leave out `quantizer`, or ask for fp16, dynamic",
+            ),
+            ("format: onnx, precision: fp32, quantizer: onnxruntime", "or ask for int8"),
+            ("format: tflite, quantizer: tensorflow", "without a `precision` the model is shipped as it is"),
             ("format: tflite, precision: fp32, io: int8", "`io: int8` goes with"),
             ("format: openvino, precision: int8, io: int8", "`io: int8` goes with"),
             ("format: tflite, io: int8", "`io: int8` goes with"),

@@ -60,7 +60,7 @@ def unpicklable(_: Report) -> object:
 
 
 def modules(_: Report) -> list[str]:
-    return [name for name in ("wave", "colorsys") if name in sys.modules]
+    return [name for name in ("wave", "colorsys", "onnxruntime") if name in sys.modules]
 
 
 def telemetry(_: Report) -> bool:

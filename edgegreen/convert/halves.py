@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edgegreen.agent.runtimes import onnxruntime
 from edgegreen.errors import ConversionError
 
 
 def halve(model: Path, to: Path) -> None:
     """Write `model` with weights and arithmetic in float16 to `to`. Raises ConversionError."""
     import onnx
-    from onnxruntime.transformers import float16
 
+    float16 = onnxruntime.library("onnxruntime.transformers.float16")
     try:
         onnx.save(float16.convert_float_to_float16(onnx.load(model), keep_io_types=True), to)
     except Exception as error:  # onnx's own, ValueError, RuntimeError

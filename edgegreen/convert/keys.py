@@ -9,9 +9,9 @@ from edgegreen.cache.keys import key_of, versions
 from edgegreen.convert import compressing
 from edgegreen.convert.job import quantizer_of
 from edgegreen.convert.yardstick import Yardstick
-from edgegreen.formats import Quantizer
+from edgegreen.formats import FORMATS, Quantizer
 from edgegreen.recipe import Variant
-from edgegreen.sources import onnxhub
+from edgegreen.sources import onnxhub, onnxlower
 from edgegreen.sources.load import LOADERS, pinned
 from edgegreen.sources.request import Request
 
@@ -37,6 +37,8 @@ def of_artifact(request: Request, variant: Variant, yardstick: Yardstick | None 
         "quantizer": quantizer if variant.precision else None,
         "io": variant.ends,
     }
+    if FORMATS[variant.format].engine:
+        canonical["opsets"] = list(onnxlower.OPSETS)
     if variant.accuracy_drop_max is not None:
         chosen_by = yardstick.identity if yardstick else None
         canonical |= {"accuracy_drop_max": variant.accuracy_drop_max, "chosen_by": chosen_by}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from edgegreen.agent.runtimes import onnxruntime
 from edgegreen.errors import ConversionError, EdgegreenError
 
 Feed = dict[str, Any]
@@ -32,15 +33,15 @@ def quantise(model: Path, feeds: Iterable[Feed], to: Path, *, symmetric: bool) -
     Raises ConversionError when the quantiser cannot do it, or did nothing.
     """
     import onnx
-    from onnxruntime import quantization
-    from onnxruntime.quantization.shape_inference import quant_pre_process
 
+    quantization = onnxruntime.library("onnxruntime.quantization")
+    prepare = onnxruntime.library("onnxruntime.quantization.shape_inference").quant_pre_process
     kinds = quantization.QuantType
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as scratch:
         prepared = Path(scratch) / "prepared.onnx"
         try:
             # Fuses what belongs together, batch norms into convolutions. Shapes are static already.
-            quant_pre_process(str(model), str(prepared), skip_symbolic_shape=True)
+            prepare(str(model), str(prepared), skip_symbolic_shape=True)
             quantization.quantize_static(
                 str(prepared),
                 str(to),

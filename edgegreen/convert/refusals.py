@@ -90,7 +90,7 @@ def _reason(variant: Variant, format_: SourceFormat, kind: Kind, *, calibrated: 
             by_tensorflow and format_ not in ("keras", "savedmodel")
         ),
         f"tensorflow's converter has no {precision}; leave out `quantizer`": (
-            by_tensorflow and precision not in (*SETTINGS, "fp32")
+            by_tensorflow and precision not in SETTINGS
         ),
         f"{precision} {NOT_CALIBRATED}": (variant.calibrated and not calibrated),
     }

@@ -356,4 +356,4 @@ def _model_file(artifact: Artifact) -> ModelFile:
 
 def _lane(variant: Variant) -> Lane:
     """Where it is converted: only TensorFlow's own quantiser needs the worker with tensorflow."""
-    return "tensorflow" if variant.quantizer == "tensorflow" and variant.precision != "fp32" else "tools"
+    return "tensorflow" if variant.quantizer == "tensorflow" else "tools"

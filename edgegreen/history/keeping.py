@@ -95,10 +95,9 @@ class Keeping:
         try:
             where = intake.keep(run)
         except InputError as error:
-            if not self.file.exists():
-                return InputError(
-                    f"run {self.run_id} is not kept: {error.message}"
-                )  # none waits in the spool
+            if not self.file.exists():  # none waits in the spool
+                self._forget()
+                return InputError(f"run {self.run_id} is not kept: {error.message}")
             with suppress(OSError):  # of one piece, for whoever opens it
                 self._write(run)
             self.place = str(self.file)
@@ -106,3 +105,10 @@ class Keeping:
             return InputError(waits, hint=error.hint)
         self.place, self.series, self._stored = where.name, where.series, True
         return None
+
+    def _forget(self) -> None:
+        """Leave nothing of a run that is lost; its series can be asked for until this process ends."""
+        with suppress(OSError):
+            self.series = series.in_memory(series.packed_in(series.folder_of(self.file)))
+        with suppress(OSError):
+            spool.remove(self.run_id)

@@ -56,7 +56,7 @@ def claimed(run_id: str, wait_s: float = 0) -> Iterator[bool]:
 
 
 def remove(run_id: str) -> None:
-    """Forget a run that the database has. Raises OSError; what is left then is taken in once more."""
+    """Forget a run: the database has it, or nobody will. Raises OSError; what is left is looked at again."""
     file = file_of(run_id)
     shutil.rmtree(series.folder_of(file), ignore_errors=True)
     # The file before its journal: a file that has lost it would be taken for the whole run.
@@ -65,15 +65,13 @@ def remove(run_id: str) -> None:
 
 
 def sweep() -> None:
-    """Remove what processes left that were killed before they had a result, or while they removed a run.
+    """Remove what is left of runs that have no file: series, a lock, half a file or a journal.
 
-    Raises OSError.
+    A process that was killed leaves it, and one whose disk is full. Runs that another process has are left
+    alone: they may not have a result yet. Raises OSError.
     """
-    for more in folder().glob("*.more.jsonl"):
-        file = file_of(more.name.split(".")[0])
-        if not file.exists():
-            more.unlink(missing_ok=True)
-    for lock in folder().glob("*.lock"):
-        if not lock.with_suffix(".json").exists():
-            with claimed(lock.stem):
-                pass
+    for run_id in {path.name.split(".")[0] for path in folder().iterdir()}:
+        if RUN_ID.fullmatch(run_id) and not file_of(run_id).exists():
+            with claimed(run_id) as mine:
+                if mine and not file_of(run_id).exists():
+                    remove(run_id)

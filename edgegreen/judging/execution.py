@@ -1,4 +1,4 @@
-"""Did int8 really run? What a runtime told of its work, put together and in words. Pure.
+"""Did int8 really run, or fp16? What a runtime told of its work, put together and in words. Pure.
 
 Of one trial; what rows side by side say is in `slowdown`.
 """
@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from edgegreen.formats import FORMATS
 from edgegreen.measurement import Execution, Measurement, Operators
 
 PRODUCTS = "convolutions and matrix products"
 UNKNOWN = "unknown"  # an engine of TensorRT chooses for each layer, and does not tell
 NAMED = 4
+# Runtimes that fp16 promises arithmetic in halves; elsewhere it is weights of half the size.
+ENGINES = {name for traits in FORMATS.values() if traits.engine for name in traits.runtimes}
 
 
 def of(kinds: Iterable[Operators]) -> Execution:
@@ -32,14 +35,22 @@ def of(kinds: Iterable[Operators]) -> Execution:
     )
 
 
-def reasons(precision: str | None, execution: Execution | None) -> tuple[str, ...]:
-    """Why a row is not what it says: int8 was asked for, and no product ran in it."""
-    if precision != "int8" or execution is None or not execution.compute:
+def wanted(precision: str | None, runtime: str) -> str | None:
+    """What the products of such a model are to run in: `i8` or `f16`; None where nothing is promised."""
+    if precision == "int8":
+        return "i8"
+    return "f16" if precision == "fp16" and runtime in ENGINES else None
+
+
+def reasons(precision: str | None, runtime: str, execution: Execution | None) -> tuple[str, ...]:
+    """Why a row is not what it says: int8, say, was asked for, and no product ran in it."""
+    kind = wanted(precision, runtime)
+    if kind is None or execution is None or not execution.compute:
         return ()
-    if "i8" in execution.compute or UNKNOWN in execution.compute:
+    if kind in execution.compute or UNKNOWN in execution.compute:
         return ()
     count = sum(execution.compute.values())
-    return (f"asked for int8, ran in {ran(execution)}: none of {count} {PRODUCTS} in i8",)
+    return (f"asked for {precision}, ran in {ran(execution)}: none of {count} {PRODUCTS} in {kind}",)
 
 
 def ran(execution: Execution | None) -> str | None:
@@ -51,9 +62,9 @@ def ran(execution: Execution | None) -> str | None:
     return ", ".join(f"{precision} {count}" for precision, count in execution.compute.items())
 
 
-def not_in_int8(execution: Execution) -> str | None:
-    """`of 11 convolutions and matrix products 4 in f32`; None when all of them ran in i8."""
-    others = {precision: count for precision, count in execution.compute.items() if precision != "i8"}
+def not_in(kind: str, execution: Execution) -> str | None:
+    """`of 11 convolutions and matrix products 4 in f32`; None when all of them ran in `kind`."""
+    others = {precision: count for precision, count in execution.compute.items() if precision != kind}
     told = ", ".join(f"{count} in {precision}" for precision, count in others.items())
     return f"of {sum(execution.compute.values())} {PRODUCTS} {told}" if told else None
 

@@ -33,7 +33,8 @@ def _warnings(item: Measurement, among: Sequence[Measurement]) -> Iterator[str]:
     if item.runtime.fell_back:
         yield item.runtime.fell_back
     peer = None if item.emulated else _fp32(item, among)
-    if peer and item.precision in EXPECTED_FASTER and _is_slower(item, peer):
+    kind = execution.wanted(item.precision, item.runtime.name)
+    if peer and (kind or item.precision in EXPECTED_FASTER) and _is_slower(item, peer):
         case = _Case(item, peer, among)
         causes = [cause for find in CAUSES for cause in find(case)]
         because = f"likely: {'; '.join(causes)}" if causes else "nothing the runtime tells explains it"
@@ -41,8 +42,8 @@ def _warnings(item: Measurement, among: Sequence[Measurement]) -> Iterator[str]:
         return
     if item.execution and item.execution.delegated not in (None, 0, item.execution.operators):
         yield execution.placed(item) or ""
-    if item.precision == "int8" and item.execution and "i8" in item.execution.compute:
-        yield from filter(None, [execution.not_in_int8(item.execution)])
+    if kind and item.execution and kind in item.execution.compute:
+        yield from filter(None, [execution.not_in(kind, item.execution)])
 
 
 @dataclass(frozen=True)
@@ -83,8 +84,9 @@ def _by_placement(case: _Case) -> Iterator[str]:
 
 
 def _by_precision(case: _Case) -> Iterator[str]:
-    if case.item.precision == "int8" and case.item.execution:
-        yield from filter(None, [execution.not_in_int8(case.item.execution)])
+    kind = execution.wanted(case.item.precision, case.item.runtime.name)
+    if kind and case.item.execution:
+        yield from filter(None, [execution.not_in(kind, case.item.execution)])
 
 
 def _by_half_floats(case: _Case) -> Iterator[str]:
@@ -117,7 +119,7 @@ def _by_conversions(case: _Case) -> Iterator[str]:
 
 
 def _by_processor(case: _Case) -> Iterator[str]:
-    if case.item.precision == "int16x8":
+    if case.item.precision == "int16x8" or case.item.runtime.name in execution.ENGINES:
         return
     board = case.item.conditions.get("board") or {}
     wanted = INT8_INSTRUCTIONS.get(str(board.get("machine")), ())

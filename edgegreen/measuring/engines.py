@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -17,6 +18,11 @@ from edgegreen.sources import onnxfile
 from edgegreen.sources.model import Port as SourcePort
 
 QUANTISED = "QuantizeLinear"
+# The newest ONNX opset that the parser of each TensorRT takes, from this version on; None: nobody has said.
+# From docs/operators.md of github.com/onnx/onnx-tensorrt at the release's branch; see docs/tensorrt.md.
+PARSERS: tuple[tuple[tuple[int, ...], int | None], ...] = (
+    ((7, 0), 11), ((7, 2), 13), ((8, 4, 1), 17), ((9, 0), None), ((10, 0), 20), ((10, 2), None),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,28 @@ def order(artifact: Artifact, keys: TensorRT) -> Order:
     precision = artifact.precision or ("int8" if QUANTISED in model.ops else "fp32")
     inputs = tuple(_port(port, fixed=True) for port in model.inputs)
     return Order(precision, keys.build_timeout_s, inputs, tuple(_port(port) for port in model.outputs))
+
+
+def takes_opset(version: str) -> int | None:
+    """The newest opset that this TensorRT takes; None where that, or its version, is not known."""
+    if not (numbers := re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version)):
+        return None
+    told = tuple(int(one or 0) for one in numbers.groups())
+    return next((opset for first, opset in reversed(PARSERS) if told >= first), None)
+
+
+def doubt(artifact: Artifact, version: str) -> str | None:
+    """Why the board's TensorRT may refuse the model; None where nothing is known against it.
+
+    It is not refused here: a parser looks at operators, not at the number, and most are as they were.
+    """
+    opset, newest = onnxfile.read(artifact.files[0].path).opset, takes_opset(version)
+    if newest is None or opset <= newest:
+        return None
+    return (
+        f"the model is of ONNX opset {opset}, and TensorRT {version} takes {newest} at most: it may refuse "
+        f"the model; an .onnx of your own can be exported at {newest}"
+    )
 
 
 def _port(port: SourcePort, *, fixed: bool = False) -> Port:

@@ -27,6 +27,9 @@ def attempt(
 ) -> Attempt:
     """The attempt at a trial whose model is built and lies at the station. Raises what its build ended in."""
     artifact = materials.artifacts[trial.variant_name].result()
+    is_engine = engines.builds(trial.variant.format)
+    if is_engine and (doubt := engines.doubt(artifact, at.board.runtimes[runtime])):
+        note(f"{trial.variant_name}: {doubt}")
     return Attempt(
         trial=trial,
         artifact=artifact,

@@ -57,7 +57,7 @@ def measurement(
     executed = _execution(raw)
     lasting = (
         *evaluation.reasons(),
-        *execution.reasons(artifact.precision, executed),
+        *execution.reasons(artifact.precision, raw.runtime_name, executed),
         *edgetpu.doubts(artifact.format, raw.runtime_delegate),
     )
     passing = (

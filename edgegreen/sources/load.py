@@ -18,7 +18,7 @@ from edgegreen.cache.store import Cache
 from edgegreen.costs.layers import Costs
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import Format
-from edgegreen.sources import onnx, onnxhub, openvino, tensorflow, tflite, torch
+from edgegreen.sources import onnx, onnxhub, onnxlower, openvino, tensorflow, tflite, torch
 from edgegreen.sources.files import SourceFormat
 from edgegreen.sources.model import ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
@@ -137,12 +137,28 @@ def onnx_hub(request: Request, source: Source, shop: Workshop, report: Report) -
     return from_facts(ModelFile, entry.facts).moved(HERE, entry.folder)
 
 
+def tensorrt_hub(request: Request, source: Source, shop: Workshop, report: Report) -> ModelFile:
+    """The same at an opset that boards' TensorRT takes, if it can be had; a user's own .onnx at its own."""
+    hub = onnx_hub(request, source, shop, report)
+    if request.format == "onnx":
+        return hub
+
+    def make(folder: Path) -> Made:
+        older = shop.workers.run("tools", onnxlower.lower, request, source, hub, folder, on_report=report)
+        return Made(f"float .onnx of {request.path.name} for TensorRT", to_facts(older.moved(folder, HERE)))
+
+    tools = versions(*onnxhub.NEEDED)
+    key = key_of("tensorrt hub", source=source_key(request), tools=tools, opsets=list(onnxlower.OPSETS))
+    entry = shop.cache.obtain(key, make, shop.stop)
+    return from_facts(ModelFile, entry.facts).moved(HERE, entry.folder)
+
+
 # Formats whose variants are made from a file of the format's own; the others from the loaded source.
 HUBS: dict[Format, Callable[[Request, Source, Workshop, Report], ModelFile]] = {
     "tflite": tflite_hub,
     "edgetpu": tflite_hub,
     "onnx": onnx_hub,
-    "tensorrt": onnx_hub,
+    "tensorrt": tensorrt_hub,
 }
 
 

@@ -34,13 +34,17 @@ class _Broken(ValueError):
 
 @dataclass(frozen=True)
 class OnnxFile:
-    """`external_files` are names, relative to the model's folder, of the files that hold its weights."""
+    """`external_files` are names, relative to the model's folder, of the files that hold its weights.
+
+    `opset` is that of ONNX's own operators; 0 where the file does not say.
+    """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     ops: dict[str, int]
     parameters: int
     external_files: tuple[str, ...]
+    opset: int
 
 
 def is_onnx(path: Path) -> bool:
@@ -89,7 +93,16 @@ def _model(view: memoryview) -> OnnxFile:
         ops=dict(ops),
         parameters=sum(size for dtype, size in initializers.values() if dtype in WEIGHTS),
         external_files=tuple(external),
+        opset=max((_opset(value) for field, value in _fields(view) if field == 8), default=0),
     )
+
+
+def _opset(message: Message) -> int:
+    """The version of a set of operators; 0 of a set that is not ONNX's own."""
+    found = dict(_fields(message))
+    version = found.get(2, 0)
+    own = _text(found.get(1, b"")) in ("", "ai.onnx")
+    return version if own and isinstance(version, int) else 0
 
 
 def _initializer(message: Message) -> tuple[str, str, int, str]:

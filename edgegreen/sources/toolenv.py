@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
 
+from edgegreen.agent.runtimes import onnxruntime
 from edgegreen.cache import locks
 from edgegreen.errors import ConversionError
 from edgegreen.home import home
@@ -137,7 +138,7 @@ def _environment() -> dict[str, str]:
     unwanted = ("UV_CONSTRAINT", "UV_OVERRIDE", "PIP_CONSTRAINT", "PYTHONPATH", "VIRTUAL_ENV")
     ours = {name: value for name, value in os.environ.items() if name not in unwanted}
     told = {uv: ours[pip].replace(" ", between) for pip, (uv, between) in OF_PIP.items() if ours.get(pip)}
-    return told | ours
+    return told | ours | onnxruntime.QUIET
 
 
 def _uv() -> list[str] | None:

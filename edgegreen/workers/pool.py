@@ -24,6 +24,7 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import psutil
 
+from edgegreen.agent.runtimes import onnxruntime
 from edgegreen.errors import ConversionError
 
 T = TypeVar("T")
@@ -40,6 +41,7 @@ ENVIRONMENT = {
     "TF_NUM_INTRAOP_THREADS": "4",
     "CUDA_VISIBLE_DEVICES": "-1",
     "PYTHONWARNINGS": "ignore",
+    **onnxruntime.QUIET,  # workers import it by name, beforehand
 }
 
 

@@ -64,6 +64,25 @@ def test_halves_and_int8(shell: Shell, tmp_path: Path) -> None:
     assert builds == [{"--fp16"}, {"--fp16", "--int8"}]
 
 
+FLOATS = """{"Layers": [{"Name": "conv1", "LayerType": "CaskConvolution",
+  "Inputs": [{"Format/Datatype": "Row major linear FP32"}], "Outputs": []}]}"""
+
+
+def test_an_old_tensorrt_and_fp16_that_ran_in_floats(shell: Shell, tmp_path: Path) -> None:
+    """The model is the user's own, of opset 17."""
+    fake_trtexec.install(tmp_path / "bin", "8.2", infers=True, layers=FLOATS)
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "libnvinfer.so.8.2.1").touch()
+    done = shell.run(
+        "deploy", recipe(shell, "{fp16: {format: tensorrt, precision: fp16}}"), "--json", "run.json"
+    )
+    assert done.code == 0, done.err
+    assert "the model is of ONNX opset 17, and TensorRT 8.2.1 takes 13 at most" in done.err + done.out
+    (row,) = json.loads((shell.folder / "run.json").read_text())["results"]
+    assert row["verdict"] == "invalid"
+    assert "asked for fp16, ran in f32: none of 1 convolutions and matrix products in f16" in row["reasons"]
+
+
 def test_over_ssh_and_away_again(shell: Shell, tmp_path: Path) -> None:
     """Ctrl-C ends a build on the board; `clean` takes the engines away."""
     fake = fake_trtexec.install(tmp_path / "bin", build_s=60, infers=True)

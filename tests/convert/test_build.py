@@ -27,7 +27,7 @@ from edgegreen.convert import build
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.formats import file_of
 from edgegreen.recipe import Recipe, Variant
-from edgegreen.sources import host, openvino, tflite, tflitefile
+from edgegreen.sources import host, onnxfile, openvino, tflite, tflitefile
 from edgegreen.sources.model import ModelFile
 from edgegreen.sources.samples import rows
 
@@ -94,6 +94,11 @@ class TestKws:
     )
     def test_int8_reaches_the_quality_of_mlperf(self, kws: Built, assets: Path, name: str) -> None:
         assert top1(artifact(kws, name), assets / "kws/kws01_evaluation.npz") >= 0.90
+
+    def test_tensorrt_gets_an_opset_that_old_parsers_take(self, kws: Built) -> None:
+        for precision in ("fp32", "fp16", "int8"):
+            assert onnxfile.read(artifact(kws, f"{precision}-tensorrt").files[0].path).opset == 13
+        assert onnxfile.read(artifact(kws, "int8-onnx").files[0].path).opset == 17
 
     def test_the_reference_scores_as_the_float_model(self, kws: Built, assets: Path) -> None:
         score = metrics.score("top1", np.load(assets / "kws/kws01_evaluation.npz")["y"])

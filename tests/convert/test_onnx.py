@@ -17,11 +17,12 @@ from edgegreen.config.datakeys import Data
 from edgegreen.convert import qdq, refusals
 from edgegreen.errors import ConversionError, InputError
 from edgegreen.recipe import Recipe, Variant
-from edgegreen.sources import onnxhub
+from edgegreen.sources import onnxfile, onnxhub
 
 OWN = Variant(format="onnx")
 FP32 = Variant(format="onnx", precision="fp32")
 INT8 = Variant(format="onnx", precision="int8")
+FOR_TENSORRT = Variant(format="tensorrt", precision="fp16")
 SYMMETRIC = Variant(format="onnx", precision="int8", quantizer="onnxruntime-symmetric")
 
 
@@ -35,7 +36,7 @@ def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Built]:
     folder = tmp_path_factory.mktemp("net")
     model, data = onnx_models.conv_net(folder / "net.onnx"), onnx_models.data(folder / "data.npz")
     recipe = Recipe(name="net", model=model, data=Data(calibration=data, evaluation=data))
-    variants = {"fp32": FP32, "int8": INT8, "symmetric": SYMMETRIC, "own": OWN}
+    variants = {"fp32": FP32, "int8": INT8, "symmetric": SYMMETRIC, "own": OWN, "trt": FOR_TENSORRT}
     built = run(recipe, variants, folder / "cache")
     yield built
     built.cache.close()
@@ -60,6 +61,9 @@ class TestOfAnOnnx:
             assert [one.domain for one in model.opset_import] == [""]  # old runtimes refuse newer sets unseen
         assert artifact(net, "fp32").built_by == "its author"
         assert artifact(net, "own").built_by == "its author; shapes fixed by edgegreen"
+
+    def test_a_users_own_stays_at_its_opset(self, net: Built) -> None:
+        assert onnxfile.read(artifact(net, "trt").files[0].path).opset == 17
 
     def test_expected_are_the_oracles(self, net: Built) -> None:
         expected = net.build.expected["fp32"].result() or []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import subprocess
@@ -212,6 +213,44 @@ def test_what_is_kept_nowhere_is_said_to_be(monkeypatch: pytest.MonkeyPatch) -> 
     assert f"run {ONE} is not kept: the history in postgresql" in str(said)
     assert "wait" not in str(said)
     assert "cannot keep the run in" in str(keeping_it.lost)
+
+
+def test_a_lost_run_leaves_nothing_behind(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The disk is full: some series still found room, the run did not. They can be asked for to the end."""
+    monkeypatch.setenv("EDGEGREEN_DB", "postgresql+psycopg://me:hidden@127.0.0.1:1/x")
+    made = spooled(TWO, "a", "b")
+    behind = runs.find(TWO).series(made.results[0])
+    assert behind is not None
+    spool.remove(TWO)
+
+    def full(self: Path, *_: object, **__: object) -> int:
+        self.touch()  # a name found room
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    keeping_it = keeping.Keeping(ONE)
+    with keeping_it.claimed():
+        keeping_it.save_series(made.results[0], behind)
+        monkeypatch.setattr(Path, "write_text", full)
+        keeping_it.add(made.results[0], lambda: made)
+        assert sorted(in_spool()) == [ONE, f"{ONE}.lock", f"{ONE}.part"]
+    assert f"run {ONE} is not kept" in str(keeping_it.move(made))
+    assert in_spool() == []
+    left = [keeping_it.series(item) for item in made.results]
+    assert left[1] is None
+    assert left[0] is not None
+    assert len(left[0].invoke_ns) == len(behind.invoke_ns)
+
+
+def test_what_a_killed_process_left_of_a_lost_run_is_removed(home: Path) -> None:
+    made = spooled(ONE, "a")
+    spooled(TWO, "b")
+    spool.file_of(ONE).unlink()
+    spool.file_of(ONE).with_suffix(".part").touch()
+    with spool.claimed(ONE):
+        spool.sweep()
+        assert series.load(series.folder_of(spool.file_of(ONE)), made.results[0])  # a process has it
+    spool.sweep()
+    assert in_spool() == [TWO, f"{TWO}.json"]
 
 
 class TestAddresses:

@@ -54,9 +54,21 @@ def test_many_kinds_left_are_not_all_named() -> None:
 
 
 def test_int8_that_ran_in_floats_is_a_reason_against_the_row() -> None:
-    assert execution.reasons("int8", FLOAT) == (
+    assert execution.reasons("int8", "openvino", FLOAT) == (
         "asked for int8, ran in f32 5, bf16 1: none of 6 convolutions and matrix products in i8",
     )
+
+
+def test_fp16_that_ran_in_floats_is_one_where_halves_are_promised() -> None:
+    floats = executed(("CONVOLUTION", "f32", None, 5), ("Reformat", "f16", None, 1))
+    assert execution.reasons("fp16", "tensorrt", floats) == (
+        "asked for fp16, ran in f32: none of 5 convolutions and matrix products in f16",
+    )
+    some = executed(("CONVOLUTION", "f32", None, 5), ("CONVOLUTION", "f16", None, 1))
+    untold = executed(("CONVOLUTION", "f32", None, 5), ("conv", None, None, 1))
+    for fine in (some, untold, None):
+        assert execution.reasons("fp16", "tensorrt", fine) == ()
+    assert execution.reasons("fp32", "tensorrt", floats) == ()
 
 
 @pytest.mark.parametrize(
@@ -75,4 +87,4 @@ def test_int8_that_ran_in_floats_is_a_reason_against_the_row() -> None:
     ],
 )
 def test_anything_else_is_none(precision: str | None, of: Execution | None) -> None:
-    assert execution.reasons(precision, of) == ()
+    assert execution.reasons(precision, "openvino", of) == ()

@@ -122,6 +122,24 @@ def test_operators_that_ran_in_floats() -> None:
     )
 
 
+TRT = {"format": "onnx", "runtime": ("tensorrt", "8.2.1", None)}
+
+
+def test_halves_in_tensorrt_are_held_to_what_they_promise() -> None:
+    """As int8 is; elsewhere fp16 promises a smaller file."""
+    floats = executed(("CONVOLUTION", "f32", None, 10))
+    mixed = executed(("CONVOLUTION", "f32", None, 7), ("CONVOLUTION", "f16", None, 3))
+    board = {"board": {"machine": "aarch64", "cpu_features": []}}  # its processor has no part in it
+
+    def fp16(p50: float) -> Measurement:
+        return measurement("fp16", p50=p50, precision="fp16", execution=mixed, conditions=board, **TRT)
+
+    assert said(fp32(of=floats, **TRT), fp16(0.5)) == "of 10 convolutions and matrix products 7 in f32"
+    assert said(fp32(of=floats, **TRT), fp16(2)) == (
+        "slower than fp32-onnx (2 and 1 ms); likely: of 10 convolutions and matrix products 7 in f32"
+    )
+
+
 def test_an_fp32_that_is_not_f32() -> None:
     half = executed(("Convolution", "bf16", None, 10))
     whole = executed(("Convolution", "i8", None, 10))

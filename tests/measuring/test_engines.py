@@ -38,6 +38,27 @@ def test_the_order_is_read_off_the_model() -> None:
     assert Order.parse(order.wire()) == order
 
 
+@pytest.mark.parametrize(
+    ("version", "opset"),
+    [
+        ("7.1.3", 11), ("8.0.1", 13), ("8.2.1", 13), ("8.4.0", 13), ("8.4.1", 17), ("8.5.2", 17), ("8.6", 17),
+        ("10.0.1", 20), ("10.3.0", None), ("11.1.0", None), ("9.1.0", None), ("5.1.6", None),
+        ("unknown", None),
+    ],
+)  # fmt: skip
+def test_which_opset_a_parser_takes(version: str, opset: int | None) -> None:
+    assert engines.takes_opset(version) == opset
+
+
+def test_a_model_that_is_newer_than_the_boards_parser() -> None:
+    """The proof is of opset 13."""
+    assert engines.doubt(ARTIFACT, "7.1.3") == (
+        "the model is of ONNX opset 13, and TensorRT 7.1.3 takes 11 at most: it may refuse the model; "
+        "an .onnx of your own can be exported at 11"
+    )
+    assert [engines.doubt(ARTIFACT, version) for version in ("8.2.1", "unknown")] == [None, None]
+
+
 def test_without_a_precision_only_scales_ask_for_int8() -> None:
     assert engines.order(replace(ARTIFACT, precision=None), TensorRT()).precision == "fp32"
 
@@ -74,7 +95,7 @@ def test_an_order_that_makes_no_sense(raw: Any) -> None:
     [
         (
             "trtexec could not build the engine: TensorRT has no operator `GridSample`",
-            "export the model without it",
+            "export it without, or at an older opset",
         ),
         ("trtexec was still building the engine after 90 s", "build_timeout_s"),
         ("TensorRT 7.1.3 takes no int8 model with its scales in it", "fp16 is what this board has"),

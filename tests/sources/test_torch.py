@@ -113,7 +113,9 @@ def test_inputs_and_outputs_keep_order_and_layout(models: Path, shop: Workshop, 
     assert onnx_hub.built_by == "torch 2.13.0"
     written = onnx.load(onnx_hub.files[0])
     assert (written.ir_version, written.opset_import[0].version) == (8, 18)
-    for model in (source.model, hub, onnx_hub):
+    older = load.tensorrt_hub(request, source, shop, silent)
+    assert onnx.load(older.files[0]).opset_import[0].version == 13
+    for model in (source.model, hub, onnx_hub, older):
         found = map(np.concatenate, zip(*host.outputs(model, rows(data, "calibration"), 1), strict=True))
         for got, wanted in zip(found, expected, strict=True):
             np.testing.assert_allclose(got, wanted, rtol=1e-4, atol=1e-5)

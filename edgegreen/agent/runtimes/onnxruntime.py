@@ -32,6 +32,9 @@ AUTO = "AUTO"
 # The best first. By device: the provider that has to work, and those that take the nodes it leaves.
 DEVICES = {"TENSORRT": (TENSORRT, CUDA, CPU), "CUDA": (CUDA, CPU), "CPU": (CPU,)}
 ERRORS_ONLY = 3
+# Since 1.29 it would report its use to Microsoft, and leave an id and a database in the user's home
+# (microsoft/onnxruntime#27379). Read once, when it is imported.
+QUIET = {"ORT_DISABLE_TELEMETRY": "1"}
 SCRATCH: list[str] = []
 
 
@@ -185,8 +188,8 @@ class Maker:
 
 
 def library(package: str) -> Any:
-    """The package, whose telemetry writes an id and a database when imported: not into the user's home."""
-    os.environ["XDG_CACHE_HOME"] = scratch()
+    """The package or a module of it; imported here alone, on boards and on the host, so that it is quiet."""
+    os.environ.update(QUIET)
     return importlib.import_module(package)
 
 
