@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgegreen import data, metrics, recipe, sources, target
+from edgegreen import data, metrics, namedfiles, recipe, sources, target
 from edgegreen.config import yamlfile
 from edgegreen.config.references import Download
 from edgegreen.convert import edgetpu, refusals
@@ -31,6 +31,7 @@ def file(path: Path) -> str:
 
 
 def _check_files(loaded: Recipe) -> None:
+    namedfiles.check(loaded)
     data_ = loaded.data
     named = {"calibration": data_.calibration, "evaluation": data_.evaluation, "training": data_.training}
     for what, ref in named.items():

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from edgegreen import fleet, plan, recipe
+from edgegreen import fleet, namedfiles, plan, recipe
 from edgegreen.config.benchmarkkeys import Benchmark
 from edgegreen.errors import InputError
 from edgegreen.plan import Plan
@@ -31,7 +31,7 @@ def prepare(
     `targets` and `tags` are what `fleet.select` takes; `only` narrows the recipe's variants down;
     `retry_invalid`, when given, stands for the recipe's own; what goes over the wire is recorded in the
     folder `record_to`. Unless it is to be `measured`, how does not matter. Raises InputError for whatever is
-    wrong in them.
+    wrong in them, and for a file that the recipe names and that is not there.
     """
     loaded = recipe.load(recipe_path)
     if not measured:
@@ -42,6 +42,7 @@ def prepare(
     chosen = fleet.select(targets, tags)
     if record_to is not None:
         _check_recordable(chosen.targets)
+    namedfiles.check(loaded)
     variants = loaded.variants
     if not variants:
         from edgegreen import data, sources

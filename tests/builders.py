@@ -115,3 +115,10 @@ def run(*results: Measurement, failures: tuple[Failure, ...] = (), **wanted: Any
         failures=failures,
         **wanted,
     )
+
+
+def earlier(*results: Measurement, **wanted: Any) -> Run:
+    """Such a run of the day before: one that `run` may be compared with."""
+    started = datetime(2026, 11, 21, 4, 0, tzinfo=UTC)
+    made = run(*results, **wanted)
+    return made.model_copy(update={"run_id": "20261121-040000-abc122", "started_at": started})

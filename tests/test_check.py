@@ -62,7 +62,10 @@ def test_a_machine_to_compile_on_that_is_none(recipe: Path) -> None:
 
 
 def test_files_that_are_not_there(recipe: Path) -> None:
-    assert said(edit(recipe, "m.keras", "n.keras")) == f"model: {recipe.parent / 'n.keras'} does not exist"
+    assert (
+        said(edit(recipe, "m.keras", "n.keras"))
+        == f"{recipe}:2: `model`: {recipe.parent / 'n.keras'} does not exist"
+    )
 
 
 def test_data_that_is_none(recipe: Path) -> None:

@@ -31,7 +31,8 @@ def compare(before: str, after: str, *, force: bool, as_json: bool, **limits: fl
 
     Each is a run's id or the beginning of one, `latest`, or a JSON file; or several with commas between them,
     whose trials are pooled as independent starts. Trials that ran on another board, with another runtime or
-    under other settings are named, and not compared (exit code 2) without --force.
+    under other settings are named, and not compared (exit code 2) without --force. Runs without a trial in
+    common are not compared, nor is a run with itself (exit code 2).
 
     Limits on a regression are those of AFTER's recipe, each replaced by the option for it; one that is not
     kept to makes the exit code 1.
@@ -53,6 +54,9 @@ def compare(before: str, after: str, *, force: bool, as_json: bool, **limits: fl
 
 def exit_code(found: Against) -> int:
     """2 where trials were not compared, and says so; 1 where a limit is not kept to; else 0."""
+    if found.nothing_common:
+        complain(InputError(f"run {found.after.run_id} has {found.nothing_common}"))
+        return InputError.exit_code
     if found.withheld:
         withheld = [one for one in found.trials if not one.compared]
         named = dict.fromkeys(difference.what for one in withheld for difference in one.differences)

@@ -64,6 +64,9 @@ if TYPE_CHECKING:
     help="Refuse whatever differs from the recipe's lock, which `edgegreen lock` writes.",
 )  # fmt: skip
 @click.option("--dry-run", is_flag=True, help="Print the plan and do nothing.")
+@click.option(
+    "--all", "all_", is_flag=True, help="With --dry-run: each trial on a line, however many boards."
+)
 @click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
 @click.option(
     "--json", "json_to", metavar="PATH|-", help="Write the run as JSON; - is stdout, without the table."
@@ -84,6 +87,7 @@ def deploy(
     force: bool,
     locked: bool,
     dry_run: bool,
+    all_: bool,
     profile: bool,
     json_to: str | None,
     record: Path | None,
@@ -92,17 +96,19 @@ def deploy(
     from dataclasses import replace
 
     from edgegreen.prepare import prepare
-    from edgegreen.report import listings, terminal
+    from edgegreen.report import planned, terminal
 
     if force and against is None:
         raise InputError("--force goes with --against only")
+    if all_ and not dry_run:
+        raise InputError("--all goes with --dry-run only")
     plan = prepare(recipe, targets, only, tags=tags, retry_invalid=retry_invalid, record_to=record)
     plan = replace(plan, profile=profile)
     lock = _lock(plan) if locked else None
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)
     if dry_run:
-        listings.show_plan(plan, terminal.console())
+        planned.show(plan, terminal.console(), each=all_)
         return
     if json_to not in (None, "-"):
         check_place("--json", Path(json_to))
@@ -149,15 +155,18 @@ def _carry_out(
     from edgegreen import session
     from edgegreen.history import runs
     from edgegreen.history.kept import Kept
-    from edgegreen.judging.against import Source
+    from edgegreen.judging.against import Source, check_apart
     from edgegreen.report import terminal
     from edgegreen.report.progress import progress
 
-    earlier = None if resume is None else said(runs.find(resume)).run
+    resumed = None if resume is None else said(runs.find(resume))
+    earlier = resumed.run if resumed else None
     before = None
     if against is not None:  # before any work, as everything that may be wrong with the arguments
         begun = earlier.run_id if earlier else None
         before = said(Source.of(against, recipe=plan.recipe.name, before=begun))
+        if resumed:
+            check_apart(before, Source(resumed.run, resumed.series))
     with progress(terminal.console(stderr=True)) as shown:
         one = session.Session(plan, shown, earlier, lock=lock)
         run = one.run()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from edgegreen.cli.common import VARIANT, check_place, said, show_tables, write
+from edgegreen.cli.compare import exit_code
 from edgegreen.errors import InputError
 from edgegreen.report.formats import FORMATS
 
@@ -74,7 +76,7 @@ def show(
 @VARIANT
 @click.option(
     "--against", metavar="RUN|latest|FILE",
-    help="md, junit: how it compares with this run, as `deploy --against` judges it.",
+    help="html, md, junit: how it compares with this run, as `deploy --against` judges it.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="With --against: also where board, runtime or settings differ.")
 def report(
@@ -104,7 +106,7 @@ def report(
         raise InputError("--force goes with --against only")
     if against is not None and name not in formats.WITH_AGAINST:
         raise InputError(
-            f"--against goes with {' and '.join(formats.WITH_AGAINST)}, not with {name}",
+            f"--against goes with {', '.join(formats.WITH_AGAINST)}, not with {name}",
             hint="`edgegreen compare --json` writes a comparison for programs",
         )
     kept = said(runs.find(run))
@@ -116,6 +118,8 @@ def report(
         click.echo(text, nl=False)
     else:
         write(output, text)
+    if found is not None and found.nothing_common:
+        sys.exit(exit_code(found))
 
 
 def _against(ref: str, now: Kept, *, force: bool) -> Against:

@@ -109,6 +109,13 @@ def plain(text: str, where: str) -> dict[str, Any]:
     return _Reader(where).tree(text)
 
 
+def line_of(text: str, place: mistakes.Place) -> int:
+    """The line of a value, or of the nearest one around it that the text itself has. Raises InputError."""
+    reader = _Reader("the text")
+    reader.tree(text)
+    return next(line for n in range(len(place), -1, -1) if (line := reader.lines.get(place[:n])))
+
+
 def dump(values: dict[str, Any]) -> str:
     """Plain values as YAML: a line each, in their own order."""
     out = io.StringIO()

@@ -109,8 +109,22 @@ class Against(Record):
         """Whether a limit on a regression is not kept to."""
         return any(one.missed for one in self.trials)
 
+    @property
+    def nothing_common(self) -> str | None:
+        """What the runs differ in that have no trial in common, in words; None where they have one."""
+        if self.trials:
+            return None
+        sides = (
+            [(one.variant, one.target, one.threads) for one in side]
+            for side in (self.only_before, self.only_after)
+        )
+        apart = "; ".join(map(str, pairing.unlike(*sides)))
+        return f"no trial in common with run {self.before.run_id} ({apart or 'runtimes or settings differ'})"
+
     def failed_by(self, item: Measurement) -> tuple[str, ...]:
         """Why a measurement of the run after fails a job for what it was before, in words."""
+        if self.nothing_common:
+            return (self.nothing_common,)
         return next((one.failed for one in self.trials if one.is_of(item)), ())
 
     def to_json(self) -> str:
@@ -155,19 +169,15 @@ def compare(
 ) -> Against:
     """Every trial that both runs have. With `force` also those that differ in more than the model.
 
-    `limits` are those that the run after names where none are given. Raises InputError when the runs have no
-    trial in common, or one that is to be pooled is named twice.
+    `limits` are those that the run after names where none are given. Runs that have no trial in common give
+    one without trials. Raises InputError where both sides are one run, or one that is to be pooled is named
+    twice.
     """
-    _check_apart(before, after)
+    check_apart(before, after)
     limits = after.run.regression if limits is None else limits
     then, now = (pairing.gathered([run.results for run in side.runs]) for side in (before, after))
     found = pairing.pairs([starts[0] for starts in then], [starts[0] for starts in now])
     before_of, after_of = ({id(starts[0]): starts for starts in side} for side in (then, now))
-    if not found.pairs:
-        raise InputError(
-            f"runs {before.run.run_id} and {after.run.run_id} have no trial in common",
-            hint=f"the first has {_variants(before.run)}; the second has {_variants(after.run)}",
-        )
     each = [(before_of[id(pair.before)], after_of[id(pair.after)]) for pair in found.pairs]
     return Against(
         before=_side(before),
@@ -178,18 +188,19 @@ def compare(
     )
 
 
-def _check_apart(before: Source, after: Source) -> None:
-    """A run that were pooled twice, or with both sides, would be no independent start."""
+def check_apart(before: Source, after: Source) -> None:
+    """Raise InputError for a run that were compared, or pooled, with itself: it is no independent start."""
     named = [run.run_id for run in (*before.runs, *after.runs)]
     twice = sorted({one for one in named if named.count(one) > 1})
     if twice and (before.again or after.again):
         raise InputError(
             f"run {twice[0]} is named twice", hint="several runs of a side have to be different ones"
         )
-
-
-def _variants(run: Run) -> str:
-    return ", ".join(dict.fromkeys(item.variant for item in run.results)) or "no results"
+    if twice:
+        raise InputError(
+            f"both are one run, {twice[0]}: there is nothing to compare it with",
+            hint="`edgegreen runs` lists those that are kept",
+        )
 
 
 def _side(of: Source) -> Side:

@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from edgegreen.measurement import Measurement, Record
 
 NOT_TOLD = "not told"
+NAMED = 5  # of many that a difference could name
 Key = Callable[[Measurement], Hashable]
+Name = tuple[str, str, int]
+"""A trial's variant, target and threads."""
 
 
 class Difference(Record):
@@ -94,6 +97,19 @@ def apart(starts: Sequence[Measurement], when: str) -> Iterator[Difference]:
         then, now = first.artifact.sha256, other.artifact.sha256
         if then != now:
             yield Difference(what=f"model file among the runs {when}", before=then[:12], after=now[:12])
+
+
+def unlike(before: Sequence[Name], after: Sequence[Name]) -> Iterator[Difference]:
+    """In what the names differ of two runs' trials that have none in common."""
+    for index, what in enumerate(("variants", "targets", "threads")):
+        then, now = (list(dict.fromkeys(str(name[index]) for name in side)) for side in (before, after))
+        if set(then) != set(now):
+            yield Difference(what=what, before=_some(then), after=_some(now))
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return (", ".join(names[:NAMED]) or "none") + more
 
 
 def _variant_on_target(item: Measurement) -> tuple[str, str]:

@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
+from edgegreen.errors import InputError
 from edgegreen.history.hits import COUNTED
 from edgegreen.judging import against, pairing
 from edgegreen.judging.against import EMULATED, Absent, Compared, Side, Source
@@ -85,6 +86,8 @@ def of(
     Raises InputError when they have none in common.
     """
     found = against.compare(before, after, force=force)
+    if found.nothing_common:
+        raise InputError(f"run {found.after.run_id} has {found.nothing_common}")
     pairs = pairing.pairs(before.run.results, after.run.results).pairs
     trials = tuple(_trial(pair, one, within) for pair, one in zip(pairs, found.trials, strict=True))
     return Verified(

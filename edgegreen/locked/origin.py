@@ -13,6 +13,7 @@ from edgegreen import data
 from edgegreen.artifact import File
 from edgegreen.cache.keys import versions
 from edgegreen.config.datakeys import Hook
+from edgegreen.config.mistakes import Place
 from edgegreen.config.references import Download
 from edgegreen.measurement import Commit, Origin
 from edgegreen.recipe import Recipe
@@ -53,7 +54,12 @@ def of(recipe: Recipe) -> Origin:
 
 def named(recipe: Recipe) -> Iterator[tuple[str, Path | Download]]:
     """Every file and folder that the recipe names, by its key, such as `model` or `data.evaluation`."""
-    yield from _named(recipe, "")
+    return ((".".join(map(str, place)), ref) for place, ref in places(recipe))
+
+
+def places(recipe: Recipe) -> Iterator[tuple[Place, Path | Download]]:
+    """The same by their places in the recipe, such as `("data", "evaluation")`."""
+    return _named(recipe, ())
 
 
 def digest(path: Path) -> str:
@@ -62,21 +68,21 @@ def digest(path: Path) -> str:
     return files.digest(path, files.format_of(path)) if several else File.of(path).sha256
 
 
-def _named(value: object, key: str) -> Iterator[tuple[str, Path | Download]]:
+def _named(value: object, place: Place) -> Iterator[tuple[Place, Path | Download]]:
     match value:
         case Path() | Download():
-            yield key, value
+            yield place, value
         case Hook():
-            yield key, Path(value.python.rpartition(":")[0])
+            yield place, Path(value.python.rpartition(":")[0])
         case BaseModel():
             for name in type(value).model_fields:
-                yield from _named(getattr(value, name), f"{key}.{name}".lstrip("."))
+                yield from _named(getattr(value, name), (*place, name))
         case dict():
             for name, one in value.items():
-                yield from _named(one, f"{key}.{name}")
+                yield from _named(one, (*place, name))
         case tuple():
             for index, one in enumerate(value):
-                yield from _named(one, f"{key}.{index}")
+                yield from _named(one, (*place, index))
         case _:
             pass
 

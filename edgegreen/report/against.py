@@ -16,7 +16,7 @@ from rich.text import Text
 
 from edgegreen.judging.against import Against, Compared, Side
 from edgegreen.judging.changes import Change
-from edgegreen.report import fitting, intervals, ratios, words
+from edgegreen.report import fitting, intervals, ratios
 from edgegreen.report.ratios import Cells
 from edgegreen.report.terminal import note
 
@@ -43,10 +43,10 @@ def show(found: Against, out: Console) -> None:
         for mark, text, style in ratios.notes(mine):
             out.print(note(mark, text, style))
     out.print()
-    for run, absent in ((found.before, found.only_before), (found.after, found.only_after)):
-        names = ", ".join(dict.fromkeys(f"{one.variant} on {one.target}" for one in absent))
-        if names:
-            out.print(note(words.ABSENT, f"in {run.run_id} only: {names}", "dim"))
+    for mark, text, style in ratios.of_all(found):
+        out.print(note(mark, text, style))
+    if not found.trials:
+        return
     out.print(note("·", EXPLAINED, "dim"))
     if by := {one.latency.by for one in found.trials if one.latency}:
         out.print(note("·", STARTS if by == {"starts"} else NOISE, "dim"))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -17,55 +18,86 @@ from edgegreen.measurement import Measurement, Run
 from edgegreen.report import words
 
 MANY = 3
-"""Targets with results, from which on a table over all of them says more than theirs side by side."""
+"""Targets with results, from which on the terminal has a table over all of them below their own.
+
+A page that is read elsewhere begins with one from two on.
+"""
+HEADING = "median over boards (lowest … highest)"
+COUNTED = {
+    "!": ("red", "over budget", lambda row: bool(row.missed)),
+    "?": ("yellow", "not to be trusted", lambda row: row.measurement.verdict != "valid"),
+}
+"""What is counted of rows: mark → its style, in words, whether a row is one."""
 
 
-def show(run: Run, rows: Sequence[Row], out: Console) -> None:
-    """Print a line on how many boards were measured, and a row for each kind of trial over all of them.
+@dataclass(frozen=True)
+class Line:
+    """A kind of trial over all boards: cells by heading, and how many rows have each of the `marks`."""
+
+    name: str
+    cells: tuple[str, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run comes to over all its boards. `lost` are those that have no results."""
+
+    measured: tuple[str, ...]
+    lost: tuple[str, ...]
+    headings: tuple[str, ...]
+    marks: tuple[str, ...]
+    lines: tuple[Line, ...]
+
+    @property
+    def told_of_lost(self) -> str | None:
+        """In words, which boards have no results; None when all have some."""
+        count = f"{len(self.lost)} of {len(self.measured) + len(self.lost)} boards have no results"
+        return f"{count}: {words.some(self.lost)}" if self.lost else None
+
+
+def of(run: Run, rows: Sequence[Row], least: int = 2) -> Summary | None:
+    """A line for each kind of trial; None for fewer boards with results than `least`.
 
     Rows not to be trusted, and those of emulated boards, are counted and not summed up.
     """
-    measured = list(dict.fromkeys(row.measurement.target for row in rows))
-    if len(measured) < MANY:
-        return
-    lost = [
-        name for name in dict.fromkeys(one.target for one in run.failures) if name and name not in measured
-    ]
-    title = Text.assemble((f"{len(measured)} boards", "bold"), "  median over boards, lowest … highest")
-    out.print(title)
-    out.print(_table(rows))
-    if lost:
-        share = f"{len(lost)} of {len(measured) + len(lost)} boards have no results"
-        out.print(Text.assemble(("✗ ", "red"), f"{share}: {words.some(lost)}"))
-    out.print()
-
-
-def _table(rows: Sequence[Row]) -> Table:
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
-    metered = any(row.measurement.energy for row in rows)
-    columns: list[tuple[str, Callable[[Measurement], float | None]]] = [
-        ("p50 ms", lambda item: item.latency_ms.p50),
-        *([("mJ/inference", _energy)] if metered else []),
-    ]
-    table.add_column("Variant", no_wrap=True)
-    table.add_column("Boards", justify="right", no_wrap=True)
-    table.add_column(f"lowest {words.metric(rows).lower()}", justify="right", no_wrap=True)
-    for heading, _ in columns:
-        table.add_column(heading, justify="right", no_wrap=True)
-    marks = {
-        "!": ("red", [row for row in rows if row.missed]),
-        "?": ("yellow", [row for row in rows if row.measurement.verdict != "valid"]),
-    }
-    marks = {mark: (style, marked) for mark, (style, marked) in marks.items() if marked}
-    for mark, (style, _) in marks.items():
-        table.add_column(mark, justify="right", style=style)
+    measured = tuple(dict.fromkeys(row.measurement.target for row in rows))
+    if len(measured) < least:
+        return None
+    lost = dict.fromkeys(one.target for one in run.failures if one.target and one.target not in measured)
+    readings: dict[str, Callable[[Measurement], float | None]] = {"p50 ms": lambda item: item.latency_ms.p50}
+    if any(row.measurement.energy for row in rows):
+        readings["mJ/inference"] = _energy
+    marks = tuple(mark for mark, (_, _, is_one) in COUNTED.items() if any(map(is_one, rows)))
+    lines = []
     for name, alike in _kinds(rows).items():
         counted = [row.measurement for row in alike if _counts(row)]
-        cells = [_spread([value(item) for item in counted]) for _, value in columns]
-        counts = [str(sum(row in marked for row in alike) or "") for _, marked in marks.values()]
-        boards = f"{len({item.target for item in counted})}/{len({row.measurement.target for row in rows})}"
-        table.add_row(name, boards, _lowest_accuracy(alike), *cells, *counts)
-    return table
+        boards = f"{len({item.target for item in counted})}/{len(measured)}"
+        spreads = (_spread([reading(item) for item in counted]) for reading in readings.values())
+        counts = tuple(sum(map(COUNTED[mark][2], alike)) for mark in marks)
+        lines.append(Line(name, (boards, _lowest_accuracy(alike), *spreads), counts))
+    headings = ("Boards", f"lowest {words.metric(rows).lower()}", *readings)
+    return Summary(measured, tuple(lost), headings, marks, tuple(lines))
+
+
+def show(run: Run, rows: Sequence[Row], out: Console) -> None:
+    """Print a line on how many boards were measured, and a row for each kind of trial over all of them."""
+    found = of(run, rows, MANY)
+    if found is None:
+        return
+    out.print(Text.assemble((f"{len(found.measured)} boards", "bold"), f"  {HEADING}"))
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("Variant", no_wrap=True)
+    for heading in found.headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for mark in found.marks:
+        table.add_column(mark, justify="right", style=COUNTED[mark][0])
+    for line in found.lines:
+        table.add_row(line.name, *line.cells, *(str(count or "") for count in line.counts))
+    out.print(table)
+    if found.told_of_lost:
+        out.print(Text.assemble(("✗ ", "red"), found.told_of_lost))
+    out.print()
 
 
 def _kinds(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -100,4 +132,4 @@ def _spread(values: Sequence[float | None]) -> str:
         return words.ABSENT
     low, high = words.number(min(there)), words.number(max(there))
     middle = words.number(statistics.median(there))
-    return middle if low == high else f"{middle}  {low} … {high}"
+    return middle if low == high else f"{middle} ({low} … {high})"

@@ -19,7 +19,7 @@ FORMATS: dict[str, str] = {
     "json": "edgegreen.report.asjson",
     "junit": "edgegreen.report.junit",
 }
-WITH_AGAINST = ("md", "junit")
+WITH_AGAINST = ("html", "md", "junit")
 """Those that tell how a run compares with another one."""
 
 

@@ -44,6 +44,8 @@ def _errors(run: Run, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
 
 
 def _regressions(found: Against) -> Iterator[tuple[str, str]]:
+    if found.nothing_common:
+        yield "Not compared", found.nothing_common
     for one in found.trials:
         if one.failed:
             what = "Regression" if one.compared else "Not compared"

@@ -1,4 +1,4 @@
-"""The small tables: a plan, built models, a model's inside, known targets, kept runs, the cache."""
+"""The small tables: built models, a model's inside, known targets, kept runs, the cache."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from edgegreen.artifact import Agreement, Artifact, TensorSpec
 from edgegreen.edgetpulog import Compilation
 from edgegreen.errors import EdgegreenError
 from edgegreen.judging import edgetpu
-from edgegreen.plan import Plan
 from edgegreen.report import terminal, words
 from edgegreen.target import Target
 
@@ -42,28 +41,6 @@ def table(*headings: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = 
             no_wrap=heading in whole,
         )
     return made
-
-
-def show_plan(plan: Plan, out: Console) -> None:
-    """What `deploy` would do."""
-    benchmark = plan.recipe.benchmark
-    sides = f"{words.count(plan.variants, 'variant')} × {words.count(plan.targets, 'target')}"
-    trials = f"{words.count(plan.trials, 'trial')}, {benchmark.duration_s:g} s each"
-    out.print(f"{plan.recipe.name}: {sides} = {trials}; baseline {plan.baseline}")
-    tuned = ("Setting",) if any(trial.tuning for trial in plan.trials) else ()
-    headings = ("Target", *tuned, "Variant", "Format", "Precision", "Runtime", "Threads")
-    shown = table(*headings, right=("Threads",))
-    for trial in plan.trials:
-        shown.add_row(
-            trial.target.name,
-            *(str(trial.tuning) for _ in tuned),
-            trial.variant_name,
-            trial.variant.format,
-            trial.variant.precision or "as it is",
-            " or ".join(trial.runtimes),
-            str(trial.threads),
-        )
-    out.print(shown)
 
 
 def show_artifacts(

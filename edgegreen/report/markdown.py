@@ -14,7 +14,7 @@ from edgegreen.judging.against import Against, Compared
 from edgegreen.judging.choice import least_energy
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Failure, Origin, Run
-from edgegreen.report import ratios, terminal, words
+from edgegreen.report import fleet, ratios, terminal, words
 from edgegreen.report.contents import Contents
 
 MAX_BYTES = 65_536  # as bytes, which are no fewer than characters, however these are counted
@@ -68,6 +68,7 @@ def _text(contents: Contents, detail: Detail) -> str:
     run = contents.run
     parts, elsewhere = terminal.by_target(run, contents.rows)
     blocks = [f"## {_verdict(contents)}"]
+    blocks += _fleet(contents, detail)
     for part in parts[: detail.most]:
         blocks += _part(run, part, detail)
     if elsewhere:
@@ -107,6 +108,7 @@ def _verdict(contents: Contents) -> str:
     worse, withheld = sum(bool(one.missed) for one in trials), sum(not one.compared for one in trials)
     said += [f"{worse} of {words.count(trials, 'trial')} worse than before"] * (worse > 0)
     said += [f"{withheld} not compared"] * (withheld > 0)
+    said += ["nothing to compare with"] if found and found.nothing_common else []
     mark = "❌" if said else "✅"
     if not rows and not run.failures:
         mark, said = "❌", ["nothing was measured"]
@@ -115,6 +117,24 @@ def _verdict(contents: Contents) -> str:
         said = [f"{words.count(rows, 'row')}, " + ("every budget met" if wanted else "no budgets set")]
     said += [f"{doubtful} not to be trusted"] * (doubtful > 0)
     return f"{mark} {_plain(run.recipe)}: {', '.join(said)}"
+
+
+def _fleet(contents: Contents, detail: Detail) -> Iterator[str]:
+    """The blocks over all boards, where there are several."""
+    found = fleet.of(contents.run, contents.rows)
+    if found is None:
+        return
+    yield f"### {len(found.measured)} boards\n{fleet.HEADING}"
+    headings = ["Variant", *found.headings, *found.marks]
+    cells = [
+        [_plain(one) for one in (line.name, *line.cells, *(str(count or "") for count in line.counts))]
+        for line in found.lines[: detail.most]
+    ]
+    yield _table(headings, ["left", *["right"] * (len(headings) - 1)], cells)
+    said = [f"- **{mark}** rows {fleet.COUNTED[mark][1]}" for mark in found.marks]
+    said += [f"- **✗** {_plain(found.told_of_lost, detail.width)}"] if found.told_of_lost else []
+    if said:
+        yield "\n".join(said)
 
 
 def _part(run: Run, part: terminal.Part, detail: Detail) -> Iterator[str]:
@@ -151,6 +171,8 @@ def _against(found: Against, detail: Detail) -> Iterator[str]:
         said = [one for one in ratios.notes(mine) if detail.remarks or one[0] in GRAVE]
         if told := [f"- **{_plain(mark)}** {_plain(text, detail.width)}" for mark, text, _ in said]:
             yield "\n".join(told[: detail.most])
+    if told := [f"- **{mark}** {_plain(text, detail.width)}" for mark, text, _ in ratios.of_all(found)]:
+        yield "\n".join(told)
 
 
 def _changes(one: Compared, among: Sequence[Compared]) -> Iterator[list[str]]:

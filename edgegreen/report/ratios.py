@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from edgegreen.judging.against import Compared
+from edgegreen.judging.against import Against, Compared
 from edgegreen.judging.changes import Change
 from edgegreen.report import words
 
@@ -18,6 +18,7 @@ STYLES = {
     **dict.fromkeys(("slower", "more", "worse"), "red"),
     "not to be trusted": "yellow",
 }
+ONLY_MOST = 20  # trials that one of the runs has alone, and are named
 Cells = tuple[Text | str, Text | str, Text | str]
 """Below Ratio, the word, and Seen from."""
 
@@ -44,10 +45,10 @@ def readings(one: Compared) -> Iterator[tuple[str, Change | Cells | None]]:
         sign = "+" if one.size_change_bytes > 0 else "−"
         yield "size", (f"{sign}{words.size(abs(one.size_change_bytes))}", "", "")
     if one.accuracy_change:
-        yield one.metric or "accuracy", _accuracy(one, one.accuracy_change)
+        yield one.metric or "accuracy", accuracy(one, one.accuracy_change)
 
 
-def _accuracy(one: Compared, change: float) -> Cells:
+def accuracy(one: Compared, change: float) -> Cells:
     """The change, with its interval and the word for it where there is one."""
     if one.metric not in words.SHARES:
         return f"{change:+.3g}".replace("-", "−"), "", ""
@@ -75,17 +76,33 @@ def _figure(ratio: float) -> str:
     return f"{ratio:.3f}" if 0.1 <= ratio < 10 else words.number(ratio)
 
 
+def of_all(found: Against) -> Iterator[tuple[str, str, str]]:
+    """What is to be said of the whole comparison: which trials are in one of the runs only."""
+    if found.nothing_common:
+        yield "≠", found.nothing_common, "yellow"
+    for run, absent in ((found.before, found.only_before), (found.after, found.only_after)):
+        names = list(dict.fromkeys(f"{one.variant} on {one.target}" for one in absent))
+        if names:
+            yield words.ABSENT, f"in {run.run_id} only: {words.some(names, ONLY_MOST)}", "dim"
+
+
 def notes(trials: Sequence[Compared]) -> Iterator[tuple[str, str, str]]:
-    """Each remark once, with the trials it is about."""
-    found: dict[tuple[str, str, str], list[str]] = {}
+    """Each remark once, with the trials of a target that it is about."""
+    for (mark, text, style), about in remarks(trials).items():
+        names = [called(one, trials) for one in about]
+        joint = "; " if any("," in name for name in names) else ", "
+        who = "all" if len(names) == len(trials) > 1 else joint.join(names)
+        yield mark, f"{who}: {text}", style
+
+
+def remarks(trials: Sequence[Compared]) -> dict[tuple[str, str, str], list[Compared]]:
+    """What is to be said of trials: mark, text and style, and those it is about."""
+    found: dict[tuple[str, str, str], list[Compared]] = {}
     for one in trials:
         said = [("!", text, "red") for text in one.missed]
         said += [("~" if one.compared else "≠", str(text), "yellow") for text in one.differences]
         said += [("?", text, "yellow") for text in one.doubts]
         said += [("·", text, "dim") for text in one.notes]
         for remark in said:
-            found.setdefault(remark, []).append(called(one, trials))
-    for (mark, text, style), names in found.items():
-        joint = "; " if any("," in name for name in names) else ", "
-        who = "all" if len(names) == len(trials) > 1 else joint.join(names)
-        yield mark, f"{who}: {text}", style
+            found.setdefault(remark, []).append(one)
+    return found

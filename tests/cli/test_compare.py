@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -104,12 +106,35 @@ def test_reports_of_a_run_against_another() -> None:
 
 def test_a_comparison_is_asked_for_where_there_is_none() -> None:
     for arguments, message in (
-        (["--format", "csv", "--against", BEFORE], "--against goes with md and junit, not with csv"),
+        (["--format", "csv", "--against", BEFORE], "--against goes with html, md, junit, not with csv"),
         (["--format", "md", "--force"], "--force goes with --against only"),
         (["--format", "md", "--against", ""], "no run is called ``"),
     ):
         done = CliRunner().invoke(cli, ["report", AFTER, *arguments])
         assert (done.exit_code, message in done.stderr) == (2, True), arguments
+
+
+def test_a_report_of_runs_with_nothing_in_common_says_so_in_every_format() -> None:
+    keep(BEFORE, measurement("fp32"))
+    why = f"no trial in common with run {BEFORE} (variants: fp32 → int8-tflite)"
+    for name in ("html", "md", "junit"):
+        done = CliRunner().invoke(cli, ["report", AFTER, "--format", name, "--against", BEFORE])
+        said = re.sub(r"\\", "", html.unescape(done.stdout))
+        assert (done.exit_code, why in said, why in done.stderr) == (2, True, True), name
+    done = compare(BEFORE, AFTER)
+    assert (done.exit_code, f"≠ {why}" in done.stdout, why in done.stderr) == (2, True, True)
+    assert json.loads(compare(BEFORE, AFTER, "--json").stdout)["trials"] == []
+
+
+def test_a_run_and_itself() -> None:
+    for done in (
+        compare("latest", "latest"),
+        compare(AFTER, AFTER[:12]),
+        CliRunner().invoke(cli, ["report", AFTER, "--format", "md", "--against", AFTER]),
+    ):
+        assert (done.exit_code, done.stdout) == (2, "")
+        assert f"error: both are one run, {AFTER}" in done.stderr
+        assert "`edgegreen runs` lists" in done.stderr
 
 
 def test_several_runs_a_side() -> None:

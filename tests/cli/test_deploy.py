@@ -196,6 +196,21 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(empty: Shell) -> None:
     assert one == "digits: 1 variant × 1 target = 1 trial, 0.1 s each; baseline int8"
 
 
+def test_a_dry_run_on_many_boards_is_short_and_looks_at_the_files(empty: Shell) -> None:
+    for number in range(30):
+        empty.target(f"pi-{number}", host="10.0.0.1")
+    recipe = empty.recipe()
+    done = empty.run("deploy", recipe, "--target", "pi-*", "--dry-run")
+    assert "2 trials on each of pi-0 … pi-29 (30)\n" in done.out
+    assert len(done.out.splitlines()) == 6
+    assert len(empty.run("deploy", recipe, "--target", "pi-*", "--dry-run", "--all").out.splitlines()) == 62
+    assert "--all goes with --dry-run only" in empty.run("deploy", recipe, "--all").err
+    for more in ((), ("--dry-run",)):
+        absent = empty.run("deploy", empty.recipe(model="none.keras"), *more)
+        assert (absent.code, absent.out) == (2, "")
+        assert re.search(r"error: \S*recipe\.yaml:2: `model`: \S*none\.keras does not exist", absent.err)
+
+
 def test_a_missed_budget_is_marked_and_exits_1(shell: Shell) -> None:
     recipe = shell.recipe(budgets="{size_bytes_max: 50000, accuracy_drop_max: 0.5}")
     summary = shell.folder / "summary.md"

@@ -43,7 +43,7 @@ def test_a_run_of_before_there_was_an_origin() -> None:
 
 
 def test_no_lock_and_names_that_cannot_be_in_one(tmp_path: Path) -> None:
-    (tmp_path / "model.tflite").write_bytes(b"TFL3")
+    (tmp_path / "model.tflite").write_bytes(b"\0\0\0\0TFL3")
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text("name: tiny\nmodel: model.tflite\nvariants: {a: {format: tflite}}\n")
     without = CliRunner().invoke(cli, ["deploy", str(recipe), "--locked"])

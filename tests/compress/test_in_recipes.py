@@ -65,8 +65,12 @@ class Quiet:
         ("{fold: {batch_norm: false, input: false}}", {}, "folds nothing"),
         ("{qat: {}}", {"training": ""}, "pass `qat` trains, and the recipe names no `data.training`"),
         ("{distill: {}}", {}, "would teach the model by itself"),
-        ("{prune: {}}, {distill: {student: small.keras}}", {}, "loses what the passes before it made"),
-        ("{distill: {student: small.keras}}", {}, r"student: .*small\.keras does not exist"),
+        ("{prune: {}}, {distill: {student: recipe.yaml}}", {}, "loses what the passes before it made"),
+        (
+            "{distill: {student: small.keras}}",
+            {},
+            r"recipe\.yaml:\d+: `.*student`: .*small\.keras does not exist",
+        ),
         ("{distill: {teacher: recipe.yaml, epochs: 1}}", {}, "`.yaml` is no model format known here"),
     ],
 )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from builders import accuracy, measurement, run
+from builders import accuracy, earlier, measurement, run
 
 from edgegreen.config.limitkeys import Budgets, Regression
 from edgegreen.history import series
@@ -14,7 +15,7 @@ from edgegreen.history.hits import Hits
 from edgegreen.history.series import Series
 from edgegreen.judging import against, comparison
 from edgegreen.judging.against import Compared, Source
-from edgegreen.measurement import Measurement
+from edgegreen.measurement import Measurement, Run
 
 N = 900
 TIMES = np.array([1, 2])
@@ -28,13 +29,13 @@ def scored(*wrong: int, metric: str = "top1", **changes: object) -> tuple[Measur
     return measurement(accuracy=found, **changes), Hits(right, "5f" * 32)
 
 
-def kept(folder: Path, item: Measurement, hits: Hits | None) -> Source:
+def kept(folder: Path, item: Measurement, hits: Hits | None, made: Callable[..., Run] = run) -> Source:
     series.save(folder, item, Series(TIMES, TIMES, {}, hits=hits))
-    return Source(run(item), series.in_folder(folder))
+    return Source(made(item), series.in_folder(folder))
 
 
 def compared(tmp_path: Path, before: tuple, after: tuple, **limits: float) -> Compared:  # type: ignore[type-arg]
-    sides = kept(tmp_path / "a", *before), kept(tmp_path / "b", *after)
+    sides = kept(tmp_path / "a", *before, earlier), kept(tmp_path / "b", *after)
     (one,) = against.compare(*sides, Regression(**limits)).trials
     return one
 
@@ -83,7 +84,8 @@ def test_runs_that_do_not_tell_are_not_paired(tmp_path: Path, lacking: str, of: 
     """As runs are that were kept before, and those whose series are gone or of another reading."""
     for how in ("without", "gone", "cut", "of another"):
         items = {"a": scored(*HARD), "b": scored(*HARD, 100)}
-        sides = {name: kept(tmp_path / how / name, *one) for name, one in items.items()}
+        made = {"a": earlier, "b": run}
+        sides = {name: kept(tmp_path / how / name, *one, made[name]) for name, one in items.items()}
         for name in lacking:
             folder, item = tmp_path / how / name, items[name][0]
             if how == "gone":

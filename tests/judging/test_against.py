@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from builders import BOARD, accuracy, latency, measurement, metered, run
+from builders import BOARD, accuracy, earlier, latency, measurement, metered, run
 
 from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
@@ -25,11 +26,12 @@ def source(folder: Path, *items: Measurement, calls: dict[str, Any] | None = Non
         if calls and item.variant in calls:
             times = calls[item.variant]
             series.save(folder, item, Series(times, times, {}))
-    return Source(run(*items), series.in_folder(folder))
+    made = earlier if folder.name == "a" else run
+    return Source(made(*items), series.in_folder(folder))
 
 
 def compared(before: Measurement, after: Measurement, **limits: float) -> Compared:
-    sides = (Source(run(one), series.nowhere) for one in (before, after))
+    sides = Source(earlier(before), series.nowhere), Source(run(after), series.nowhere)
     found = against.compare(*sides, Regression(**limits))
     (one,) = found.trials
     return one
@@ -124,7 +126,7 @@ def test_an_emulated_board_has_no_speed() -> None:
 
 
 def test_what_differs_is_not_compared_without_force() -> None:
-    sides = [Source(run(measurement(threads=n)), series.nowhere) for n in (1, 4)]
+    sides = [Source(made(measurement(threads=n)), series.nowhere) for made, n in ((earlier, 1), (run, 4))]
     found = against.compare(*sides, Regression(slower_max=0.0, accuracy_drop_max=0.0))
     assert found.withheld
     assert (found.trials[0].latency, found.trials[0].missed) == (None, ())
@@ -188,17 +190,40 @@ def test_a_limit_finer_than_what_can_be_seen_is_told() -> None:
 
 def test_lower_is_better_for_some_metrics() -> None:
     worse = [measurement(accuracy=accuracy(value, metric="mse")) for value in (0.1, 0.3)]
-    sides = [Source(run(one, higher_is_better=False), series.nowhere) for one in worse]
+    sides = [
+        Source(made(one, higher_is_better=False), series.nowhere)
+        for made, one in zip((earlier, run), worse, strict=True)
+    ]
     assert against.compare(*sides, Regression(accuracy_drop_max=0.1)).missed
     assert not against.compare(*sides[::-1], Regression(accuracy_drop_max=0.1)).missed
 
 
 def test_runs_with_nothing_in_common() -> None:
-    with pytest.raises(InputError, match="no trial in common"):
-        compared(measurement("fp32"), measurement("int8"))
+    def apart(before: Sequence[Measurement], after: Sequence[Measurement]) -> Against:
+        sides = Source(earlier(*before), series.nowhere), Source(run(*after), series.nowhere)
+        return against.compare(*sides)
+
+    other = apart([measurement("fp32")], [measurement("int8")])
+    why = "no trial in common with run 20261121-040000-abc122 (variants: fp32 → int8)"
+    assert (other.trials, other.nothing_common) == ((), why)
+    assert other.failed_by(measurement("int8")) == (why,)
+    moved = apart(
+        [measurement(target=one) for one in "abcdefg"], [measurement(target=one, threads=4) for one in "xy"]
+    )
+    assert "(targets: a, b, c, d, e and 2 more → x, y; threads: 1 → 4)" in (moved.nothing_common or "")
+    assert "(variants: none → int8-tflite;" in (apart([], [measurement()]).nothing_common or "")
+    assert apart([measurement()], [measurement()]).nothing_common is None
+
+
+def test_a_run_is_not_compared_with_itself() -> None:
+    one = Source(run(measurement()), series.nowhere)
+    with pytest.raises(InputError, match="both are one run, 20261122-040000-abc123") as caught:
+        against.compare(one, one)
+    assert "edgegreen runs" in (caught.value.hint or "")
 
 
 def test_json_comes_back() -> None:
-    found = against.compare(*(Source(run(metered(mj=mj)), series.nowhere) for mj in (4.0, 3.0)))
+    sides = Source(earlier(metered(mj=4.0)), series.nowhere), Source(run(metered(mj=3.0)), series.nowhere)
+    found = against.compare(*sides)
     assert json.loads(found.to_json())["schema"] == 1
     assert Against.model_validate_json(found.to_json()) == found

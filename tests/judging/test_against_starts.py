@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import accuracy, measurement, metered, run
+from builders import accuracy, earlier, measurement, metered, run
 
 from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
@@ -102,7 +102,7 @@ def test_a_run_counts_once() -> None:
 
 def test_the_limits_are_those_of_the_run_after() -> None:
     strict = Source(run(metered(ips=80), regression=Regression(slower_max=0.1)), NOWHERE)
-    lax = Source(run(metered(ips=100), regression=Regression(slower_max=9)), NOWHERE)
+    lax = Source(earlier(metered(ips=100), regression=Regression(slower_max=9)), NOWHERE)
     assert against.compare(lax, strict).missed
     assert not against.compare(strict, lax).missed
     assert not against.compare(lax, strict, Regression()).missed

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from builders import BOARD, accuracy, latency, measurement, metered, run
+from builders import BOARD, accuracy, earlier, latency, measurement, metered, run
 
 from edgegreen.history.series import nowhere
 from edgegreen.judging import verified
@@ -22,7 +22,7 @@ EMULATED = {"conditions": {"board": BOARD | {"emulated": True}}}
 def found(
     before: Measurement, *after: Measurement, more: tuple[Measurement, ...] = (), **how: Any
 ) -> Verified:
-    return verified.of(Source(run(before, *more), NOWHERE), Source(run(*after), NOWHERE), **how)
+    return verified.of(Source(earlier(before, *more), NOWHERE), Source(run(*after), NOWHERE), **how)
 
 
 def checks(before: Measurement, after: Measurement, **how: Any) -> dict[str, Check]:

@@ -32,7 +32,7 @@ def plan(tmp_path: Path) -> Plan:
     """Of a recipe in a folder of its own, on this machine."""
     (tmp_path / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
     for name in ("model.tflite", "evaluation.npz"):
-        (tmp_path / name).write_bytes(name.encode())
+        (tmp_path / name).write_bytes(b"\0\0\0\0TFL3" + name.encode())
     return prepare(tmp_path / "tiny.yaml")
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from builders import BOARD, accuracy, metered, run
+from builders import BOARD, accuracy, earlier, latency, measurement, metered, run
 
-from edgegreen.config.limitkeys import Budgets
-from edgegreen.history.series import Levels, Series
-from edgegreen.judging import comparison
+from edgegreen.config.limitkeys import Budgets, Regression
+from edgegreen.history.series import Levels, Series, nowhere
+from edgegreen.judging import against, comparison
+from edgegreen.judging.against import Against, Source
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
 from edgegreen.report.html import render
 
@@ -78,6 +79,23 @@ def series_of(item: Measurement) -> Series:
     )
 
 
-def page(of: Run, series: Any = series_of) -> str:
+def against_another(of: Run) -> Against:
+    """With a run before: half of its trials were slower, its files larger, one had more threads."""
+    then = [
+        item.model_copy(
+            update={
+                "latency_ms": latency(item.latency_ms.p50 * (1.1 if index % 4 < 2 else 0.7)),
+                "artifact": item.artifact.model_copy(update={"size_bytes": 60_000 + index}),
+                "accuracy": accuracy(0.89),
+                "threads": 4 if index == 3 else item.threads,
+            }
+        )
+        for index, item in enumerate(of.results)
+    ]
+    sides = Source(earlier(*then, measurement("gone")), nowhere), Source(of, nowhere)
+    return against.compare(*sides, Regression(slower_max=0.2))
+
+
+def page(of: Run, series: Any = series_of, found: Against | None = None) -> str:
     """The report of a run."""
-    return render(of, comparison.of(of), series)
+    return render(of, comparison.of(of), series, found)

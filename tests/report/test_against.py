@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 
-from builders import accuracy, measurement, metered, run
+from builders import accuracy, earlier, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -26,7 +26,7 @@ def shown(
     force: bool = False,
 ) -> str:
     out = io.StringIO()
-    sides = Source(run(before), series.nowhere), Source(run(after, *more), series.nowhere)
+    sides = Source(earlier(before), series.nowhere), Source(run(after, *more), series.nowhere)
     found = against.compare(*sides, limits, force=force)
     table.show(found, Console(file=out, width=width, highlight=False))
     return out.getvalue()
@@ -102,3 +102,10 @@ def test_no_line_is_too_long_and_no_figure_is_cut() -> None:
         assert max(map(cell_len, text.splitlines())) <= width
         assert "−20.20 (" in text
         assert re.search(r"0\.750 \(0\.\d{3}…0\.\d{3}\)[ ━●│]+less", text)
+
+
+def test_nothing_in_common_is_said_and_nothing_else_explained() -> None:
+    told = shown(measurement("a"), measurement("b"))
+    assert "≠ no trial in common with run 20261121-040000-abc122 (variants: a → b)" in told
+    assert "only: a on pi5" in told
+    assert "ratio" not in told

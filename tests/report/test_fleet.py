@@ -35,6 +35,15 @@ def test_row_a_variant_over_all_boards() -> None:
     assert ["int8", "3/3"] in rows
 
 
+def test_two_boards_are_summed_up_where_they_are_not_read_side_by_side() -> None:
+    of = run(*boards(2, p50=2.0), measurement(target="pi-9", p50=8.0, verdict="invalid", reasons=("hot",)))
+    found = fleet.of(of, comparison.of(of))
+    assert found is not None
+    assert (found.headings, found.marks) == (("Boards", "lowest accuracy", "p50 ms"), ("?",))
+    assert found.lines == (fleet.Line("int8-tflite", ("2/3", "90.2 % (−1.1)", "2.00"), (1,)),)
+    assert fleet.of(run(*boards(1)), comparison.of(run(*boards(1)))) is None
+
+
 def test_rows_not_to_be_trusted_are_counted_and_not_summed_up() -> None:
     bad = measurement(target="pi-9", verdict="invalid", reasons=("throttled",))
 

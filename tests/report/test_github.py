@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from builders import measurement, run
+from builders import earlier, measurement, run
 
 from edgegreen.config.limitkeys import Budgets, Regression
 from edgegreen.history import series
@@ -54,7 +54,7 @@ def test_no_more_than_github_shows_and_the_last_names_the_others() -> None:
 
 
 def test_a_regression_and_what_was_not_compared_are_errors() -> None:
-    before = run(measurement("a"), measurement("b"))
+    before = earlier(measurement("a"), measurement("b"))
     after = run(measurement("a", p50=2.0), measurement("b", runtime=("litert", "2.4.0", "XNNPACK")))
     sides = Source(before, series.nowhere), Source(after, series.nowhere)
     found = against.compare(*sides, Regression(slower_max=0.1))
@@ -80,3 +80,12 @@ def test_the_summary_is_appended(tmp_path: Path) -> None:
 def test_only_there() -> None:
     assert github.is_here({"GITHUB_ACTIONS": "true"})
     assert not github.is_here({})
+
+
+def test_nothing_to_compare_with_is_an_error() -> None:
+    after = run(measurement("b"))
+    sides = Source(earlier(measurement("a")), series.nowhere), Source(after, series.nowhere)
+    found = against.compare(*sides)
+    assert github.commands(Contents(after, comparison.of(after), series.nowhere, found)) == [
+        "::error title=Not compared::no trial in common with run 20261121-040000-abc122 (variants: a → b)"
+    ]

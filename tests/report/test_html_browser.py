@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from browser import opened, requests, sized
 
-from report.pages import many, page
+from report.pages import against_another, many, page
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
 OPENS_IN_S = 2.0
@@ -19,6 +19,13 @@ OPENS_IN_S = 2.0
 @pytest.fixture(scope="module")
 def twelve(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _written(tmp_path_factory.mktemp("report") / "twelve.html", 12)
+
+
+@pytest.fixture(scope="module")
+def compared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path, of = tmp_path_factory.mktemp("compared") / "compared.html", many(12)
+    path.write_text(page(of, found=against_another(of)), "utf-8")
+    return path
 
 
 def _written(path: Path, n: int) -> Path:
@@ -41,22 +48,22 @@ def _soon(condition: Callable[[], Any]) -> Any:
     return found
 
 
-def _column(browser: Any, heading: str) -> list[str]:
+def _column(browser: Any, heading: str, table: str = "rows") -> list[str]:
     script = """
-        const heads = [...document.querySelectorAll('#rows thead th')];
+        const table = document.getElementById(arguments[1]), heads = [...table.tHead.rows[0].cells];
         const at = heads.findIndex((one) => one.textContent === arguments[0]);
-        return [...document.querySelectorAll('#rows tbody tr')].map((row) => row.cells[at].dataset.v);"""
-    found: list[str] = browser.execute_script(script, heading)
+        return [...table.tBodies[0].rows].map((row) => row.cells[at].dataset.v);"""
+    found: list[str] = browser.execute_script(script, heading, table)
     return found
 
 
-def _press(browser: Any, heading: str) -> str:
+def _press(browser: Any, heading: str, table: str = "rows") -> str:
     script = """
-        const heads = [...document.querySelectorAll('#rows thead th')];
+        const heads = [...document.getElementById(arguments[1]).tHead.rows[0].cells];
         const head = heads.find((one) => one.textContent === arguments[0]);
         head.querySelector('button').click();
         return head.getAttribute('aria-sort');"""
-    return str(browser.execute_script(script, heading))
+    return str(browser.execute_script(script, heading, table))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -82,6 +89,40 @@ def test_headings_sort_by_value_and_back(browser: Any, twelve: Path) -> None:
     assert [float(value) for value in _column(browser, "p50 ms")] == sorted(before, reverse=True)
     assert _press(browser, "Variant") == "ascending"
     _clean(browser, twelve)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_comparison_sorts_by_itself_and_leads_to_conditions(
+    browser: Any, compared: Path, scheme: str
+) -> None:
+    sized(browser, 1280, scheme=scheme)
+    opened(browser, compared)
+    heading, results = "p50, now / before", _column(browser, "p50 ms")
+    before = [float(value) for value in _column(browser, heading, "compared") if value]
+    assert before != sorted(before)
+    assert _press(browser, heading, "compared") == "ascending"
+    *ratios, absent = _column(browser, heading, "compared")
+    assert (list(map(float, ratios)), absent) == (sorted(before), "")  # one could not be compared
+    assert _press(browser, heading, "compared") == "descending"
+    assert _column(browser, heading, "compared")[-1] == ""
+    assert _column(browser, "p50 ms") == results
+    script = """
+        document.querySelector('#compared tbody a').click();
+        return location.hash;"""
+    hash_ = browser.execute_script(script)
+    assert _soon(lambda: browser.find_element("id", hash_[1:]).get_attribute("open"))
+    _clean(browser, compared)
+
+
+def test_a_phone_scrolls_the_comparison_and_not_the_page(browser: Any, compared: Path) -> None:
+    sized(browser, 390, phone=True)
+    opened(browser, compared)
+    script = """
+        const table = document.querySelector('#changes .scroll');
+        return [document.documentElement.scrollWidth, table.scrollWidth];"""
+    width, table = browser.execute_script(script)
+    assert width == 390 < table
+    _clean(browser, compared)
 
 
 def test_a_word_leaves_the_rows_that_have_it(browser: Any, twelve: Path) -> None:

@@ -12,15 +12,12 @@ from pathlib import Path
 from rich.cells import cell_len
 from rich.console import Console
 
-from edgegreen import plan
 from edgegreen.artifact import Agreement, Artifact, File, TensorSpec
 from edgegreen.cache.entry import Made
 from edgegreen.cache.store import Cache
-from edgegreen.config import yamlfile
 from edgegreen.errors import ConversionError
 from edgegreen.history.store import Summary
 from edgegreen.mixture import KeptOperator, Mixed
-from edgegreen.recipe import Recipe
 from edgegreen.report import listings
 from edgegreen.sources import ModelSummary
 from edgegreen.target import Target
@@ -47,24 +44,6 @@ def test_a_runs_id_is_whole_at_80_columns() -> None:
     listings.show_runs([one], [], shown)
     assert run_id in out.getvalue()
     assert max(map(cell_len, out.getvalue().splitlines())) <= 80
-
-
-def test_a_plan_lists_every_trial() -> None:
-    recipe = yamlfile.parse(
-        "name: kws\nmodel: m\nbenchmark: {duration_s: 2.5, threads: [1, 4]}\n"
-        "variants: {int8: {format: tflite, precision: int8}, shipped: {format: tflite}}",
-        Recipe,
-        "r.yaml",
-    )
-    targets = [Target(host="pi.local").called("pi5"), Target(host="::1").called("ssh://[fe80::1]")]
-    made = plan.make(recipe, targets, recipe.variants)
-    shown, out = console()
-    listings.show_plan(made, shown)
-    head, _, *rows = lines(out)
-    assert head == ["kws: 2 variants × 2 targets = 8 trials, 2.5 s each; baseline int8"]
-    assert rows[0] == ["pi5", "int8", "tflite", "int8", "litert or tflite-runtime", "1"]
-    assert rows[-1] == ["ssh://[fe80::1]", "shipped", "tflite", "as it is", "litert or tflite-runtime", "4"]
-    assert len(rows) == len(made.trials)
 
 
 def artifact(agreement: Agreement | None) -> Artifact:

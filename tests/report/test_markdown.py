@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from builders import measurement, metered, run
+from builders import earlier, measurement, metered, run
 from markdown_it import MarkdownIt
 
 from edgegreen.config.limitkeys import Budgets, Limits, Regression
@@ -80,9 +80,23 @@ def test_what_is_grave_comes_first_and_the_best_is_bold() -> None:
 
 def test_each_target_has_a_table_and_the_least_energy() -> None:
     text = written(metered("a", 2), metered("b", 4), metered("a", 2, target="jetson"))
-    assert [line for line in text.splitlines() if line.startswith("### ")] == ["### pi5", "### jetson"]
+    assert [line for line in text.splitlines() if line.startswith("### ")] == [
+        "### 2 boards", "### pi5", "### jetson",
+    ]  # fmt: skip
     assert "- → least energy: a: 2.00 ± 0.20 mJ" in text
-    assert html(text).count("<table>") == 4  # two of them folded away
+    assert html(text).count("<table>") == 5  # two of them folded away, one over both boards
+
+
+def test_several_boards_have_a_table_over_all_of_them_before_their_own() -> None:
+    items = [measurement(target=f"pi-{number}", p50=number) for number in (1, 2, 4)]
+    doubtful = measurement(target="pi-8", p50=8, verdict="invalid", reasons=("hot",))
+    lost = Failure(target="pi-9", variant=None, stage="connect", error="off")
+    text = written(*items, doubtful, failures=(lost,))
+    assert text.index("### 4 boards\nmedian over boards (lowest … highest)\n") < text.index("### pi-1\n")
+    assert "| Variant | Boards | lowest accuracy | p50 ms | ? |" in text
+    assert "| int8-tflite | 3/4 | 90.2 % (−1.1) | 2.00 (1.00 … 4.00) | 1 |" in text
+    assert "- **✗** 1 of 5 boards have no results: pi-9" in text
+    assert "boards" not in written(items[0], measurement("fp32", target="pi-1"))
 
 
 def test_text_stays_text() -> None:
@@ -135,7 +149,7 @@ def test_however_many_rows_it_fits_and_those_over_budget_are_there(targets: int)
 
 
 def test_a_regression_is_in_the_answer_and_has_a_table_of_its_own() -> None:
-    before = run(measurement("a"), measurement("b"))
+    before = earlier(measurement("a"), measurement("b"))
     after = run(measurement("a", p50=2.0), measurement("b", runtime=("litert", "2.4.0", "XNNPACK")))
     sides = Source(before, series.nowhere), Source(after, series.nowhere)
     found = against.compare(*sides, Regression(slower_max=0.1))
@@ -152,7 +166,7 @@ def test_a_regression_is_in_the_answer_and_has_a_table_of_its_own() -> None:
 def test_a_comparison_of_many_trials_fits_and_keeps_the_regressions() -> None:
     items = [measurement(f"variant-{index}-{'n' * 40}") for index in range(600)]
     slow = measurement(items[-1].variant, p50=99.0)
-    before, after = run(*items), run(*items[:-1], slow)
+    before, after = earlier(*items), run(*items[:-1], slow)
     sides = Source(before, series.nowhere), Source(after, series.nowhere)
     found = against.compare(*sides, Regression(slower_max=0.1))
     text = markdown.report(Contents(after, comparison.of(after), series.nowhere, found))
@@ -172,3 +186,12 @@ def test_what_it_was_made_from_is_a_line() -> None:
     several = MADE.model_copy(update={"git": None, "files": {f"data.{n}": "ab" * 32 for n in range(9)}})
     assert "data.5 abababababab · 3 more files" in written(INT8, origin=several)
     assert "made from" not in written(INT8)
+
+
+def test_a_run_with_nothing_in_common_says_what_differs() -> None:
+    after = run(measurement("b"))
+    sides = Source(earlier(measurement("a")), series.nowhere), Source(after, series.nowhere)
+    text = markdown.report(Contents(after, comparison.of(after), series.nowhere, against.compare(*sides)))
+    assert text.startswith("## ❌ keyword-spotting: nothing to compare with\n")
+    assert "- **≠** no trial in common with run 20261121-040000-abc122 (variants: a → b)" in text
+    assert "- **–** in 20261121-040000-abc122 only: a on pi5" in text

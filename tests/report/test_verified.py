@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 
 import pytest
-from builders import accuracy, measurement, metered, run
+from builders import accuracy, earlier, measurement, metered, run
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -21,7 +21,7 @@ TOOLS = (Difference(what="tools.numpy", before="1.26.4", after="2.4.6"),)
 
 def shown(before: list[Measurement], after: list[Measurement], width: int = 80) -> str:
     out = io.StringIO()
-    found = verified.of(Source(run(*before), nowhere), Source(run(*after), nowhere), TOOLS)
+    found = verified.of(Source(earlier(*before), nowhere), Source(run(*after), nowhere), TOOLS)
     table.show(found, Console(file=out, width=width, highlight=False))
     return out.getvalue()
 
@@ -29,7 +29,7 @@ def shown(before: list[Measurement], after: list[Measurement], width: int = 80) 
 def test_a_line_a_check_and_the_verdict_last() -> None:
     text = shown([metered(mj=4.0)], [metered(mj=4.1, accuracy=accuracy(0.891))])
     lines = [line.split() for line in text.splitlines()]
-    assert lines[0][:2] == ["then", "20261122-040000-abc123"]
+    assert lines[0][:2] == ["then", "20261121-040000-abc122"]
     assert ["int8-tflite", "!", "file", "5f5f5f5f5f5f…", "the", "same", "file"] in lines
     assert ["accuracy", "0.902", "→", "0.891", "outputs", "differ"] in lines
     assert ["p50", "1.000", "(0.986…1.014)", "within", "5", "%", "2", "%"] in lines

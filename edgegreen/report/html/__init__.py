@@ -1,6 +1,7 @@
 """A run as one HTML file that needs nothing else: no network, no folder beside it.
 
-`page` puts it together, `columns` and `summary` say what stands in it, `plots` makes small what is drawn.
+`page` puts it together, `columns`, `summary` and `changes` say what stands in it,
+`plots` makes small what is drawn.
 """
 
 from edgegreen.report.contents import Contents
@@ -10,5 +11,5 @@ __all__ = ["render", "report"]
 
 
 def report(contents: Contents) -> str:
-    """The page, with the series that are kept of the run."""
-    return render(contents.run, contents.rows, contents.series)
+    """The page, with the series that are kept of the run, and how it compares with another one."""
+    return render(contents.run, contents.rows, contents.series, contents.against)

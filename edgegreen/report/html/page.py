@@ -15,12 +15,13 @@ from typing import Any
 
 from edgegreen.errors import InputError
 from edgegreen.history.series import SeriesOf
+from edgegreen.judging.against import Against
 from edgegreen.judging.choice import least_energy
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
-from edgegreen.report import conditions, pareto, words
+from edgegreen.report import conditions, fleet, pareto, words
 from edgegreen.report import run as full
-from edgegreen.report.html import plots, summary
+from edgegreen.report.html import changes, plots, summary
 from edgegreen.report.html.columns import columns
 from edgegreen.report.html.plots import Plots
 from edgegreen.report.html.summary import Word
@@ -65,8 +66,11 @@ class Entry:
         return conditions.notes(self.item.conditions)
 
 
-def render(run: Run, rows: Sequence[Row], series: SeriesOf) -> str:
-    """The whole file. `series` gives what is behind a row; its InputError is told in that row's place."""
+def render(run: Run, rows: Sequence[Row], series: SeriesOf, found: Against | None = None) -> str:
+    """The whole file, with the comparison `found` if there is one.
+
+    `series` gives what is behind a row; its InputError is told in that row's place.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -85,10 +89,14 @@ def render(run: Run, rows: Sequence[Row], series: SeriesOf) -> str:
         entries=entries,
         columns=columns(rows),
         metric=words.metric(rows),
-        verdict=summary.verdict(run, rows),
+        verdict=_verdict(run, rows, found),
+        changes=changes.of(found, rows) if found else None,
         choices=_choices(run, rows),
         best_of=list(summary.BEST_OF.values()),
         best=summary.best(rows),
+        fleet=fleet.of(run, rows),
+        fleet_heading=fleet.HEADING,
+        fleet_counted={mark: text for mark, (_, text, _) in fleet.COUNTED.items()},
         budgets=summary.budgets(run, rows),
         remarks=summary.remarks(rows),
         remarks_most=REMARKS_MOST,
@@ -105,6 +113,12 @@ def render(run: Run, rows: Sequence[Row], series: SeriesOf) -> str:
         absent=words.ABSENT,
         moments=conditions.MOMENTS,
     )
+
+
+def _verdict(run: Run, rows: Sequence[Row], found: Against | None) -> Word:
+    """That of the run; where that is not bad, a bad one of the comparison."""
+    said = summary.verdict(run, rows)
+    return (changes.verdict(found) if found and said.kind != "bad" else None) or said
 
 
 def _scripts() -> list[str]:

@@ -1,23 +1,28 @@
-// The table: sorting, filtering, and from a row to its plots.
+// The tables: sorting; and of the results filtering, and from a row to its plots.
 
 const body = $("rows").tBodies[0];
-const heads = [...$("rows").tHead.rows[0].cells];
 const order = () => [...body.rows].filter((row) => !row.hidden).map((row) => +row.dataset.row);
 
-function sortBy(column) {
-  const down = heads[column].getAttribute("aria-sort") === "ascending";
-  heads.forEach((head, at) =>
-    head.setAttribute("aria-sort", at === column ? (down ? "descending" : "ascending") : "none"),
-  );
-  const keyed = [...body.rows].map((row) => [row.cells[column].dataset.v, row]);
-  const numeric = keyed.every(([value]) => value === "" || Number.isFinite(+value));
-  const compare = (a, b) => (numeric ? a - b : a.localeCompare(b, "en", { numeric: true }));
-  // What is absent stays below, whichever way the others go.
-  keyed.sort(([a], [b]) => (a === "") - (b === "") || (down ? -1 : 1) * compare(a, b));
-  body.append(...keyed.map(([, row]) => row));
-  spread();
+function sortable(table, sorted) {
+  const heads = [...table.tHead.rows[0].cells];
+  const lines = table.tBodies[0];
+  function sortBy(column) {
+    const down = heads[column].getAttribute("aria-sort") === "ascending";
+    heads.forEach((head, at) =>
+      head.setAttribute("aria-sort", at === column ? (down ? "descending" : "ascending") : "none"),
+    );
+    const keyed = [...lines.rows].map((row) => [row.cells[column].dataset.v, row]);
+    const numeric = keyed.every(([value]) => value === "" || Number.isFinite(+value));
+    const compare = (a, b) => (numeric ? a - b : a.localeCompare(b, "en", { numeric: true }));
+    // What is absent stays below, whichever way the others go.
+    keyed.sort(([a], [b]) => (a === "") - (b === "") || (down ? -1 : 1) * compare(a, b));
+    lines.append(...keyed.map(([, row]) => row));
+    sorted();
+  }
+  heads.forEach((head, at) => head.firstElementChild.addEventListener("click", () => sortBy(at)));
 }
-heads.forEach((head, at) => head.firstElementChild.addEventListener("click", () => sortBy(at)));
+sortable($("rows"), () => spread());
+if ($("compared")) sortable($("compared"), () => {});
 
 function filter() {
   const wanted = $("filter").value.trim().toLowerCase().split(/\s+/);

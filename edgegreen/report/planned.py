@@ -1,0 +1,68 @@
+"""What `deploy` would do: a line a trial; on many boards a line for what is the same on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from edgegreen.plan import Plan, Trial
+from edgegreen.report import names, words
+from edgegreen.report.listings import table
+
+MANY = 3
+"""Targets, from which on what is the same on several is said once."""
+Kind = tuple[str, ...]
+"""The cells of a trial, without its target."""
+
+
+def show(plan: Plan, out: Console, *, each: bool = False) -> None:
+    """Print the totals, then the trials; with `each`, however many there are, a line for every one."""
+    benchmark, tuned = plan.recipe.benchmark, any(trial.tuning for trial in plan.trials)
+    sides = f"{words.count(plan.variants, 'variant')} × {words.count(plan.targets, 'target')}"
+    trials = f"{len(plan.trials):,} trial{'s' * (len(plan.trials) != 1)}, {benchmark.duration_s:g} s each"
+    out.print(f"{plan.recipe.name}: {sides} = {trials}; baseline {plan.baseline}")
+    if each or len(plan.targets) < MANY:
+        shown = _table(tuned=tuned, targets=True)
+        for trial in plan.trials:
+            shown.add_row(trial.target.name, *_kind(trial, tuned=tuned))
+        out.print(shown)
+        return
+    for boards, kinds in _by_boards(plan.trials, tuned=tuned).items():
+        here = f"{words.count(kinds, 'trial')}" + (" on each of" if len(boards) > 1 else " on")
+        out.print()
+        out.print(Text.assemble((here, "dim"), f" {names.compact(boards)}"))
+        shown = _table(tuned=tuned, targets=False)
+        for kind in kinds:
+            shown.add_row(*kind)
+        out.print(Padding(shown, (0, 0, 0, 2), expand=False))
+
+
+def _table(*, tuned: bool, targets: bool) -> Table:
+    first = [*(["Target"] * targets), *(["Setting"] * tuned)]
+    return table(*first, "Variant", "Format", "Precision", "Runtime", "Threads", right=("Threads",))
+
+
+def _kind(trial: Trial, *, tuned: bool) -> Kind:
+    return (
+        *([str(trial.tuning)] * tuned),
+        trial.variant_name,
+        trial.variant.format,
+        trial.variant.precision or "as it is",
+        " or ".join(trial.runtimes),
+        str(trial.threads),
+    )
+
+
+def _by_boards(trials: Iterable[Trial], *, tuned: bool) -> dict[tuple[str, ...], Sequence[Kind]]:
+    """Each kind of trial once, below the names of all targets that it is for."""
+    targets: dict[Kind, list[str]] = {}
+    for trial in trials:
+        targets.setdefault(_kind(trial, tuned=tuned), []).append(trial.target.name)
+    found: dict[tuple[str, ...], list[Kind]] = {}
+    for kind, mine in targets.items():
+        found.setdefault(tuple(mine), []).append(kind)
+    return dict(found)
