@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
 from edgegreen.cli.common import OK, complain
 from edgegreen.errors import InputError
 from edgegreen.formats import RuntimeName
+
+if TYPE_CHECKING:
+    from edgegreen.building import Progress
+    from edgegreen.target import Target
+
+T = TypeVar("T")
+CHANGING = ("provision", "clean")
 
 
 @click.group()
@@ -39,7 +47,7 @@ def show_target(name: str) -> None:
     click.echo(path.read_text(encoding="utf-8"), nl=False)
 
 
-SPEC = click.argument("spec", metavar="NAME|FILE|ssh://user@host[:port]|local")
+SPEC = click.argument("spec", metavar="NAME|FILE|ssh://user@host[:port]|labgrid:TAGS|local")
 
 
 @targets.command("probe")
@@ -50,9 +58,9 @@ def probe_target(spec: str, as_json: bool, as_yaml: bool) -> None:
     """Ask a board what it is, in one round trip; nothing has to be installed there."""
     if as_json and as_yaml:
         raise InputError("--json or --yaml, not both")
-    from edgegreen import fleet, probe
+    from edgegreen import probe
 
-    probed = probe.probe(fleet.find(spec))
+    probed = _on_board(spec, "probe", lambda board, _: probe.probe(board))
     if as_yaml:
         from edgegreen.probe import targetfile
 
@@ -76,11 +84,11 @@ def probe_target(spec: str, as_json: bool, as_yaml: bool) -> None:
 @click.option("--force", is_flag=True, help="Overwrite a file that is there.")
 def add_target(name: str, spec: str, folder: Path, force: bool) -> None:
     """Ask a board what it is, and write the target file NAME.yaml of it."""
-    from edgegreen import probe, target
+    from edgegreen import probe
     from edgegreen.probe import targetfile
 
     path = targetfile.place(name, folder, force)
-    probed = probe.probe(target.find(spec))
+    probed = _on_board(spec, "add", lambda board, _: probe.probe(board))
     targetfile.write(path, probed)
     click.echo(f"{path}: {probed.identity.name}, family {probed.identity.family}")
 
@@ -94,11 +102,10 @@ def doctor_target(spec: str, as_json: bool) -> None:
     ✗ stops a run, ! spoils its readings. Exit code 5 when something stops a run, 4 when the board could not
     be reached.
     """
-    from edgegreen import target
     from edgegreen.probe import doctor
     from edgegreen.report import boards, terminal
 
-    checkup = doctor.visit(target.find(spec))
+    checkup = _on_board(spec, "doctor", lambda board, _: doctor.visit(board))
     if as_json:
         click.echo(boards.findings_json(checkup))
     else:
@@ -107,7 +114,7 @@ def doctor_target(spec: str, as_json: bool) -> None:
 
 
 @targets.command("provision", short_help="Bring the runtimes that a board lacks.")
-@click.argument("name", metavar="NAME|ssh://user@host[:port]")
+@click.argument("name", metavar="NAME|ssh://user@host[:port]|labgrid:TAGS")
 @click.option(
     "--runtime", "-r", "only", multiple=True, type=click.Choice(get_args(RuntimeName)),
     help="Only this runtime. Default: one for each format, or those that the target names.",
@@ -117,15 +124,15 @@ def provision_target(name: str, only: tuple[Any, ...], renew: bool) -> None:
     """Bring the runtimes that the board's Python lacks: fetched here, no network needed there."""
     import dataclasses
 
-    from edgegreen import provision, target
-    from edgegreen.report import terminal, words
-    from edgegreen.report.progress import progress
+    from edgegreen import provision
+    from edgegreen.report import words
 
-    one = target.find(name)
-    with progress(terminal.console(stderr=True)) as shown:
-        told = lambda stage, done: shown.step(one.name, "provisioning", stage, done)  # noqa: E731
-        report = provision.on_target(one, only, told, renew=renew)
-    click.echo(f"{one.name}  {words.board({'board': dataclasses.asdict(report.board)})}")
+    def equip(board: Target, shown: Progress) -> tuple[str, provision.Report]:
+        told = lambda stage, done: shown.step(board.name, "provisioning", stage, done)  # noqa: E731
+        return board.name, provision.on_target(board, only, told, renew=renew)
+
+    called, report = _on_board(name, "provision", equip)
+    click.echo(f"{called}  {words.board({'board': dataclasses.asdict(report.board)})}")
     for line in report.lines:
         click.echo(line)
     for remark in report.remarks:
@@ -136,17 +143,28 @@ def provision_target(name: str, only: tuple[Any, ...], renew: bool) -> None:
 
 
 @targets.command("clean", short_help="Remove what edgegreen put on a board.")
-@click.argument("name", metavar="NAME|ssh://user@host[:port]")
+@click.argument("name", metavar="NAME|ssh://user@host[:port]|labgrid:TAGS")
 def clean_target(name: str) -> None:
     """Remove what edgegreen put on a board: models, data, agent, runtimes.
 
     All of it is brought again when it is needed.
     """
-    from edgegreen import provision, target
+    from edgegreen import provision
     from edgegreen.report import words
 
-    one = target.find(name)
-    freed = provision.clean(one)
-    click.echo(
-        f"{one.name}: {words.size(freed)} freed" if freed is not None else f"{one.name}: nothing there"
-    )
+    called, freed = _on_board(name, "clean", lambda board, _: (board.name, provision.clean(board)))
+    click.echo(f"{called}: {words.size(freed)} freed" if freed is not None else f"{called}: nothing there")
+
+
+def _on_board(spec: str, purpose: str, work: Callable[[Target, Progress], T]) -> T:
+    """What `work` gives on this board, which a lab may have to lend first; word of that goes to stderr."""
+    from edgegreen import fleet
+    from edgegreen.measuring import borrowing
+    from edgegreen.report import terminal
+    from edgegreen.report.progress import progress
+
+    one = fleet.find(spec)
+    if one.recording and purpose in CHANGING:
+        raise InputError(f"`{spec}` is a recording: there is no board to change")
+    with progress(terminal.console(stderr=True)) as shown:
+        return borrowing.on_board(one, lambda board: work(board, shown), purpose, shown)

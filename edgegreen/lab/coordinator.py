@@ -1,4 +1,4 @@
-"""A session with a labgrid coordinator: places, exporters' resources, reservations. It alone knows labgrid.
+"""A session with a labgrid coordinator: places, exporters' resources, reservations. `messages.py` reads them.
 
 It speaks labgrid's own protocol through the stubs that labgrid generates, blocking, with a time limit on each
 call. `labgrid.remote.client` is not imported: it takes a second, and replaces `sys.excepthook`.
@@ -8,21 +8,19 @@ from __future__ import annotations
 
 import os
 import queue
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 from edgegreen.errors import DeviceError, InputError, UnreachableError
+from edgegreen.lab import messages
+from edgegreen.lab.messages import Entry, Reservation, Resource
 
 DEFAULT_PORT = 20408
 GREETING_S = 5.0  # until a coordinator that is there has said all it has
 ANSWER_S = 30.0  # it serves one call at a time, and may be waiting for another client's exporter
 EXPORTER_S = 60.0  # where it asks exporters in turn, and gives each resource 10 s
-POWER_S = 120.0
 # Two channels to one address share a connection otherwise, and the coordinator knows its clients by theirs.
 CHANNEL = (
     ("grpc.use_local_subchannel_pool", 1),
@@ -30,46 +28,6 @@ CHANNEL = (
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.http2.max_pings_without_data", 0),
 )
-STATES = ("waiting", "allocated", "acquired", "expired", "invalid")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A place as the coordinator tells it. `owner` and `reservation` are None where it has none."""
-
-    name: str
-    tags: Mapping[str, str]
-    owner: str | None
-    changed_s: float
-    reservation: str | None
-    resources: tuple[tuple[str, str, str, str], ...]
-    """Those acquired with it: exporter, group, class, name."""
-
-    def fits(self, tags: Mapping[str, str]) -> bool:
-        """Whether it has all of these; `name` is its own."""
-        return tags.items() <= {**self.tags, "name": self.name}.items()
-
-
-@dataclass(frozen=True)
-class Reservation:
-    """Somebody's claim to any place with these tags. `place` is the one it was given, if it was."""
-
-    token: str
-    owner: str
-    state: str
-    tags: Mapping[str, str]
-    place: str | None
-    rank: tuple[float, float]
-    """The lower is served first."""
-
-
-@dataclass(frozen=True)
-class Resource:
-    """What an exporter offers, with its settings; `extra` says how to get there."""
-
-    cls: str
-    params: Mapping[str, Any]
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 def address(given: str | None) -> str:
@@ -140,52 +98,35 @@ class Coordinator:
 
     def reserve(self, tags: Mapping[str, str]) -> Reservation:
         """Queue up for any place with these tags."""
-        request = _message("CreateReservationRequest")
+        request = messages.make("CreateReservationRequest")
         request.filters["main"].filter.update(tags)
-        return _reservation(self._call("CreateReservation", request).reservation)
+        return messages.reservation(self._call("CreateReservation", request).reservation)
 
     def poll(self, token: str) -> Reservation | None:
         """How it stands; asking keeps it alive. None when the coordinator does not know it (any more)."""
-        request = _message("PollReservationRequest", token=token)
+        request = messages.make("PollReservationRequest", token=token)
         try:
-            return _reservation(self._call("PollReservation", request).reservation)
+            return messages.reservation(self._call("PollReservation", request).reservation)
         except DeviceError:  # it refuses for no other reason
             return None
 
     def reservations(self) -> list[Reservation]:
         """All of them, the first to be served first."""
-        found = self._call("GetReservations", _message("GetReservationsRequest")).reservations
-        return sorted(map(_reservation, found), key=lambda one: one.rank)
+        found = self._call("GetReservations", messages.make("GetReservationsRequest")).reservations
+        return sorted(map(messages.reservation, found), key=lambda one: one.rank)
 
     def cancel(self, token: str) -> None:
         """Drop a reservation."""
-        self._call("CancelReservation", _message("CancelReservationRequest", token=token))
+        self._call("CancelReservation", messages.make("CancelReservationRequest", token=token))
 
     def acquire(self, place: str) -> None:
         """Take a place, and what its exporters offer for it."""
-        self._call("AcquirePlace", _message("AcquirePlaceRequest", placename=place), EXPORTER_S)
+        self._call("AcquirePlace", messages.make("AcquirePlaceRequest", placename=place), EXPORTER_S)
 
     def release(self, place: str, owner: str) -> None:
         """Free a place, if it is `owner` who has it."""
-        request = _message("ReleasePlaceRequest", placename=place, fromuser=owner)
+        request = messages.make("ReleasePlaceRequest", placename=place, fromuser=owner)
         self._call("ReleasePlace", request, EXPORTER_S)
-
-    def power_cycle(self, place: str) -> None:
-        """Switch a place that we hold off and on again, with whatever driver labgrid has for its switch."""
-        host, _, user = self.owner.partition("/")
-        command = [sys.executable, "-m", "labgrid.remote.client", "-x", self.address, "-p", place]
-        environment = {key: value for key, value in os.environ.items() if key not in ("LG_ENV", "LG_STATE")}
-        environment |= {"LG_HOSTNAME": host, "LG_USERNAME": user}
-        try:
-            done = subprocess.run(
-                [*command, "power", "cycle"], env=environment, stdin=subprocess.DEVNULL,
-                capture_output=True, text=True, timeout=POWER_S, check=False,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            raise DeviceError(f"{place}: its power switch has not answered within {POWER_S:g} s") from None
-        if done.returncode:
-            said = (done.stderr.strip() or done.stdout.strip() or "no word of why").splitlines()[-1]
-            raise DeviceError(f"{place}: it could not be power-cycled: {said}")
 
     def close(self) -> None:
         """End the session. What is held stays held. Idempotent."""
@@ -201,7 +142,7 @@ class Coordinator:
         self.close()
 
     def _send(self, **kind: Mapping[str, Any]) -> None:
-        self._requests.put(_message("ClientInMessage", **kind))
+        self._requests.put(messages.make("ClientInMessage", **kind))
 
     def _call(self, method: str, request: Any, timeout_s: float = ANSWER_S) -> Any:
         with _said(self):
@@ -222,16 +163,16 @@ class Coordinator:
             self._synced.release()
 
     def _on_place(self, update: Any) -> None:
-        self._places[update.place.name] = _entry(update.place)
+        self._places[update.place.name] = messages.entry(update.place)
 
     def _on_place_deleted(self, update: Any) -> None:
         self._places.pop(update.del_place, None)
 
     def _on_resource(self, update: Any) -> None:
-        self._resources[_key(update.resource.path)] = _resource(update.resource)
+        self._resources[messages.key(update.resource.path)] = messages.resource(update.resource)
 
     def _on_resource_deleted(self, update: Any) -> None:
-        self._resources.pop(_key(update.del_resource), None)
+        self._resources.pop(messages.key(update.del_resource), None)
 
 
 _UPDATES: dict[str | None, Callable[[Coordinator, Any], None]] = {
@@ -296,43 +237,3 @@ def _through_proxy(at: str) -> str:
     from labgrid.util.proxy import proxymanager
 
     return str(proxymanager.get_grpc_address(at))
-
-
-def _message(name: str, **fields: Any) -> Any:
-    from labgrid.remote.generated import labgrid_coordinator_pb2
-
-    return getattr(labgrid_coordinator_pb2, name)(**fields)
-
-
-def _entry(told: Any) -> Entry:
-    return Entry(
-        name=told.name,
-        tags=dict(told.tags),
-        owner=told.acquired or None,
-        changed_s=told.changed,
-        reservation=told.reservation or None,
-        resources=tuple(tuple(path.split("/")) for path in told.acquired_resources),
-    )
-
-
-def _reservation(told: Any) -> Reservation:
-    return Reservation(
-        token=told.token,
-        owner=told.owner,
-        state=STATES[told.state],
-        tags=dict(told.filters["main"].filter),
-        place=dict(told.allocations).get("main"),
-        rank=(-told.prio, told.created),
-    )
-
-
-def _resource(told: Any) -> Resource:
-    return Resource(told.cls, *(_values(one) for one in (told.params, told.extra)))
-
-
-def _values(told: Any) -> dict[str, Any]:
-    return {key: getattr(value, value.WhichOneof("kind") or "", None) for key, value in told.items()}
-
-
-def _key(path: Any) -> tuple[str, str, str]:
-    return path.exporter_name, path.group_name, path.resource_name

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edgegreen.lab import owner
-from edgegreen.lab.coordinator import Coordinator, Entry, Reservation, address
+from edgegreen.lab.coordinator import Coordinator, address
+from edgegreen.lab.messages import Entry, Reservation
 
 
 @dataclass(frozen=True)

@@ -7,63 +7,61 @@ from concurrent.futures import CancelledError
 from dataclasses import replace
 
 from edgegreen import plan
-from edgegreen.errors import DeviceError, EdgegreenError
-from edgegreen.lab import owner
-from edgegreen.lab.lease import Holder, Lease, Queue, Told
+from edgegreen.errors import EdgegreenError
 from edgegreen.measurement import Failure
+from edgegreen.measuring.borrowing import Borrowing
 from edgegreen.measuring.materials import Ledger, Materials
 from edgegreen.measuring.trials import TargetRun
 from edgegreen.plan import Plan
-from edgegreen.report import words
 from edgegreen.target import Target, Wish
 
 
 class LeasedRun:
-    """All trials of one target that is wished for, on the place that it becomes. As a TargetRun, outside."""
+    """All trials of one target that is wished for, on the place that it becomes. As a TargetRun, outside.
+
+    A place whose board cannot be reached is exchanged for another one, unless something was measured there.
+    """
 
     def __init__(self, made: Plan, target: Target, wish: Wish, materials: Materials, ledger: Ledger) -> None:
-        self._plan, self._asked, self._wish = made, target, wish
-        self._materials, self._ledger = materials, ledger
-        self._name = target.name  # the place's, once there is one
+        self._plan, self._materials, self._ledger = made, materials, ledger
         self._stop = threading.Event()
         self._inner: TargetRun | None = None
-        self._lease: Lease | None = None
-        self._cycled = False
-        self._lost: EdgegreenError | None = None
-        self._queued: object = None  # what was last said of the queue
+        self._borrowed = Borrowing(target, wish, ledger.run_id, ledger, self._stop, on_loss=self._hang_up)
+        self._useless: EdgegreenError | None = None  # why another place is to be tried
 
     def run(self) -> None:
         """Do it all; never raises an EdgegreenError, but notes it in the ledger."""
-        told = Told(self._waiting, self._note, self._sleep, self._gone)
         try:
-            with Lease(self._wish, owner.current(self._ledger.run_id), told) as self._lease:
-                self._measure(self._lease)
-            if self._lost:
-                raise self._lost
+            with self._borrowed:
+                self._measure(self._borrowed.board())
+                while self._useless:
+                    self._borrowed.change(self._useless)
+                    self._measure(self._borrowed.board())
+            if self._borrowed.lost:
+                raise self._borrowed.lost
         except EdgegreenError as error:
             if not self._stop.is_set():
                 self._fail(error)
-            ending = "failed: " + error.message.split("\n", 1)[0].removeprefix(f"{self._name}: ")
-            self._ledger.finish(self._name, "stopped" if self._stop.is_set() else ending)
+            name = self._borrowed.name
+            ending = "failed: " + error.message.split("\n", 1)[0].removeprefix(f"{name}: ")
+            self._ledger.finish(name, "stopped" if self._stop.is_set() else ending)
         except CancelledError:
-            self._ledger.finish(self._name, "stopped")
+            self._ledger.finish(self._borrowed.name, "stopped")
 
     def stop(self) -> None:
         """Give up from another thread: whatever waits returns, and the board is given back."""
         self._stop.set()
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._inner:
             self._inner.stop()
 
-    def _measure(self, lease: Lease) -> None:
-        target = lease.target()
-        place = target.leased
-        assert place is not None
-        self._ledger.finish(self._asked.name, f"leased {place.name}")
-        self._name = place.name
-        self._note(f"leased from {place.coordinator} for {self._asked.name}")
+    def _measure(self, target: Target) -> None:
+        self._useless = None
         again = self._laid_out(target)
         self._inner = TargetRun(again, target, self._materials, self._ledger, self._revive)
-        if not (self._stop.is_set() or self._lost):
+        if not (self._stop.is_set() or self._borrowed.lost):
             self._inner.run()
 
     def _laid_out(self, target: Target) -> Plan:
@@ -72,59 +70,23 @@ class LeasedRun:
         made = plan.make(recipe, (target,), self._plan.variants)
         return replace(self._plan, targets=made.targets, trials=made.trials)
 
-    def _gone(self, error: EdgegreenError) -> None:
-        self._lost = error
-        if self._inner:
+    def _revive(self, why: EdgegreenError) -> bool:
+        """Power-cycle a board that does not answer; when that is no help, end its share for another's."""
+        if self._borrowed.revive():
+            return True
+        assert self._inner is not None
+        if self._borrowed.has_others and not self._inner.over:
+            self._useless = why
             self._inner.stop()
-
-    def _revive(self) -> bool:
-        """Power-cycle a board that does not answer, once, where its place can."""
-        if self._cycled or not (self._lease and self._lease.can_power_cycle):
-            return False
-        self._cycled = True
-        self._ledger.step(self._name, "power-cycling")
-        try:
-            self._lease.power_cycle()
-        except DeviceError as error:
-            self._note(error.message)
-            return False
-        self._note("power-cycled, as it did not answer any more")
-        return True
-
-    def _waiting(self, queue: Queue | None) -> None:
-        if queue is None:
-            self._ledger.step(self._name, "asking the lab")
-            return
-        who = ", ".join([f"{_nth(queue.position)} in the queue", *map(_held, queue.holders)])
-        self._ledger.step(self._name, "waiting for a board", who)
-        known = (queue.position, [(one.place, one.who) for one in queue.holders])
-        if known != self._queued:
-            self._queued = known
-            self._note(f"waiting for a board: {who}")
-
-    def _sleep(self, seconds: float) -> None:
-        if self._stop.wait(seconds):
-            raise CancelledError
-
-    def _note(self, text: str) -> None:
-        self._ledger.note(self._name, text)
+        return False
 
     def _fail(self, error: EdgegreenError) -> None:
         self._ledger.failure(
             Failure(
-                target=self._name,
+                target=self._borrowed.name,
                 variant=None,
                 stage="connect",
                 error=error.line,
                 exit_code=error.exit_code,
             )
         )
-
-
-def _held(one: Holder) -> str:
-    return f"{one.place} held by {one.who} for {words.duration(one.for_s)}"
-
-
-def _nth(position: int) -> str:
-    ending = "th" if position % 100 in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(position % 10, "th")
-    return f"{position}{ending}"

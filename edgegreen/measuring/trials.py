@@ -44,7 +44,7 @@ BREAKS_MAX = 2  # of the link or the agent while one trial runs, before it is gi
 class TargetRun:
     """All trials of one target, in order, over as many connections as it takes.
 
-    `revive` is asked to bring back a board that is not heard of any more, and returns whether it tried.
+    `revive` is asked to bring back a board that is not heard of any more, with why; returns whether it tried.
     """
 
     def __init__(
@@ -53,14 +53,14 @@ class TargetRun:
         target: Target,
         materials: Materials,
         ledger: Ledger,
-        revive: Callable[[], bool] = lambda: False,
+        revive: Callable[[EdgegreenError], bool] = lambda _: False,
     ) -> None:
         self._revive = revive
         self.plan, self.target, self.materials, self.ledger = plan, target, materials, ledger
         self.trials = plan.trials_of(target)
         self._stage: Literal["connect", "deploy", "measure"] = "connect"
         self._link: transport.Transport | None = None
-        self._over: set[int] = set()  # trials with a result or a failure
+        self.over: set[int] = set()  # trials with a result or a failure
         self._breaks = Counter[int]()  # how often the link or the agent went away while a trial ran
         self._patience = Patience(min(FIRST_CONTACT_S, target.patience_s))
         self._boot_id: str | None = None
@@ -103,7 +103,7 @@ class TargetRun:
                     raise
                 wait_s = self._patience.next_wait_s()
                 if wait_s is None:
-                    if not self._revive():
+                    if not self._revive(error):
                         raise
                     self._patience = Patience(self.target.patience_s)
                     continue
@@ -171,11 +171,11 @@ class TargetRun:
         """The trials that are still to be measured; those that never will be are passed over."""
         for number, trial in enumerate(self.trials):
             artifact = built(self.materials.artifacts[trial.variant_name])
-            if artifact is None or number in self._over:
+            if artifact is None or number in self.over:
                 continue  # its conversion failed, and the session has said so; or it is through
             earlier = self.materials.of_earlier(trial)
             if earlier and earlier.artifact.sha256 == artifact.sha256:
-                self._over.add(number)
+                self.over.add(number)
                 continue
             if earlier:
                 self.ledger.outdated(earlier)
@@ -197,7 +197,7 @@ class TargetRun:
     def _hold(self, agent: Agent) -> None:
         """Have the board to ourselves; wait while somebody else measures there."""
         without = self._turns.take(agent)
-        if without and not self._over and not self._breaks:
+        if without and not self.over and not self._breaks:
             self._note(f"measuring without a lock, others may do so at the same time: {without}")
 
     def _files(self, *, only_done: bool = False) -> list[File]:
@@ -247,7 +247,7 @@ class TargetRun:
             at.tuner.set(self.trials[number].tuning)
             attempts.measure(at, self._attempt(at, number), self.ledger.result)
             self._patience.renew()
-            self._over.add(number)
+            self.over.add(number)
         except UnreachableError as error:
             self._breaks[number] += 1
             if error.transient and not self._stop.is_set() and self._breaks[number] == BREAKS_MAX:
@@ -266,7 +266,7 @@ class TargetRun:
                 raise DeviceError(f"the agent on {self.target.name} ended", hint=error.message) from error
 
     def _give_up(self, number: int, error: EdgegreenError) -> None:
-        self._over.add(number)
+        self.over.add(number)
         self._fail(error, self.trials[number])
 
     def _attempt(self, at: Station, number: int) -> Attempt:

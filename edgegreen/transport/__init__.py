@@ -113,7 +113,7 @@ def connect(target: Target) -> Transport:
     """
     if target.wish:
         raise InputError(
-            f"`{target.name}` is no board before it is leased, which only `deploy` and the pytest plugin do",
+            f"`{target.name}` is no board before it is leased, which this command does not do",
             hint="`labgrid-client -p PLACE lock` leases one to you; then give its ssh:// address",
         )
     if target.recording:

@@ -55,6 +55,8 @@ def test_a_recorded_run_is_replayed_without_its_board(shell: Shell, passing: Ssh
     probed = shell.run("targets", "probe", "replay:kept-runs")
     assert probed.code == 0, probed.err
     assert "glibc" in probed.out
+    cleaned = shell.run("targets", "clean", "replay:kept-runs")
+    assert (cleaned.code, "is a recording: there is no board to change" in cleaned.err) == (2, True)
     assert re.search(r"(?m)^int8 .*↺ ", again.out)
     assert (
         len(re.findall(r"(?m)^↺ replayed from a recording of bench of .* nothing was measured", again.out))

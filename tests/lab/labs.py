@@ -15,12 +15,20 @@ from socket import getfqdn
 
 import pytest
 import waiting
-from cli.harness import Shell
+from cli.harness import Done, Going, Shell
+from places import REPO
 from sshd import Sshd, free_port
 
 from edgegreen.lab.coordinator import Coordinator
 
 BOARDS = ("jetson_1", "jetson_2")
+QUICK = {
+    "model": str(REPO / "tests/fixtures/models/two_in_two_out.tflite"),
+    "variants": "{as-it-is: {format: tflite}}",
+    "data": "",
+    "baseline": "",
+    "benchmark": "{duration_s: 0.2, min_runs: 5, warmup_s: 0.05, min_warmup_runs: 2}",
+}
 PLACE = """\
 {name}:
   aliases: []
@@ -33,12 +41,16 @@ PLACE = """\
 
 
 class Lab:
-    """`boards` by place; `shell` is a user whose target file `bench` the places name; `switched` is a log."""
+    """`boards` by place; `shell` is a user whose target file `bench` the places name; `switched` is a log.
+
+    Boards that are `broken` do not start when they are switched on.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.port = folder, free_port()
         self.boards = {name: Sshd(folder / name).start() for name in BOARDS}
         self.switched: list[tuple[str, bool]] = []
+        self.broken: set[str] = set()
         self.switch = _switch(self)
         self.shell = self._user()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -174,7 +186,7 @@ def _switch(lab: Lab) -> ThreadingHTTPServer:
             name, on = BOARDS[int(index)], value == "1"
             lab.switched.append((name, on))
             lab.boards[name].stop()
-            if on:
+            if on and name not in lab.broken:
                 lab.boards[name].start()
             self.send_response(200)
             self.end_headers()
@@ -185,6 +197,25 @@ def _switch(lab: Lab) -> ThreadingHTTPServer:
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
+
+
+def start(lab: Lab, *specs: str, seconds: float | None = None, **env: str) -> Going:
+    """`edgegreen deploy` on these."""
+    longer = {"benchmark": f"{{duration_s: {seconds}, warmup_s: 0.05}}"} if seconds else {}
+    recipe = lab.shell.recipe(file=f"{seconds or 'quick'}.yaml", **QUICK | longer)
+    named = [word for spec in specs for word in ("--target", spec)]
+    return lab.shell.start("deploy", recipe, *named, "--json", "-", **env)
+
+
+def deploy(lab: Lab, *specs: str, **env: str) -> Done:
+    """The same, to its end."""
+    with start(lab, *specs, **env) as going:
+        return going.end()
+
+
+def targets(run: Done) -> set[str]:
+    """Those that it has results of."""
+    return {row["target"] for row in run.json["results"]}
 
 
 @contextmanager
