@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 
 def save_models(report: Report, folder: Path) -> None:

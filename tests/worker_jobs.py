@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from edgegreen.errors import InputError
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 
 def pid(_: Report) -> int:

@@ -72,14 +72,14 @@ class Cache:
         raises, CancelledError once `stop` is set, InputError when the folder cannot be used,
         ConversionError when the disk is full.
         """
-        if found := self.get(key):
-            # Made before there was a shared cache, or while that was away.
-            if self.shared is not None and not self.shared.has(key):
-                self.shared.put(key, found.folder)
-            return found
-        with locks.held(self._folder("locks") / f"{key}.make", stop or Event()):
-            # Another process may have made it while this one waited.
-            return self.get(key) or self._fetch(key) or self._make(key, make)
+        if (found := self.get(key)) is None:
+            with locks.held(self._folder("locks") / f"{key}.make", stop or Event()):
+                if (found := self.get(key)) is None:  # nor made by another process meanwhile
+                    return self._fetch(key) or self._make(key, make)
+        # Made before there was a shared cache, while that was away, or for somebody who has another one.
+        if self.shared is not None and not self.shared.has(key):
+            self.shared.put(key, found.folder)
+        return found
 
     def fetch(self, key: str, order: Callable[[], None] | None = None, stop: Event | None = None) -> Entry:
         """The entry under `key`, fetched when it is not here; it is not made here.

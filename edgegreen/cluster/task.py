@@ -1,7 +1,8 @@
 """What runs on a Dask worker: makes one part of a build, into the shared cache. Returns next to nothing.
 
 The work itself is done by processes of edgegreen's own (workers.py), for which the worker's Python waits: it
-answers the scheduler meanwhile, and its nanny's settings do not reach them.
+answers the scheduler meanwhile, and its nanny's settings do not reach them. Between tasks they stand by
+(standby.py).
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ def make(order: Order) -> EdgegreenError | None:
     from distributed import get_worker
 
     from edgegreen import convert
+    from edgegreen.cluster import standby
     from edgegreen.convert import BuildEvent
 
     worker = get_worker()
@@ -60,7 +62,8 @@ def make(order: Order) -> EdgegreenError | None:
     try:
         with _until_cancelled(worker) as stop, closing(Cache.default(order.cache)) as cache:
             recipe = _unpacked(order, cache, stop, worker.name)
-            convert.make(recipe, recipe.variants, order.part, cache, told, stop=stop)
+            depot = standby.reserve(worker, order.tools)
+            convert.make(recipe, recipe.variants, order.part, cache, told, stop=stop, depot=depot)
             if cache.complaint:
                 return ConversionError(f"worker {worker.name}: {cache.complaint}")
     except EdgegreenError as error:

@@ -10,7 +10,7 @@ from typing import Any
 from edgegreen.compress import cluster, distill, fold, low_rank, prune, prune_filters, qat
 from edgegreen.compress.training import Training, TrainingData
 from edgegreen.config.passes import Pass
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 MODEL = "model.keras"
 PASSES: dict[str, Callable[[Any, Any, Training], Any]] = {

@@ -20,7 +20,7 @@ from edgegreen.compress.reading import read
 from edgegreen.config.datakeys import Loss
 from edgegreen.config.passes import FineTuning
 from edgegreen.errors import InputError
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 VALIDATION_SHARE = 0.15  # of the training data, set aside to stop early by
 LOOKED_AT = 256  # samples that show what a model's output is

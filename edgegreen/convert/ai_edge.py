@@ -19,7 +19,7 @@ from edgegreen.convert.model import Job
 from edgegreen.formats import Precision
 from edgegreen.sources import host, tflitefile
 from edgegreen.sources.model import ModelFile
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 
 def convert(report: Report, job: Job, folder: Path) -> ModelFile:

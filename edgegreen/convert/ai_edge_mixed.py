@@ -22,7 +22,7 @@ from edgegreen.mixture import Mixed
 from edgegreen.sources import host
 from edgegreen.sources.model import ModelFile
 from edgegreen.sources.outputs import Row
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 GLANCE_SAMPLES = 64
 

@@ -22,6 +22,7 @@ from edgegreen.convert.work import Work
 from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import kind_of
 from edgegreen.sources.request import Request
+from edgegreen.workers.pool import Depot
 
 
 @contextmanager
@@ -41,7 +42,8 @@ def build(
     for a model or data that are not what they should be, and for variants that cannot be built from them;
     and what `elsewhere` raises.
     """
-    with _work(recipe, variants, cache, on_event, at_once=at_once, elsewhere=elsewhere) as work:
+    how = {"at_once": at_once, "elsewhere": elsewhere}
+    with _work(recipe, variants, cache, on_event, stop=Event(), **how) as work:
         yield work.start()
 
 
@@ -53,9 +55,13 @@ def make(
     on_event: Callable[[BuildEvent], None],
     *,
     stop: Event,
+    depot: Depot,
 ) -> None:
-    """Make one part of a build, into the cache and the shared one behind it. Raises as its future would."""
-    with _work(recipe, variants, cache, on_event, stop=stop) as work:
+    """Make one part of a build, into the cache and the shared one behind it. Raises as its future would.
+
+    Its workers come from `depot`, and go there.
+    """
+    with _work(recipe, variants, cache, on_event, stop=stop, depot=depot) as work:
         work.make(part)
 
 

@@ -21,7 +21,7 @@ from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import files, load
 from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 TOOLS = ("tensorflow", "keras")
 # Stands for a metric of one's own: passes train for a loss, wherever the metric's file lies.
@@ -121,7 +121,7 @@ def compress(
         load.require_tensorflow(request)
         located = [_located(one) for one in passes]
         work = request.path, located, training, folder
-        notes = shop.workers.run("tensorflow", job.make, *work, on_report=report)
+        notes = shop.workers.run("tensorflow", job.make, *work, on_report=report, lasting=True)
         names = " + ".join(one.name for one in passes)
         return Made(f"{names} of {request.path.name}", {"notes": notes})
 

@@ -31,7 +31,7 @@ from edgegreen.sources.load import from_facts, to_facts
 from edgegreen.target import Target
 from edgegreen.transport import Transport, Upload, shell
 from edgegreen.transport.local import LocalTransport
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 FORMAT = "edgetpu"
 PROGRAM = "edgetpu_compiler"

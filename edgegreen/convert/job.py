@@ -21,7 +21,7 @@ from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
 from edgegreen.sources.model import ModelFile
 from edgegreen.sources.samples import rows as read_rows
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 CONVERTERS: dict[Quantizer, Callable[[Report, Job, Path], ModelFile]] = {
     "ai-edge-quantizer": ai_edge.convert,

@@ -14,7 +14,7 @@ from edgegreen.convert.model import Job
 from edgegreen.formats import FORMATS
 from edgegreen.sources import host
 from edgegreen.sources.model import ModelFile
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 SYMMETRIC = "onnxruntime-symmetric"
 

@@ -13,7 +13,7 @@ from edgegreen.convert.model import Job
 from edgegreen.errors import ConversionError
 from edgegreen.sources import openvino, tflitefile
 from edgegreen.sources.model import ModelFile
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 Row = list[Any]
 Orders = tuple[tuple[int, ...], tuple[int, ...]]

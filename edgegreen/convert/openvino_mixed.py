@@ -30,7 +30,7 @@ from edgegreen.sources import host
 from edgegreen.sources import openvino as source
 from edgegreen.sources.model import ModelFile
 from edgegreen.sources.outputs import Row
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 RANKING_SAMPLES = 64
 WHOLE = 1.0  # what the float model is worth to NNCF, which divides by it

@@ -23,7 +23,7 @@ from typing import Protocol
 
 from edgegreen.convert.judge import Judged
 from edgegreen.mixture import within
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 Kept = frozenset[int]
 STAGE = "choosing precision"

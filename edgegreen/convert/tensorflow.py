@@ -15,7 +15,7 @@ from edgegreen.formats import Precision
 from edgegreen.sources import host, tflitefile
 from edgegreen.sources import tensorflow as source
 from edgegreen.sources.model import ModelFile
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 
 def convert(report: Report, job: Job, folder: Path) -> ModelFile:

@@ -30,7 +30,10 @@ from edgegreen.sources import outputs as stored
 from edgegreen.sources.load import Workshop, from_facts, to_facts
 from edgegreen.sources.model import ModelFile, Source
 from edgegreen.sources.request import Request
-from edgegreen.workers.pool import Lane, Report, Workers, cores, how_many
+from edgegreen.workers.pool import Depot, Workers
+from edgegreen.workers.report import Report
+from edgegreen.workers.room import cores, how_many
+from edgegreen.workers.worker import Lane
 
 T = TypeVar("T")
 EXPECTED_SAMPLES = 32
@@ -59,8 +62,9 @@ class Work:
         on_event: Callable[[BuildEvent], None],
         logs: Path,
         recipe: Recipe,
-        stop: Event | None = None,
+        stop: Event,
         at_once: int | None = None,
+        depot: Depot | None = None,
         elsewhere: Elsewhere | None = None,
     ) -> None:
         self.recipe, self.variants, self.on_event, self.elsewhere = recipe, variants, on_event, elsewhere
@@ -83,8 +87,7 @@ class Work:
         threads = max(1, cores() // tools)
         self.request = replace(request, threads=threads)
         self.requests = {name: replace(one, threads=threads) for name, one in compressed.items()}
-        stop = stop or Event()
-        self.shop = Workshop(cache, Workers(logs, tools, stop, at_once), stop)
+        self.shop = Workshop(cache, Workers(logs, tools, stop, at_once, depot), stop)
         # A thread for each artifact, for its outputs, and for what it is made from.
         self._pool = ThreadPoolExecutor(4 * len(variants) + 4, "edgegreen-build")
         self._shared: dict[str, Future[Any]] = {}

@@ -23,7 +23,9 @@ from edgegreen.sources.files import SourceFormat
 from edgegreen.sources.model import ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
 from edgegreen.sources.toolenv import ToolEnvironment
-from edgegreen.workers.pool import Lane, Report, Workers, silent
+from edgegreen.workers.pool import Workers
+from edgegreen.workers.report import Report, silent
+from edgegreen.workers.worker import Lane
 
 T = TypeVar("T")
 

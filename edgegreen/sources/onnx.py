@@ -28,7 +28,7 @@ from edgegreen.sources.model import ModelFile, ModelSummary, Port, Source
 from edgegreen.sources.outputs import Row
 from edgegreen.sources.request import Request
 from edgegreen.sources.toolenv import ToolEnvironment, run
-from edgegreen.workers.pool import Report, tail
+from edgegreen.workers.report import Report, tail
 
 HUB = "float.tflite"
 TIMEOUT_S = 3600.0

@@ -16,7 +16,7 @@ from edgegreen.artifact import TensorSpec
 from edgegreen.errors import ConversionError
 from edgegreen.sources import tflitefile, tflitematrix
 from edgegreen.sources.model import ModelFile, Source
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 HUB, FLAT = "float.onnx", "flat.tflite"
 # The ONNX Runtime of Python 3.7 reads 18 and older; what a .tflite holds needs no newer one.

@@ -21,7 +21,7 @@ from edgegreen.sources import outputs as stored
 from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broken
 from edgegreen.sources.model import ModelFile, Source
 from edgegreen.sources.request import Request
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 # For TensorRT: the newest that the oldest parser takes which takes int8 (docs/tensorrt.md), and where a model
 # has no form in that, the newest of those in between.

@@ -19,7 +19,7 @@ from edgegreen.sources import outputs as stored
 from edgegreen.sources.elementtypes import DTYPES, WEIGHTS
 from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Port, Source
 from edgegreen.sources.request import Request
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 STATIC, CHECK = "static.xml", "check"
 INTEGERS = ("i8", "u8", "i4", "u4")

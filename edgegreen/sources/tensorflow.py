@@ -21,7 +21,7 @@ from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Port, S
 from edgegreen.sources.opened import Opened
 from edgegreen.sources.request import Request
 from edgegreen.sources.samples import CheckSamples
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 HUB, SAVED_MODEL, CHECK = "float.tflite", "saved_model", "check"
 

@@ -17,7 +17,7 @@ from edgegreen.sources import edgetpufile, host, shapes, tflitefile, tflitegraph
 from edgegreen.sources import outputs as stored
 from edgegreen.sources.model import KERAS_ONLY, ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
-from edgegreen.workers.pool import Report
+from edgegreen.workers.report import Report
 
 HUB, COMPILED, CHECK = "float.tflite", "compiled.tflite", "check"
 

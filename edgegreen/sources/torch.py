@@ -26,7 +26,7 @@ from edgegreen.sources.agreement import FLOAT_FLOOR_DB, compare, refuse_if_broke
 from edgegreen.sources.model import ModelFile, ModelSummary, Source
 from edgegreen.sources.request import Request
 from edgegreen.sources.toolenv import ToolEnvironment, run
-from edgegreen.workers.pool import Report, tail
+from edgegreen.workers.report import Report, tail
 
 LITERT_TORCH, TORCH = "0.10.0", "2.13.0"
 # litert-torch has wheels for these machines only; torch and its exporter have them for others, too.

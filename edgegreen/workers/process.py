@@ -22,7 +22,7 @@ REPORT_EVERY_S = 0.1
 
 
 class _Reporter:
-    """Sends word of one job (see `pool.Report`): each stage, and shares no oftener than one can read."""
+    """Sends word of one job (see `report.Report`): each stage, and shares no oftener than one can read."""
 
     def __init__(self, pipe: Connection) -> None:
         self._pipe, self._stage, self._at = pipe, "", 0.0

@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import zipfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,28 @@ def test_what_was_made_before_there_was_a_shared_cache_gets_there(url: str, tmp_
     a_cache(tmp_path / "second", url).obtain(KEY, maker(times))
 
     assert times == [1]
+
+
+def test_what_another_made_meanwhile_gets_to_ones_own_place(tmp_path: Path) -> None:
+    times: list[int] = []
+    at_work, go_on = threading.Event(), threading.Event()
+
+    def slowly(folder: Path) -> Made:
+        at_work.set()
+        assert go_on.wait(20)
+        return maker(times)(folder)
+
+    one, other = (a_cache(tmp_path / "home", f"file://{tmp_path}/{name}") for name in ("one", "other"))
+    with ThreadPoolExecutor(2) as pool:
+        first = pool.submit(one.obtain, KEY, slowly)
+        assert at_work.wait(20)
+        second = pool.submit(other.obtain, KEY, maker(times))
+        time.sleep(0.2)  # until it waits for the first
+        go_on.set()
+        assert first.result(20).folder == second.result(20).folder
+
+    assert times == [1]
+    assert [len(archives(tmp_path / name)) for name in ("one", "other")] == [1, 1]
 
 
 def archives(folder: Path) -> list[Path]:

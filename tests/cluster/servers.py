@@ -54,12 +54,19 @@ class Dask:
         return [one for one in self.workers if one.poll() is None]
 
     def forget(self) -> None:
-        """Have every worker begin with nothing built; none may be at work."""
+        """Have every worker begin with nothing built and no converter; none may be at work."""
+        self.forget_built()
+        for worker in self.converting():
+            for converter in converters(worker):
+                converter.kill()
+
+    def forget_built(self) -> None:
+        """Have every worker begin with nothing built."""
         for home in self.folder.glob("home-*/cache"):
             shutil.rmtree(home)
 
     def converting(self) -> list[psutil.Process]:
-        """Workers with a conversion under way: the processes that the nannies look after, not these."""
+        """Workers with converters: the processes that the nannies look after, not these."""
         every = [child for one in self.running for child in _children(one.pid)]
         return [child for child in every if converters(child)]
 

@@ -15,7 +15,7 @@ from edgegreen.errors import ConversionError
 from edgegreen.sources import load, onnxfile, onnxlower
 from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request
-from edgegreen.workers.pool import silent
+from edgegreen.workers.report import silent
 
 SHAPE = (1, 2, 4, 8)
 VALUES = {

@@ -23,7 +23,7 @@ from edgegreen.sources.agreement import compare
 from edgegreen.sources.load import Workshop
 from edgegreen.sources.request import Request
 from edgegreen.sources.samples import rows
-from edgegreen.workers.pool import silent
+from edgegreen.workers.report import silent
 from sources.test_pt2file import PROGRAM, changed
 
 DATA = REPO / "recipes" / "digits"

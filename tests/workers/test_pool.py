@@ -18,8 +18,9 @@ import worker_jobs
 from waiting import until
 
 from edgegreen.errors import ConversionError, InputError
-from edgegreen.workers import pool as module
-from edgegreen.workers.pool import Workers, how_many
+from edgegreen.workers import room
+from edgegreen.workers.pool import Workers
+from edgegreen.workers.room import how_many
 
 
 @pytest.fixture
@@ -170,6 +171,6 @@ class TestHowMany:
     def test_bounded_by(
         self, monkeypatch: pytest.MonkeyPatch, free_gb: float, model_mb: int, jobs: int, expected: int
     ) -> None:
-        monkeypatch.setattr(module, "cores", lambda: 8)
-        monkeypatch.setattr(module, "_free_bytes", lambda: int(free_gb * 1e9))
+        monkeypatch.setattr(room, "cores", lambda: 8)
+        monkeypatch.setattr(room, "free_bytes", lambda: int(free_gb * 1e9))
         assert how_many(jobs, model_mb * 1_000_000) == expected
