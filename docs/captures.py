@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import fcntl
 import io
+import json
 import os
 import pty
 import re
@@ -159,8 +160,9 @@ class Captures:
     def compare(self) -> str:
         """The same recipe before and after int8-tflite lost half of its filters."""
         variants = ("--variant", "fp32-tflite", "--variant", "int8-tflite", "--retry-invalid", RETRIES)
-        self._terminal.run("deploy", RECIPE, *variants)
-        before = max(path.stem for path in (self._home / "runs").glob("*.json"))
+        told = self._home / "before.json"
+        self._terminal.run("deploy", RECIPE, *variants, "--json", str(told))
+        before = json.loads(told.read_text(encoding="utf-8"))["run_id"]
         whole = "int8-tflite: {format: tflite, precision: int8}"
         passes = "{passes: [{prune_filters: {share: 0.5}}], format: tflite, precision: int8}"
         recipe = (REPO / RECIPE).read_text(encoding="utf-8")

@@ -48,8 +48,9 @@ def test_a_name_that_is_none() -> None:
 
 @pytest.mark.slow
 def test_the_script_makes_them_of_real_commands(tmp_path: Path) -> None:
-    done = make("inspect", "--output", tmp_path)
+    done = make("inspect", "compare", "--output", tmp_path)
     assert done.returncode == 0, done.stderr
     shown = text_of(tmp_path / "inspect.svg")
     assert "$ edgegreen inspect recipes/digits/model.keras" in shown
     assert "conv2_1 CONV_2D" in shown
+    assert "int8-tflite" in text_of(tmp_path / "compare.svg")

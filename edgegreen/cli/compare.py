@@ -11,7 +11,7 @@ from edgegreen.cli.common import BUDGET_MISSED, OK, complain, said
 from edgegreen.errors import InputError
 
 if TYPE_CHECKING:
-    from edgegreen.judging.against import Against
+    from edgegreen.judging.compared import Against
 
 SHARE = click.FloatRange(min=0)
 

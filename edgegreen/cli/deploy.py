@@ -28,7 +28,8 @@ from edgegreen.errors import InputError, Interrupted
 
 if TYPE_CHECKING:
     from edgegreen.history.series import SeriesOf
-    from edgegreen.judging.against import Against, Source
+    from edgegreen.judging.against import Source
+    from edgegreen.judging.compared import Against
     from edgegreen.locked.lock import Lock
     from edgegreen.measurement import Run
     from edgegreen.plan import Plan

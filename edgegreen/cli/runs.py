@@ -15,7 +15,7 @@ from edgegreen.report.formats import FORMATS
 
 if TYPE_CHECKING:
     from edgegreen.history.kept import Kept
-    from edgegreen.judging.against import Against
+    from edgegreen.judging.compared import Against
 
 TARGET = click.option("--target", "-t", "targets", multiple=True, metavar="NAME", help="Only this target.")
 

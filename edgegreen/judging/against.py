@@ -6,130 +6,20 @@ several runs of the same, whose trials are pooled as independent starts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import ConfigDict, Field
 
 from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
 from edgegreen.history import runs
 from edgegreen.history.kept import Kept
-from edgegreen.judging import accuracies, changes, pairing
-from edgegreen.judging.accuracies import AccuracySeen
+from edgegreen.judging import accuracies, changes, pairing, regressions
 from edgegreen.judging.changes import Change, Starts
-from edgegreen.judging.pairing import Difference, Pair
-from edgegreen.measurement import Measurement, Record, Run, Tuning
+from edgegreen.judging.compared import EMULATED, Absent, Against, Compared, Side
+from edgegreen.judging.pairing import Pair
+from edgegreen.measurement import Measurement, Run
 
-EMULATED = "an emulated board has no speed and no energy to compare"
-
-
-class Compared(Record):
-    """A trial in both runs. A change is None where there is none to tell; the notes say why.
-
-    `doubts` say why a reading of either is not to be trusted. `compared` is False where `differences` forbid
-    it. `missed` are the limits on a regression that are not kept to.
-    """
-
-    variant: str
-    target: str
-    runtime: str
-    threads: int
-    tuning: Tuning | None
-    differences: tuple[Difference, ...]
-    compared: bool
-    latency: Change | None
-    energy: Change | None
-    size_change_bytes: int
-    metric: str | None
-    accuracy_change: float | None
-    accuracy_seen: AccuracySeen | None
-    doubts: tuple[str, ...]
-    notes: tuple[str, ...]
-    missed: tuple[str, ...] = ()
-
-    @property
-    def trusted(self) -> bool:
-        """Whether the readings of both runs are to be trusted."""
-        return not self.doubts
-
-    @property
-    def failed(self) -> tuple[str, ...]:
-        """Why it fails a job: the limits that are not kept to, or what forbids to compare it. In words."""
-        if self.compared:
-            return self.missed
-        return tuple(f"not compared, as they differ in {one}" for one in self.differences)
-
-    def is_of(self, item: Measurement) -> bool:
-        """Whether this is about a measurement of the run after."""
-        mine = (self.variant, self.target, self.runtime, self.threads, self.tuning)
-        return mine == (item.variant, item.target, item.runtime.name, item.threads, item.tuning)
-
-
-class Side(Record):
-    """Which run; `more` are the ids of those that are pooled with it."""
-
-    run_id: str
-    recipe: str
-    started_at: datetime
-    edgegreen: str
-    more: tuple[str, ...] = ()
-
-
-class Absent(Record):
-    """A trial that is in one of the runs only."""
-
-    variant: str
-    target: str
-    threads: int
-
-
-class Against(Record):
-    """Two runs compared: the JSON of `compare`, schema 1."""
-
-    schema_: Annotated[Literal[1], Field(alias="schema")] = 1
-    before: Side
-    after: Side
-    trials: tuple[Compared, ...]
-    only_before: tuple[Absent, ...]
-    only_after: tuple[Absent, ...]
-
-    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
-
-    @property
-    def withheld(self) -> bool:
-        """Whether trials were not compared for what they differ in."""
-        return any(not one.compared for one in self.trials)
-
-    @property
-    def missed(self) -> bool:
-        """Whether a limit on a regression is not kept to."""
-        return any(one.missed for one in self.trials)
-
-    @property
-    def nothing_common(self) -> str | None:
-        """What the runs differ in that have no trial in common, in words; None where they have one."""
-        if self.trials:
-            return None
-        sides = (
-            [(one.variant, one.target, one.threads) for one in side]
-            for side in (self.only_before, self.only_after)
-        )
-        apart = "; ".join(map(str, pairing.unlike(*sides)))
-        return f"no trial in common with run {self.before.run_id} ({apart or 'runtimes or settings differ'})"
-
-    def failed_by(self, item: Measurement) -> tuple[str, ...]:
-        """Why a measurement of the run after fails a job for what it was before, in words."""
-        if self.nothing_common:
-            return (self.nothing_common,)
-        return next((one.failed for one in self.trials if one.is_of(item)), ())
-
-    def to_json(self) -> str:
-        """Indented."""
-        return self.model_dump_json(indent=2, by_alias=True)
+SAME_FILE = "the same file in both runs: not the model, but one start differs from another by this much here"
 
 
 @dataclass(frozen=True)
@@ -233,6 +123,8 @@ def _compared(
     elif force or not differences:
         latency = changes.latency(then, now, before.series, after.series, notes.append)
         energy = changes.energy(then, now, notes.append)
+        if not differences and _same_file(then, now) and any(map(_named, (latency, energy))):
+            notes.append(SAME_FILE)
     item, (metric, accuracy_change) = pair.after, accuracies.change(pair)
     made = Compared(
         variant=item.variant,
@@ -253,8 +145,21 @@ def _compared(
     )
     if not made.compared:
         return made
-    over = _over(made, limits, higher_is_better=after.run.higher_is_better)
-    return made.model_copy(update={"missed": tuple(over), "notes": (*notes, *_unseen(pair, made, limits))})
+    return made.model_copy(
+        update={
+            "missed": tuple(regressions.over(made, limits, higher_is_better=after.run.higher_is_better)),
+            "notes": (*notes, *regressions.unseen(pair, made, limits)),
+        }
+    )
+
+
+def _same_file(then: Starts, now: Starts) -> bool:
+    return len({item.artifact.sha256 for item in (*then, *now)}) == 1
+
+
+def _named(change: Change | None) -> bool:
+    """Whether a word says that it changed."""
+    return change is not None and change.word in {"faster", "slower", "less", "more"}
 
 
 def _doubts(then: Starts, now: Starts) -> list[str]:
@@ -266,43 +171,3 @@ def _doubts(then: Starts, now: Starts) -> list[str]:
         if item.verdict != "valid"
         for reason in item.reasons or ("the reading was marked as not to be trusted",)
     ]
-
-
-def _unseen(pair: Pair, one: Compared, limits: Regression) -> Iterator[str]:
-    """Where a rise beyond its limit would probably not have been seen, or a drop may be on either side."""
-    for what, change, limit in _of_speed(one, limits):
-        if limit is not None and change and change.word == "no difference seen" and change.detectable > limit:
-            least, allowed = f"{100 * change.detectable:.2g} %", f"the limit is {100 * limit:.3g} %"
-            more = "oftener" if change.by == "starts" else "longer"
-            yield f"{what}: less than {least} would hardly be seen, and {allowed}: measure {more}"
-    yield from accuracies.unsettled(pair, one.accuracy_seen, limits.accuracy_drop_max)
-
-
-def _of_speed(one: Compared, limits: Regression) -> tuple[tuple[str, Change | None, float | None], ...]:
-    return ("p50", one.latency, limits.slower_max), ("energy", one.energy, limits.energy_more_max)
-
-
-def _over(one: Compared, limits: Regression, *, higher_is_better: bool) -> Iterator[str]:
-    """The limits that are not kept to, in words.
-
-    An absent reading keeps to none, nor does one that is not to be trusted. More than a limit counts where
-    the change is one that is seen at all.
-    """
-    for what, change, limit in _of_speed(one, limits):
-        if limit is None or EMULATED in one.notes:
-            continue
-        allowed = f"the limit is {100 * limit:+.3g} %"
-        if change is None:
-            yield f"{what} was not compared, and {allowed}"
-        elif change.word == "not to be trusted":
-            yield f"{what} is not to be trusted, and {allowed}"
-        elif change.word in ("slower", "more") and change.ratio - 1 > limit:
-            yield f"{what} {100 * (change.ratio - 1):+.3g} %, and {allowed}"
-    if limits.accuracy_drop_max is None:
-        return
-    if one.accuracy_change is None:
-        yield f"accuracy was not compared, and the limit of its drop is {limits.accuracy_drop_max:g}"
-        return
-    drop = -one.accuracy_change if higher_is_better else one.accuracy_change
-    if drop > limits.accuracy_drop_max + 1e-9:
-        yield f"accuracy dropped by {drop:.4g}, and the limit is {limits.accuracy_drop_max:g}"

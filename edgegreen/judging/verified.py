@@ -16,8 +16,9 @@ from pydantic import ConfigDict, Field
 from edgegreen.errors import InputError
 from edgegreen.history.hits import COUNTED
 from edgegreen.judging import against, pairing
-from edgegreen.judging.against import EMULATED, Absent, Compared, Side, Source
+from edgegreen.judging.against import Source
 from edgegreen.judging.changes import Change
+from edgegreen.judging.compared import EMULATED, Absent, Compared, Side
 from edgegreen.judging.pairing import Difference, Pair
 from edgegreen.measurement import Record
 

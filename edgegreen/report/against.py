@@ -14,8 +14,8 @@ from rich.measure import Measurement as Width
 from rich.table import Table
 from rich.text import Text
 
-from edgegreen.judging.against import Against, Compared, Side
 from edgegreen.judging.changes import Change
+from edgegreen.judging.compared import Against, Compared, Side
 from edgegreen.report import fitting, intervals, ratios
 from edgegreen.report.ratios import Cells
 from edgegreen.report.terminal import note

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edgegreen.history.series import SeriesOf
-from edgegreen.judging.against import Against
+from edgegreen.judging.compared import Against
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Run
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from edgegreen.agent.wire import printable
-from edgegreen.judging.against import Against
+from edgegreen.judging.compared import Against
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Run
 from edgegreen.report import ratios, words

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from edgegreen.agent.wire import printable
-from edgegreen.judging.against import Against
+from edgegreen.judging.compared import Against
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import words

@@ -10,8 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edgegreen.agent.wire import printable
-from edgegreen.judging.against import Against, Compared
 from edgegreen.judging.choice import least_energy
+from edgegreen.judging.compared import Against, Compared
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Failure, Origin, Run
 from edgegreen.report import fleet, ratios, terminal, words

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from edgegreen.judging.against import Against, Compared
 from edgegreen.judging.changes import Change
+from edgegreen.judging.compared import Against, Compared
 from edgegreen.report import words
 
 STYLES = {

@@ -14,7 +14,8 @@ from edgegreen.history import series
 from edgegreen.history.hits import Hits
 from edgegreen.history.series import Series
 from edgegreen.judging import against, comparison
-from edgegreen.judging.against import Compared, Source
+from edgegreen.judging.against import Source
+from edgegreen.judging.compared import Compared
 from edgegreen.measurement import Measurement, Run
 
 N = 900

@@ -16,7 +16,8 @@ from edgegreen.errors import InputError
 from edgegreen.history import series
 from edgegreen.history.series import Series
 from edgegreen.judging import against
-from edgegreen.judging.against import Against, Compared, Source
+from edgegreen.judging.against import Source
+from edgegreen.judging.compared import EMULATED, Against, Compared
 from edgegreen.measurement import Latency, Measurement
 
 
@@ -59,7 +60,7 @@ def test_by_the_calls_where_they_are_kept(tmp_path: Path, scale: float, word: st
     assert one.latency.ratio == pytest.approx(scale, abs=0.005)
     assert one.latency.ci95[0] <= scale <= one.latency.ci95[1]
     assert one.latency.detectable < 0.015
-    assert one.notes == ()
+    assert one.notes == (() if word == "no difference seen" else (against.SAME_FILE,))
 
 
 def spoil(folder: Path, item: Measurement) -> None:
@@ -121,7 +122,7 @@ def test_an_emulated_board_has_no_speed() -> None:
     item = metered(conditions={"board": BOARD | {"emulated": True}})
     one = compared(item, item.model_copy(update={"latency_ms": latency(9.0)}), slower_max=0.0)
     assert (one.latency, one.energy, one.missed) == (None, None, ())
-    assert one.notes == (against.EMULATED,)
+    assert one.notes == (EMULATED,)
     assert one.compared
 
 

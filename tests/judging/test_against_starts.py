@@ -9,7 +9,8 @@ from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
 from edgegreen.history.series import nowhere
 from edgegreen.judging import against
-from edgegreen.judging.against import Against, Source
+from edgegreen.judging.against import Source
+from edgegreen.judging.compared import Against
 from edgegreen.measurement import ArtifactUsed, Measurement, Run
 
 NOWHERE = nowhere

@@ -10,7 +10,8 @@ from builders import BOARD, accuracy, earlier, latency, measurement, metered, ru
 from edgegreen.config.limitkeys import Budgets, Regression
 from edgegreen.history.series import Levels, Series, nowhere
 from edgegreen.judging import against, comparison
-from edgegreen.judging.against import Against, Source
+from edgegreen.judging.against import Source
+from edgegreen.judging.compared import Against
 from edgegreen.measurement import Commit, Failure, Measurement, Origin, Run
 from edgegreen.report.html import render
 

@@ -9,7 +9,8 @@ from builders import earlier, measurement, metered, run
 from edgegreen.config.limitkeys import Regression
 from edgegreen.history import series
 from edgegreen.judging import against, comparison
-from edgegreen.judging.against import Against, Source
+from edgegreen.judging.against import Source
+from edgegreen.judging.compared import Against
 from edgegreen.measurement import Failure, Run
 from edgegreen.report.html import changes
 from report.pages import HOSTILE, many, page

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgegreen.judging.accuracies import AccuracySeen
-from edgegreen.judging.against import Against, Compared
 from edgegreen.judging.changes import Change
+from edgegreen.judging.compared import Against, Compared
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement
 from edgegreen.report import ratios, words

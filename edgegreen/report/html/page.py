@@ -15,8 +15,8 @@ from typing import Any
 
 from edgegreen.errors import InputError
 from edgegreen.history.series import SeriesOf
-from edgegreen.judging.against import Against
 from edgegreen.judging.choice import least_energy
+from edgegreen.judging.compared import Against
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import conditions, fleet, pareto, words
