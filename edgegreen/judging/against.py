@@ -19,7 +19,7 @@ from edgegreen.judging.compared import EMULATED, Absent, Against, Compared, Side
 from edgegreen.judging.pairing import Pair
 from edgegreen.measurement import Measurement, Run
 
-SAME_FILE = "the same file in both runs: not the model, but one start differs from another by this much here"
+SAME_FILE = "the same file in both runs: this much is the start, not the model"
 
 
 @dataclass(frozen=True)
