@@ -70,7 +70,10 @@ if TYPE_CHECKING:
 )
 @click.option("--profile", is_flag=True, help="Show the slowest operators too, where the runtime times them.")
 @click.option(
-    "--json", "json_to", metavar="PATH|-", help="Write the run as JSON; - is stdout, without the table."
+    "--json",
+    "json_to",
+    metavar="PATH|-",
+    help="Write the run (with --dry-run: the plan) as JSON; - is stdout, without the table.",
 )
 @click.option(
     "--record", type=click.Path(path_type=Path), metavar="FOLDER",
@@ -108,11 +111,14 @@ def deploy(
     lock = _lock(plan) if locked else None
     for remark in plan.remarks:
         click.echo(f"note: {remark}", err=True)
-    if dry_run:
-        planned.show(plan, terminal.console(), each=all_)
-        return
     if json_to not in (None, "-"):
         check_place("--json", Path(json_to))
+    if dry_run:
+        if json_to != "-":
+            planned.show(plan, terminal.console(), each=all_)
+        if json_to:
+            _write(json_to, planned.to_json(plan))
+        return
     sys.exit(_carry_out(plan, lock, resume=resume, against=against, force=force, json_to=json_to))
 
 
@@ -134,6 +140,14 @@ def convert(recipe: Path, only: tuple[str, ...], output: Path | None) -> None:
         built, failed = building.build_only(plan, shown, output)
     listings.show_artifacts(built, failed, terminal.console(), output)
     sys.exit(max((error.exit_code for error in failed.values()), default=OK))
+
+
+def _write(json_to: str, text: str) -> None:
+    """To standard output, or to a file. Raises InputError."""
+    if json_to == "-":
+        click.echo(text)
+    else:
+        write(Path(json_to), text + "\n")
 
 
 def _lock(plan: Plan) -> Lock:
@@ -208,13 +222,13 @@ def _present(run: Run, json_to: str | None, *, profiled: bool) -> int:
     rows = comparison.of(run)
     codes = [failure.exit_code for failure in run.failures]
     if json_to == "-":
-        click.echo(run.to_json())
+        _write(json_to, run.to_json())
         terminal.show_failures(run.failures, terminal.console(stderr=True))
     else:
         show_tables(run, rows, profiled=profiled)  # first: whatever becomes of the file, this is seen
         if json_to:
             try:
-                write(Path(json_to), run.to_json() + "\n")
+                _write(json_to, run.to_json())
             except InputError as error:  # no reason not to keep the run, nor to compare it
                 complain(error)
                 codes.append(error.exit_code)

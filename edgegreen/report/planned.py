@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
@@ -39,6 +40,24 @@ def show(plan: Plan, out: Console, *, each: bool = False) -> None:
         for kind in kinds:
             shown.add_row(*kind)
         out.print(Padding(shown, (0, 0, 0, 2), expand=False))
+
+
+def to_json(plan: Plan) -> str:
+    """The plan as JSON (schema 1): every trial, in the order in which its target runs it."""
+    trials = [
+        {
+            "target": trial.target.name,
+            "variant": trial.variant_name,
+            "format": trial.variant.format,
+            "precision": trial.variant.precision,
+            "runtimes": trial.runtimes,
+            "threads": trial.threads,
+            "tuning": trial.tuning and trial.tuning.model_dump(),
+        }
+        for trial in plan.trials
+    ]
+    told = {"schema": 1, "recipe": plan.recipe.name, "baseline": plan.baseline, "trials": trials}
+    return json.dumps(told | {"remarks": plan.remarks}, indent=2, ensure_ascii=False)
 
 
 def _table(*, tuned: bool, targets: bool) -> Table:

@@ -192,6 +192,12 @@ def test_a_dry_run_prints_the_plan_and_touches_nothing(empty: Shell) -> None:
     ]  # fmt: skip
     assert not empty.kept.exists()
     assert not list(empty.folder.rglob("*.json"))
+    told = empty.run("deploy", recipe, "--target", "board", "--target", "local", "--dry-run", "--json", "-")
+    assert (told.json["baseline"], len(told.json["trials"]), told.err) == ("fp32", 8, "")
+    assert told.json["trials"][-1] == {
+        "target": "local", "variant": "int8", "format": "tflite", "precision": "int8",
+        "runtimes": ["litert", "tflite-runtime"], "threads": 4, "tuning": None,
+    }  # fmt: skip
     one = empty.run("deploy", empty.recipe(), "--variant", "int8", "--dry-run").out.splitlines()[0]
     assert one == "digits: 1 variant × 1 target = 1 trial, 0.1 s each; baseline int8"
 
