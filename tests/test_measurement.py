@@ -118,7 +118,7 @@ RESULT: dict[str, set[str] | None] = {
     "artifact": {"sha256", "size_bytes", "compressed_bytes", "built_by", "mixed", "compilation"},
     "latency_ms": LATENCY, "end_to_end_ms": LATENCY, "load_ms": None, "first_inference_ms": None,
     "throughput_ips": None, "peak_rss_bytes": None,
-    "accuracy": {"metric", "value", "n", "baseline"},
+    "accuracy": {"metric", "value", "n", "baseline", "change_ci95"},
     "power": {"source", "rail", "scope", "idle_w", "active_w", "n", "n_effective"},
     "energy": {"per_inference_mj", "gross_mj", "ci95_mj"}, "energy_absent": None,
     "conditions": {"board"}, "verdict": None, "reasons": None,

@@ -31,7 +31,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working folder with the recipe and its files."""
     monkeypatch.chdir(tmp_path)
     for name in ("model.tflite", "evaluation.npz"):
-        (tmp_path / name).write_bytes(name.encode())
+        (tmp_path / name).write_bytes(b"\0\0\0\0TFL3" + name.encode())
     (tmp_path / "kws.yaml").write_text(RECIPE, encoding="utf-8")
     return tmp_path
 
