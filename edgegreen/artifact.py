@@ -1,6 +1,6 @@
 """Artifact: the built model file(s) of one variant, with everything needed to trust them.
 
-Pure types; the cache that keeps artifacts is `convert/cache.py`.
+Pure types; the cache that keeps artifacts is `cache/store.py`.
 """
 
 from __future__ import annotations

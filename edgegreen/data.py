@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edgegreen.agent.npz import DataError, Samples
 from edgegreen.artifact import File
-from edgegreen.config.references import Download
+from edgegreen.config.references import Download, absent
 from edgegreen.errors import InputError
 from edgegreen.home import home
 
@@ -37,8 +37,8 @@ def locate(ref: Path | Download, what: str) -> Path:
     Raises InputError when it is absent, cannot be fetched, or is not what its digest says.
     """
     if isinstance(ref, Path):
-        if not ref.exists():
-            raise InputError(f"{what}: {ref} does not exist", hint="paths are relative to the recipe")
+        if why := absent(ref, folder=True):
+            raise InputError(f"{what}: {ref} {why}", hint="paths are relative to the recipe")
         return ref
     try:
         if ref.sha256:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edgegreen.config import mistakes, yamlfile
+from edgegreen.config import mistakes, references, yamlfile
 from edgegreen.config.mistakes import Place
 from edgegreen.errors import InputError
 from edgegreen.locked import origin
@@ -22,9 +22,13 @@ def check(recipe: Recipe) -> None:
     What is known by its digest (`url`, `file`) is looked for when it is needed.
     """
     named = [(place, ref) for place, ref in origin.places(recipe) if isinstance(ref, Path)]
-    absent = [f"{_at(recipe, place)}{path} does not exist" for place, path in named if not path.exists()]
-    if absent:
-        raise InputError("\n".join(absent), hint="paths are relative to the recipe")
+    wrong = [
+        f"{_at(recipe, place)}{path} {why}"
+        for place, path in named
+        if (why := references.absent(path, folder=place == ("model",)))
+    ]
+    if wrong:
+        raise InputError("\n".join(wrong), hint="paths are relative to the recipe")
     if isinstance(recipe.model, Path):
         try:
             files.format_of(recipe.model)

@@ -51,6 +51,15 @@ def test_a_model_of_no_kind_known_here(tmp_path: Path) -> None:
     ]
 
 
+def test_what_cannot_be_looked_at_and_what_is_no_file(tmp_path: Path) -> None:
+    (tmp_path / "e.npz").mkdir()
+    long = "m" * 300 + ".tflite"
+    assert said(load(tmp_path, f"name: kws\nmodel: {long}\ndata: {{evaluation: e.npz}}\n"))[:2] == [
+        f"{tmp_path}/r.yaml:2: `model`: {tmp_path}/{long} cannot be looked at: File name too long",
+        f"{tmp_path}/r.yaml:3: `data.evaluation`: {tmp_path}/e.npz is a folder",
+    ]
+
+
 def test_what_a_digest_names_is_not_looked_for(tmp_path: Path) -> None:
     download = {"url": "https://127.0.0.1:9/m.tflite", "sha256": "5f" * 32}
     namedfiles.check(load(tmp_path, f"name: kws\nmodel: {json.dumps(download)}\n"))

@@ -1,4 +1,4 @@
-"""Jobs for tests/test_workers.py: what a converter may do to the process it runs in."""
+"""Jobs for tests/workers/test_pool.py: what a converter may do to the process it runs in."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """A cache shared by people and machines: entries of the cache, an archive each, in a bucket or a folder.
 
-It stands behind the cache of this host (cache.py), which alone is worked on: an entry that lacks there is
+It stands behind the cache of this host (store.py), which alone is worked on: an entry that lacks there is
 fetched, one that was made there is put here. Nothing that goes wrong with it stops a run, which is then done
 without it.
 

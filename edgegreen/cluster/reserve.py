@@ -1,7 +1,7 @@
 """Workers that wait on a cluster's machine for the next task, so that not each has to import TensorFlow.
 
 Knows nothing of Dask: whoever has one (`standby.py`) calls `sweep` now and then, and `close` at the end. When
-nobody can do so any more, each worker notices by itself that its parent is gone (`worker.py`).
+nobody can do so any more, each worker notices by itself that its parent is gone (`workers/process.py`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Reserve:
                     _, worker = self._waiting.pop(index)
                     if worker.resident_bytes:
                         return worker
-                    worker.kill()
+                    worker.end()
         return None
 
     def keep(self, worker: WorkerProcess) -> None:
@@ -51,7 +51,7 @@ class Reserve:
             if fit and not self._closed:
                 self._waiting.append((self._clock_s(), worker))
                 return
-        _end(worker)
+        worker.end()
 
     def sweep(self) -> None:
         """End those that nobody has wanted for IDLE_S."""
@@ -60,7 +60,7 @@ class Reserve:
             old = [worker for at_s, worker in self._waiting if at_s <= since_s]
             self._waiting = [one for one in self._waiting if one[0] > since_s]
         for worker in old:
-            _end(worker)
+            worker.end()
 
     def close(self) -> None:
         """End all that wait, and from now on whatever is brought back. Idempotent."""
@@ -68,9 +68,4 @@ class Reserve:
             self._closed = True
             waiting, self._waiting = self._waiting, []
         for _, worker in waiting:
-            _end(worker)
-
-
-def _end(worker: WorkerProcess) -> None:
-    worker.kill()
-    worker.log.unlink(missing_ok=True)
+            worker.end()

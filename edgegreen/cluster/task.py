@@ -1,6 +1,6 @@
 """What runs on a Dask worker: makes one part of a build, into the shared cache. Returns next to nothing.
 
-The work itself is done by processes of edgegreen's own (workers.py), for which the worker's Python waits: it
+The work itself is done by processes of edgegreen's own (`workers/`), for which the worker's Python waits: it
 answers the scheduler meanwhile, and its nanny's settings do not reach them. Between tasks they stand by
 (standby.py).
 """

@@ -30,6 +30,17 @@ Beside = Annotated[Path, BeforeValidator(_not_empty), AfterValidator(beside_the_
 """A file or folder, relative to the recipe."""
 
 
+def absent(path: Path, *, folder: bool) -> str | None:
+    """Why a file cannot be taken from there, in words; None when it can. With `folder`, it may be one."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return "does not exist"
+    except OSError as error:
+        return f"cannot be looked at: {error.strerror}"
+    return "is a folder" if path.is_dir() and not folder else None
+
+
 class Download(Frozen):
     """A file (or a folder of files) known by its digest.
 

@@ -1,7 +1,7 @@
 """Build every variant of a recipe: one thread each, which takes it from the cache or has a worker make it.
 
 The source is loaded only when something is not in the cache. Whatever one variant runs into is its own
-future's exception; the others go on. Threads do nothing but wait; the work is done in processes (workers.py).
+future's exception; the others go on. Threads do nothing but wait; the work is done in processes (`workers/`).
 """
 
 from __future__ import annotations

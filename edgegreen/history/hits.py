@@ -58,7 +58,7 @@ def packed(of: Hits | None) -> dict[str, NDArray[Any]]:
 
 
 def unpacked(arrays: Mapping[str, NDArray[Any]]) -> Hits | None:
-    """Those that `packed` made; None in a file without. Raises ValueError and KeyError for what is none."""
+    """Those that `packed` made; None in a file without. Raises ValueError, KeyError, TypeError."""
     if RIGHT not in arrays:
         return None
     n, bits = int(arrays[COUNT]), arrays[RIGHT]

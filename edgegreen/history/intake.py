@@ -47,8 +47,6 @@ def keep(run: Run) -> Place:
             _put(store, run)
     except OSError:  # no spool to speak of: then at least what is in memory
         store.put(run, ())
-        with suppress(OSError):
-            spool.remove(run.run_id)
     take_in(store)  # what waited for a database that was away
     return Place(engine.shown(where), store.series(run.run_id))
 

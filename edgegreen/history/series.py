@@ -9,7 +9,9 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -55,6 +57,11 @@ class Series:
     hits: Hits | None = None
 
 
+# What numpy and zipfile raise for one that is cut, has a byte changed, or holds other arrays.
+UNREADABLE = (
+    OSError, EOFError, ValueError, KeyError, TypeError, NotImplementedError,
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError,
+)  # fmt: skip
 SeriesOf = Callable[[Measurement], Series | None]
 """The series of a measurement, None where none are kept; raises InputError for some that cannot be read."""
 
@@ -103,7 +110,7 @@ def unpack(packed: bytes, where: str) -> Series:
     try:
         with np.load(io.BytesIO(packed), allow_pickle=False) as arrays:
             return _series(arrays)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+    except UNREADABLE as error:
         raise InputError(f"{where}: no series that this edgegreen can read: {error}") from None
 
 

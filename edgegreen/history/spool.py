@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from filelock import FileLock, Timeout
 from edgegreen.history import journal, series
 from edgegreen.home import home
 
+LEFT_S = 3600.0  # after so long nobody is about to write the file of a run that has series
 RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")  # when it began (UTC), and a few random digits
 
 
@@ -68,10 +70,15 @@ def sweep() -> None:
     """Remove what is left of runs that have no file: series, a lock, half a file or a journal.
 
     A process that was killed leaves it, and one whose disk is full. Runs that another process has are left
-    alone: they may not have a result yet. Raises OSError.
+    alone, and series that were written lately: the run's first result may be about to be. Raises OSError.
     """
     for run_id in {path.name.split(".")[0] for path in folder().iterdir()}:
-        if RUN_ID.fullmatch(run_id) and not file_of(run_id).exists():
+        if RUN_ID.fullmatch(run_id) and not file_of(run_id).exists() and not _may_come(run_id):
             with claimed(run_id) as mine:
                 if mine and not file_of(run_id).exists():
                     remove(run_id)
+
+
+def _may_come(run_id: str) -> bool:
+    behind = series.folder_of(file_of(run_id))
+    return behind.is_dir() and behind.stat().st_mtime > time.time() - LEFT_S

@@ -147,7 +147,9 @@ def _compared(
         return made
     return made.model_copy(
         update={
-            "missed": tuple(regressions.over(made, limits, higher_is_better=after.run.higher_is_better)),
+            "missed": tuple(
+                regressions.over(pair, made, limits, higher_is_better=after.run.higher_is_better)
+            ),
             "notes": (*notes, *regressions.unseen(pair, made, limits)),
         }
     )

@@ -8,6 +8,7 @@ from edgegreen.config.limitkeys import Regression
 from edgegreen.judging import accuracies
 from edgegreen.judging.changes import Change
 from edgegreen.judging.compared import EMULATED, Compared
+from edgegreen.judging.limits import LIMITED
 from edgegreen.judging.pairing import Pair
 
 
@@ -25,11 +26,11 @@ def _of_speed(one: Compared, limits: Regression) -> tuple[tuple[str, Change | No
     return ("p50", one.latency, limits.slower_max), ("energy", one.energy, limits.energy_more_max)
 
 
-def over(one: Compared, limits: Regression, *, higher_is_better: bool) -> Iterator[str]:
+def over(pair: Pair, one: Compared, limits: Regression, *, higher_is_better: bool) -> Iterator[str]:
     """The limits that are not kept to, in words.
 
-    An absent reading keeps to none, nor does one that is not to be trusted. More than a limit counts where
-    the change is one that is seen at all.
+    An absent reading keeps to none, nor does one that is not to be trusted. A slower or costlier one counts
+    where the change is one that is seen at all, a drop of accuracy as it is.
     """
     for what, change, limit in _of_speed(one, limits):
         if limit is None or EMULATED in one.notes:
@@ -45,6 +46,9 @@ def over(one: Compared, limits: Regression, *, higher_is_better: bool) -> Iterat
         return
     if one.accuracy_change is None:
         yield f"accuracy was not compared, and the limit of its drop is {limits.accuracy_drop_max:g}"
+        return
+    if any(map(LIMITED["accuracy_drop_max"].doubted, (pair.before, pair.after))):
+        yield f"accuracy is not to be trusted, and the limit of its drop is {limits.accuracy_drop_max:g}"
         return
     drop = -one.accuracy_change if higher_is_better else one.accuracy_change
     if drop > limits.accuracy_drop_max + 1e-9:

@@ -66,7 +66,9 @@ class Hold:
                         if self._leaving.is_set() or self._claimed_again():
                             break
             except EdgegreenError as error:
-                self._told.lost(error)
+                with self._claiming:  # who leaves it has no use for the news
+                    if not self._leaving.is_set():
+                        self._told.lost(error)
                 return
 
     def _claimed_again(self) -> bool:

@@ -29,7 +29,6 @@ TOOLS = (
     "numpy",
     "onnx",
     "onnxruntime",
-    "onnxruntime",
     "openvino",
     "tensorflow",
     "tf2onnx",

@@ -74,8 +74,9 @@ class Borrowing:
 
     def change(self, why: EdgegreenError) -> None:
         """Take another place. Raises UnreachableError that names all that were tried when none is left."""
-        self.name, self.lost, self._cycled, self._queued = self._asked.name, None, False, None
+        self.name, self._cycled, self._queued = self._asked.name, False, None
         self._lease.change(why)
+        self.lost = None  # of the place before
 
     def revive(self) -> bool:
         """Power-cycle a board that does not answer, once, where its place can; whether that was done."""

@@ -52,7 +52,6 @@ def measurement(
     cool_to_c: float | None = None,
 ) -> Result:
     """What a trial measured, what that says, and whether it can be trusted. `record` is its meter's."""
-    accuracy = evaluation.accuracy()
     metered = metering.measure(trial.target, record, raw.windows, raw.runs)
     executed = _execution(raw)
     lasting = (
@@ -73,39 +72,22 @@ def measurement(
         target=trial.target.name,
         format=artifact.format,
         precision=artifact.precision,
-        runtime=RuntimeUsed(
-            name=raw.runtime_name,
-            version=raw.runtime_version,
-            delegate=raw.runtime_delegate,
-            fell_back=raw.runtime_fell_back,
-        ),
+        runtime=_runtime(raw),
         threads=trial.threads,
         tuning=trial.tuning,
-        artifact=ArtifactUsed(
-            sha256=artifact.sha256,
-            size_bytes=artifact.size_bytes,
-            compressed_bytes=artifact.compressed_bytes,
-            built_by=artifact.built_by,
-            mixed=artifact.mixed,
-            compilation=artifact.compilation,
-        ),
+        artifact=_artifact(artifact),
         latency_ms=Latency.of(raw.invoke_ns),
         end_to_end_ms=Latency.of(raw.end_to_end_ns),
         load_ms=raw.load_ms,
         first_inference_ms=raw.first_inference_ms,
         throughput_ips=raw.throughput_ips,
         peak_rss_bytes=raw.peak_rss_bytes,
-        accuracy=accuracy,
+        accuracy=evaluation.accuracy(),
         power=metered.power,
         energy=metered.energy,
         energy_absent=metered.absent,
         conditions={
-            "board": asdict(board),
-            "fed": evaluation.named(raw.fed),
-            **({"evaluated_of": evaluation.over.of} if evaluation.over and evaluation.over.of else {}),
-            **({"accelerator": asdict(raw.accelerator)} if raw.accelerator else {}),
-            **_replayed(trial.target),
-            **_leased(trial.target),
+            **_made_on(trial.target, board, raw, evaluation),
             "agreement_on_host": _agreement(artifact),
             "outputs_doubted": list(lasting),
             **verdict.conditions(raw.observed, raw.windows, record if trial.target.is_metered else None),
@@ -117,6 +99,38 @@ def measurement(
         passes=applied.all_told(trial.variant.passes),
     )
     return Result(made, _series(raw, record, evaluation.hits()), passing)
+
+
+def _runtime(raw: RawResult) -> RuntimeUsed:
+    return RuntimeUsed(
+        name=raw.runtime_name,
+        version=raw.runtime_version,
+        delegate=raw.runtime_delegate,
+        fell_back=raw.runtime_fell_back,
+    )
+
+
+def _artifact(of: Artifact) -> ArtifactUsed:
+    return ArtifactUsed(
+        sha256=of.sha256,
+        size_bytes=of.size_bytes,
+        compressed_bytes=of.compressed_bytes,
+        built_by=of.built_by,
+        mixed=of.mixed,
+        compilation=of.compilation,
+    )
+
+
+def _made_on(target: Target, board: Board, raw: RawResult, evaluation: Evaluation) -> dict[str, Any]:
+    """The board, what of it was used, and what the model was given there."""
+    return {
+        "board": asdict(board),
+        "fed": evaluation.named(raw.fed),
+        **({"evaluated_of": evaluation.over.of} if evaluation.over and evaluation.over.of else {}),
+        **({"accelerator": asdict(raw.accelerator)} if raw.accelerator else {}),
+        **_replayed(target),
+        **_leased(target),
+    }
 
 
 def _series(raw: RawResult, record: Record, hits: Hits | None) -> Series:

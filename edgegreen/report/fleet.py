@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from edgegreen.judging.comparison import Row
+from edgegreen.judging.limits import LIMITED
 from edgegreen.measurement import Measurement, Run
 from edgegreen.report import words
 
@@ -75,8 +76,10 @@ def of(run: Run, rows: Sequence[Row], least: int = 2) -> Summary | None:
         boards = f"{len({item.target for item in counted})}/{len(measured)}"
         spreads = (_spread([reading(item) for item in counted]) for reading in readings.values())
         counts = tuple(sum(map(COUNTED[mark][2], alike)) for mark in marks)
-        lines.append(Line(name, (boards, _lowest_accuracy(alike), *spreads), counts))
-    headings = ("Boards", f"lowest {words.metric(rows).lower()}", *readings)
+        worst = _worst_accuracy(alike, higher_is_better=run.higher_is_better)
+        lines.append(Line(name, (boards, worst, *spreads), counts))
+    worst = f"{'lowest' if run.higher_is_better else 'highest'} {words.metric(rows).lower()}"
+    headings = ("Boards", worst, *readings)
     return Summary(measured, tuple(lost), headings, marks, tuple(lines))
 
 
@@ -112,10 +115,16 @@ def _kinds(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return found
 
 
-def _lowest_accuracy(rows: Sequence[Row]) -> str:
-    """Accuracy does not depend on speed: every row has a say that has one."""
-    scored = [row for row in rows if row.accuracy_change is not None]
-    return words.accuracy(min(scored, key=lambda row: row.accuracy_change or 0.0)) if scored else words.ABSENT
+def _worst_accuracy(rows: Sequence[Row], *, higher_is_better: bool) -> str:
+    """Accuracy does not depend on speed: every row counts whose outputs are not doubted."""
+    doubted = LIMITED["accuracy_drop_max"].doubted
+    scored = {
+        row.measurement.accuracy.value: row
+        for row in rows
+        if row.measurement.accuracy and not doubted(row.measurement)
+    }
+    worst = min if higher_is_better else max
+    return words.accuracy(scored[worst(scored)]) if scored else words.ABSENT
 
 
 def _counts(row: Row) -> bool:

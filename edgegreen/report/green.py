@@ -1,6 +1,6 @@
 """The small tables below the main ones: efficiency of variants and boards, battery life, carbon dioxide.
 
-The figures are those of `edgegreen.green`; what they assume stands in words below them.
+The figures are those of `edgegreen.judging.green`; what they assume stands in words below them.
 """
 
 from __future__ import annotations

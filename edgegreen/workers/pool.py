@@ -104,7 +104,7 @@ class Workers:
             if self._depot and worker in idle:
                 self._depot.keep(worker)
             else:
-                worker.kill()
+                worker.end()
 
     def _take(self, lane: Lane) -> WorkerProcess:
         with self._change:

@@ -96,6 +96,11 @@ class WorkerProcess:
         self._process.kill()
         self._process.wait()
 
+    def end(self) -> None:
+        """Kill it, and remove its log: nothing more is going to be said of it. Idempotent."""
+        self.kill()
+        self.log.unlink(missing_ok=True)
+
     def _died(self, logged: int) -> ConversionError:
         code = self._process.wait()
         if code == -signal.SIGKILL:

@@ -104,6 +104,7 @@ def test_what_is_at_work_when_its_build_ends_is_ended(reserve: Reserve, tmp_path
 
     assert not psutil.pid_exists(int(note.read_text()))
     assert reserve.take("tools") is None
+    assert list(reserve.folder.iterdir()) == []
 
 
 def test_what_is_no_more_as_it_was_begun_is_not_kept(
@@ -127,6 +128,8 @@ def test_one_that_died_while_it_waited_is_not_handed_out(reserve: Reserve) -> No
 
     assert build(reserve) != first.pid
     assert not psutil.pid_exists(first.pid)
+    reserve.close()
+    assert list(reserve.folder.iterdir()) == []  # no log either
 
 
 def test_those_that_nobody_wants_are_ended(reserve: Reserve, clock: Clock) -> None:
@@ -159,7 +162,7 @@ def test_another_version_of_a_tool_takes_new_processes(
     from edgegreen.cluster.standby import Standby
 
     async def pids() -> list[int]:
-        standby, worker = Standby(), SimpleNamespace(local_directory=str(tmp_path))
+        standby, worker = Standby(tmp_path / "workers"), SimpleNamespace()
         standby.setup(worker)
         found = [build(standby.reserve({"openvino": "1"})), build(standby.reserve({"keras": "1"}))]
         found.append(build(standby.reserve({"openvino": "2"})))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -44,7 +45,15 @@ def test_series_kept_before_there_were_hits_have_none() -> None:
 
 
 @pytest.mark.parametrize(
-    "changed", [{"hits.n": np.array(17)}, {"hits.n": np.array(-1)}, {"hits.samples": None}]
+    "changed",
+    [
+        {"hits.n": np.array(17)},
+        {"hits.n": np.array(-1)},
+        {"hits.n": np.array([9, 1])},
+        {"hits.samples": None},
+        {"hits.right": np.array(1.0)},
+        {"hits.right": np.array([0.5, 1.0])},
+    ],
 )
 def test_hits_that_do_not_fit_are_no_series(changed: dict[str, Any]) -> None:
     with np.load(io.BytesIO(series.pack(behind(Hits(np.ones(16, bool), "a"))))) as arrays:
@@ -53,6 +62,14 @@ def test_hits_that_do_not_fit_are_no_series(changed: dict[str, Any]) -> None:
     np.savez(packed, **{name: array for name, array in whole.items() if array is not None})
     with pytest.raises(InputError, match="no series that this edgegreen can read"):
         series.unpack(packed.getvalue(), "here")
+
+
+@given(at=st.integers(0, 10_000), bit=st.integers(0, 7))
+def test_a_bit_that_flipped_is_no_traceback(at: int, bit: int) -> None:
+    packed = bytearray(series.pack(behind(Hits(np.ones(16, bool), "a"))))
+    packed[at % len(packed)] ^= 1 << bit
+    with suppress(InputError):
+        series.unpack(bytes(packed), "here")
 
 
 def test_only_the_same_samples_are_paired() -> None:

@@ -246,9 +246,13 @@ def test_what_a_killed_process_left_of_a_lost_run_is_removed(home: Path) -> None
     spooled(TWO, "b")
     spool.file_of(ONE).unlink()
     spool.file_of(ONE).with_suffix(".part").touch()
+    folder = series.folder_of(spool.file_of(ONE))
+    spool.sweep()
+    assert series.load(folder, made.results[0])  # it may be about to write its first result
+    os.utime(folder, (0, 0))
     with spool.claimed(ONE):
         spool.sweep()
-        assert series.load(series.folder_of(spool.file_of(ONE)), made.results[0])  # a process has it
+        assert series.load(folder, made.results[0])  # a process has it
     spool.sweep()
     assert in_spool() == [TWO, f"{TWO}.json"]
 

@@ -199,6 +199,14 @@ def test_lower_is_better_for_some_metrics() -> None:
     assert not against.compare(*sides[::-1], Regression(accuracy_drop_max=0.1)).missed
 
 
+def test_an_accuracy_of_doubted_outputs_keeps_to_no_limit() -> None:
+    told = measurement().conditions | {"outputs_doubted": ["not those of the host"]}
+    doubted = {"conditions": told}
+    for before, after in (({}, doubted), (doubted, {})):
+        one = compared(measurement(**before), measurement(**after), accuracy_drop_max=0.5)
+        assert one.missed == ("accuracy is not to be trusted, and the limit of its drop is 0.5",)
+
+
 def test_runs_with_nothing_in_common() -> None:
     def apart(before: Sequence[Measurement], after: Sequence[Measurement]) -> Against:
         sides = Source(earlier(*before), series.nowhere), Source(run(*after), series.nowhere)

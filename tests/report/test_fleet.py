@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-from builders import measurement, run
+from builders import accuracy, measurement, run
 from rich.console import Console
 
 from edgegreen.judging import comparison
@@ -42,6 +42,19 @@ def test_two_boards_are_summed_up_where_they_are_not_read_side_by_side() -> None
     assert (found.headings, found.marks) == (("Boards", "lowest accuracy", "p50 ms"), ("?",))
     assert found.lines == (fleet.Line("int8-tflite", ("2/3", "90.2 % (−1.1)", "2.00"), (1,)),)
     assert fleet.of(run(*boards(1)), comparison.of(run(*boards(1)))) is None
+
+
+def test_the_worst_score_is_the_highest_where_less_is_better() -> None:
+    scored = [
+        measurement(target=f"pi-{n}", accuracy=accuracy(value, None, metric="mse"))
+        for n, value in enumerate((0.11, 0.50, 0.105))
+    ]
+    doubted = {"outputs_doubted": ["not those of the host"]}
+    scored[1] = scored[1].model_copy(update={"conditions": doubted, "verdict": "invalid"})
+    of = run(*scored, higher_is_better=False)
+    found = fleet.of(of, comparison.of(of))
+    assert found is not None
+    assert (found.headings[1], found.lines[0].cells[1]) == ("highest mse", "0.110")
 
 
 def test_rows_not_to_be_trusted_are_counted_and_not_summed_up() -> None:

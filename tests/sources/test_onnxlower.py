@@ -98,6 +98,22 @@ def test_what_has_no_older_form(nodes: list[onnx.NodeProto], words: str) -> None
         onnxlower.lowered(model(*nodes), 13)
 
 
+def test_a_value_that_came_later() -> None:
+    nodes = node(
+        "Resize",
+        ["x", "", "doubled"],
+        ["y"],
+        mode="linear",
+        coordinate_transformation_mode="half_pixel_symmetric",
+    )
+    newer = model(nodes)
+    newer.opset_import[0].version = 19
+    with pytest.raises(
+        ConversionError, match="Resize with `coordinate_transformation_mode: half_pixel_symmetric`"
+    ):
+        onnxlower.lowered(newer, 13)
+
+
 def test_an_opset_that_is_old_enough_stays() -> None:
     older = onnxlower.lowered(model(node("Trilu", ["x"], ["y"])), 17)
     assert onnxlower.lowered(older, 17).opset_import[0].version == 17
