@@ -115,5 +115,5 @@ def test_two_clients_at_once_and_none_is_left_after_kill_9(
     (worker,) = {one.parent() for one in left}
     assert worker is not None
     worker.kill()  # -9
-    until(lambda: not any(one.is_running() for one in left), 3.0)
+    until(lambda: not any(one.is_running() for one in left))
     servers.kill(nanny)
