@@ -100,9 +100,9 @@ def test_a_second_deploy_sends_nothing_and_measures_the_same(eg_deploy: EgDeploy
 def test_the_agent_ends_with_the_link(eg_target: Target, eg_deploy: EgDeploy) -> None:
     eg_deploy()  # whatever the board needs is there
     packed = bundle.pack(home() / "cache")
-    name = f"store/{packed.sha256}"
     with transport.connect(eg_target) as link:
         placed = deploy(link, eg_target.folder, [packed])
+        name = placed.agent.removeprefix("~/")  # others may have the same agent elsewhere on this board
         with Agent.start(link, eg_target.interpreter, placed.agent) as agent:
             agent.probe()
             assert running(eg_target, name)
