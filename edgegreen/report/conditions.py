@@ -144,6 +144,8 @@ def _governor(by_policy: Any) -> str:
 
 
 def _busiest(told: Any) -> str:
+    if told == []:
+        return "none"
     found = [one for one in map(_mapping, _list(told)) if _is_number(one.get("cores"))]
     return ", ".join(f"{one.get('name')} {words.number(one['cores'])}" for one in found)
 

@@ -21,7 +21,7 @@ NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)
 HEADINGS = ("Variant", "Reading", "Then, now", "", "Seen from")
 EXPLAINED = "ratio: now over then, with its 95 % interval; seen from: the least change seen 8 times in 10"
 STYLES = {True: "green", False: "red", None: "yellow"}
-VERDICTS = {True: "reproduces", False: "does not reproduce", None: "cannot be told in all"}
+VERDICTS = {True: "reproduces", False: "does not reproduce", None: "cannot be told"}
 
 
 def show(found: Verified, out: Console) -> None:
@@ -42,9 +42,14 @@ def show(found: Verified, out: Console) -> None:
         out.print(note("~", str(difference), "yellow"))
     out.print(note("·", EXPLAINED, "dim"))
     out.print(note("·", f"{NOISE}: hence within {100 * found.within:.3g} %", "dim"))
-    good = sum(one.reproduces is True for one in found.trials)
-    count = f"{good} of {words.count([*found.trials, *found.absent], 'trial')}"
-    out.print(Text(f"{VERDICTS[found.reproduces]}: {count}", style=f"bold {STYLES[found.reproduces]}"))
+    out.print(Text(_verdict(found), style=f"bold {STYLES[found.reproduces]}"))
+
+
+def _verdict(found: Verified) -> str:
+    """In one line, with how many trials of all that makes it so."""
+    ends = [*(one.reproduces for one in found.trials), *(None for _ in found.absent)]
+    told = [one for one in ends if one is found.reproduces]
+    return f"{VERDICTS[found.reproduces]}: {len(told)} of {words.count(ends, 'trial')}"
 
 
 def _tables(trials: Sequence[Repeated]) -> Iterator[Table]:

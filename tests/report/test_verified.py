@@ -33,7 +33,7 @@ def test_a_line_a_check_and_the_verdict_last() -> None:
     assert ["int8-tflite", "!", "file", "5f5f5f5f5f5f…", "the", "same", "file"] in lines
     assert ["accuracy", "0.902", "→", "0.891", "outputs", "differ"] in lines
     assert ["p50", "1.000", "(0.986…1.014)", "within", "5", "%", "2", "%"] in lines
-    assert text.splitlines()[-1] == "does not reproduce: 0 of 1 trial"
+    assert text.splitlines()[-1] == "does not reproduce: 1 of 1 trial"
     assert "~ tools.numpy: 1.26.4 → 2.4.6" in text
 
 
@@ -49,7 +49,7 @@ def test_what_cannot_be_told_says_why() -> None:
     text = shown([measurement(), measurement("lost")], [doubted])
     assert "? int8-tflite: now, throttled" in text
     assert "? lost on pi5: could not be repeated" in text
-    assert text.splitlines()[-1] == "cannot be told in all: 0 of 2 trials"
+    assert text.splitlines()[-1] == "cannot be told: 2 of 2 trials"
 
 
 @pytest.mark.parametrize("width", [80, 60])
