@@ -110,6 +110,9 @@ def test_load_by_others() -> None:
     assert found["busiest others"] == ["chromium 0.500, apt 0.250"]
     assert found["fan"] == ["1200 rpm"]
     assert "load average" not in untold
+    nobody, untold = told({"before": {"cpu_top": []}, "during": {}, "after": {}})
+    assert nobody["busiest others"] == ["none"]
+    assert "busiest others" not in untold
 
 
 def test_nothing_known_is_nothing_shown() -> None:
