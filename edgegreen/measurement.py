@@ -295,6 +295,13 @@ class Origin(Record):
     git: Commit | None
 
 
+class Planned(Record):
+    """The names of what a run set out to measure, however much of it there is."""
+
+    targets: tuple[str, ...]
+    variants: tuple[str, ...]
+
+
 class Run(Record):
     """One `deploy`: everything measured, everything that failed, and what the recipe wanted of it.
 
@@ -315,6 +322,7 @@ class Run(Record):
     regression: Regression = Regression()
     footprint: Footprint | None = None
     origin: Origin | None = None
+    planned: Planned | None = None
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 

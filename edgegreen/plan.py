@@ -10,7 +10,7 @@ from pathlib import Path
 from edgegreen.config.benchmarkkeys import Benchmark
 from edgegreen.errors import InputError
 from edgegreen.formats import FORMATS, RuntimeName
-from edgegreen.measurement import Tuning
+from edgegreen.measurement import Planned, Run, Tuning
 from edgegreen.recipe import Recipe, Variant
 from edgegreen.target import Target
 
@@ -54,6 +54,11 @@ class Plan:
         """What it is called: by the recipe, and by the variants where they are not all of the recipe's."""
         narrowed = self.recipe.variants and set(self.variants) != set(self.recipe.variants)
         return "+".join([self.recipe.name, *(self.variants if narrowed else ())])
+
+    @property
+    def names(self) -> Planned:
+        """The names of its targets and variants."""
+        return Planned(targets=tuple(one.name for one in self.targets), variants=tuple(self.variants))
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -116,6 +121,27 @@ def make(
     _check_all_run(chosen, targets, trials)
     baseline = recipe.baseline if recipe.baseline in chosen else next(iter(chosen))
     return Plan(recipe, tuple(targets), chosen, baseline, trials)
+
+
+def check_takes_up(the_plan: Plan, earlier: Run) -> None:
+    """Raise InputError unless the plan is of the earlier run's recipe, targets and variants.
+
+    Of a run that does not say what it set out to measure, the recipe alone is known.
+    """
+    if earlier.recipe != the_plan.recipe.name:
+        raise InputError(
+            f"run {earlier.run_id} is of recipe `{earlier.recipe}`, not `{the_plan.recipe.name}`"
+        )
+    then, now = earlier.planned or the_plan.names, the_plan.names
+    for what, before, after in (
+        ("targets", then.targets, now.targets),
+        ("variants", then.variants, now.variants),
+    ):
+        if set(before) != set(after):
+            raise InputError(
+                f"run {earlier.run_id} is of the {what} {', '.join(before)}, not {', '.join(after)}",
+                hint=f"take it up with the {what} as before, or leave --resume out for a run of its own",
+            )
 
 
 def _settings(benchmark: Benchmark) -> list[Tuning | None]:

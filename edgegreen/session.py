@@ -28,7 +28,7 @@ from edgegreen.history.series import Series
 from edgegreen.home import home
 from edgegreen.locked import host, origin
 from edgegreen.locked.lock import Lock
-from edgegreen.measurement import Failure, Measurement, Origin, Run
+from edgegreen.measurement import Failure, Measurement, Origin, Planned, Run
 from edgegreen.measuring import engines
 from edgegreen.measuring.engines import Fewer
 from edgegreen.measuring.evaluation import Baseline, EvaluationSet, baseline
@@ -71,6 +71,8 @@ def deploy(
 class Session:
     """One run of a Plan; with `earlier`, that run is taken up again, and keeps its name and its results.
 
+    Whether the plan is that run's is for the caller to know (`plan.check_takes_up`): a search's grows.
+
     With a `lock`, boards and built files that are not as it says are failures. `cache` stands for the user's
     own, and is closed in the end.
     """
@@ -84,10 +86,6 @@ class Session:
         lock: Lock | None = None,
         cache: Cache | None = None,
     ) -> None:
-        if earlier and earlier.recipe != the_plan.recipe.name:
-            raise InputError(
-                f"run {earlier.run_id} is of recipe `{earlier.recipe}`, not `{the_plan.recipe.name}`"
-            )
         self.plan, self.progress, self.lock = the_plan, progress, lock
         self._cache = cache
         self.interrupted = False
@@ -98,6 +96,7 @@ class Session:
         self._earlier = tuple(self._results)
         self._failures: list[Failure] = []
         self._origin: Origin | None = None
+        self._planned = _planned(the_plan.names, earlier.planned if earlier else None)
         self._lock = threading.Lock()
 
     def run(self) -> Run:
@@ -186,6 +185,7 @@ class Session:
                 regression=self.plan.recipe.regression,
                 footprint=self.plan.recipe.footprint,
                 origin=self._origin,
+                planned=self._planned,
             )
 
     def result(self, measurement: Measurement, behind: Series) -> None:
@@ -273,6 +273,16 @@ class Session:
                 )
         except CancelledError:
             pass
+
+
+def _planned(now: Planned, before: Planned | None) -> Planned:
+    """All that a run set out to measure: a search takes its own up with other variants each time."""
+    if before is None:
+        return now
+    return Planned(
+        targets=tuple(dict.fromkeys((*before.targets, *now.targets))),
+        variants=tuple(dict.fromkeys((*before.variants, *now.variants))),
+    )
 
 
 def _pack_agent() -> File:

@@ -163,6 +163,7 @@ class TestJson:
             "regression",
             "footprint",
             "origin",
+            "planned",
         }
         assert document["schema"] == 1
         result = document["results"][0]

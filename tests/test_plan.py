@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from builders import measurement, run
 
 from edgegreen import plan
 from edgegreen.config import yamlfile
@@ -49,6 +50,20 @@ def test_every_variant_on_every_target_with_every_number_of_threads() -> None:
         for threads in (1, 4)
     ]
     assert [t.target.name for t in made.trials_of(made.targets[1])] == ["jetson"] * 6
+
+
+def test_a_run_is_taken_up_as_it_was() -> None:
+    pi, of = board("pi"), recipe()
+    begun = run(measurement("fp32", target="pi"), planned=make(pi).names).model_copy(update={"recipe": "kws"})
+    plan.check_takes_up(make(pi), begun)
+    plan.check_takes_up(make(pi), begun.model_copy(update={"planned": None}))
+    for made, said in (
+        (make(pi, board("orin")), "is of the targets pi, not pi, orin"),
+        (make(pi, only=("int8", "ir")), "is of the variants fp32, int8, ir, not int8, ir"),
+        (make(pi, of=of.model_copy(update={"name": "other"})), "is of recipe `kws`, not `other`"),
+    ):
+        with pytest.raises(InputError, match=said):
+            plan.check_takes_up(made, begun)
 
 
 def test_targets_of_the_same_host_are_not_mixed_up() -> None:

@@ -171,11 +171,14 @@ def _carry_out(
     from edgegreen.history import runs
     from edgegreen.history.kept import Kept
     from edgegreen.judging.against import Source, check_apart
+    from edgegreen.plan import check_takes_up
     from edgegreen.report import terminal
     from edgegreen.report.progress import progress
 
     resumed = None if resume is None else said(runs.find(resume))
     earlier = resumed.run if resumed else None
+    if earlier:
+        check_takes_up(plan, earlier)
     before = None
     if against is not None:  # before any work, as everything that may be wrong with the arguments
         begun = earlier.run_id if earlier else None

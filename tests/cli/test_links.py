@@ -199,6 +199,10 @@ def test_a_run_that_broke_off_is_taken_up_again(
     other = shell.run("deploy", shell.recipe(name="other"), "--target", far, "--resume", "latest")
     assert other.code == 2
     assert "is of recipe `digits`, not `other`" in other.err
+    more = shell.run("deploy", recipe, "--target", far, "--target", "local", "--resume", "latest")
+    assert more.code == 2
+    assert "is of the targets far, not far, local" in more.err
+    assert shell.runs == [whole]
 
 
 def test_what_was_built_anew_is_measured_anew(shell: Shell) -> None:
