@@ -117,6 +117,8 @@ def _compared(
     notes: list[str] = []
     if before.again or after.again:
         notes.append(f"starts that are pooled: {len(then)} before, {len(now)} now")
+    if pair.before.target != pair.after.target:
+        notes.append(f"before on {pair.before.target}, now on {pair.after.target}: another target")
     latency = energy = None
     if pair.before.emulated or pair.after.emulated:
         notes.append(EMULATED)

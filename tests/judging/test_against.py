@@ -126,6 +126,13 @@ def test_an_emulated_board_has_no_speed() -> None:
     assert one.compared
 
 
+def test_another_target_is_told_though_it_is_the_same_board() -> None:
+    moved = compared(measurement(target="local"), measurement(target="my-pi"))
+    assert moved.compared
+    assert "before on local, now on my-pi: another target" in moved.notes
+    assert not any("another target" in one for one in compared(measurement(), measurement()).notes)
+
+
 def test_what_differs_is_not_compared_without_force() -> None:
     sides = [Source(made(measurement(threads=n)), series.nowhere) for made, n in ((earlier, 1), (run, 4))]
     found = against.compare(*sides, Regression(slower_max=0.0, accuracy_drop_max=0.0))
