@@ -101,6 +101,7 @@ def _side(of: Source) -> Side:
         started_at=run.started_at,
         edgegreen=run.edgegreen,
         more=tuple(one.run_id for one in of.again),
+        model=run.origin.files.get("model") if run.origin else None,
     )
 
 

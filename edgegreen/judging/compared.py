@@ -59,13 +59,14 @@ class Compared(Record):
 
 
 class Side(Record):
-    """Which run; `more` are the ids of those that are pooled with it."""
+    """Which run; `more` are the ids of those that are pooled with it, `model` is its source's sha256."""
 
     run_id: str
     recipe: str
     started_at: datetime
     edgegreen: str
     more: tuple[str, ...] = ()
+    model: str | None = None
 
 
 class Absent(Record):
@@ -97,6 +98,17 @@ class Against(Record):
     def missed(self) -> bool:
         """Whether a limit on a regression is not kept to."""
         return any(one.missed for one in self.trials)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the runs are made from that differs, in words; nothing of models that are not told."""
+        before, after = self.before, self.after
+        said = []
+        if before.recipe != after.recipe:
+            said.append(f"two recipes: {before.recipe} before, {after.recipe} now")
+        if before.model and after.model and before.model != after.model:
+            said.append(f"two source models: sha256 {before.model[:12]} before, {after.model[:12]} now")
+        return tuple(said)
 
     @property
     def nothing_common(self) -> str | None:

@@ -77,9 +77,11 @@ def _figure(ratio: float) -> str:
 
 
 def of_all(found: Against) -> Iterator[tuple[str, str, str]]:
-    """What is to be said of the whole comparison: which trials are in one of the runs only."""
+    """What is to be said of the whole comparison: of what the runs are, which trials only one of them has."""
     if found.nothing_common:
         yield "≠", found.nothing_common, "yellow"
+    for text in found.notes:
+        yield "·", text, "yellow"
     for run, absent in ((found.before, found.only_before), (found.after, found.only_after)):
         names = list(dict.fromkeys(f"{one.variant} on {one.target}" for one in absent))
         if names:

@@ -18,7 +18,7 @@ from edgegreen.history.series import Series
 from edgegreen.judging import against
 from edgegreen.judging.against import Source
 from edgegreen.judging.compared import EMULATED, Against, Compared
-from edgegreen.measurement import Latency, Measurement
+from edgegreen.measurement import Latency, Measurement, Origin
 
 
 def source(folder: Path, *items: Measurement, calls: dict[str, Any] | None = None) -> Source:
@@ -229,6 +229,19 @@ def test_runs_with_nothing_in_common() -> None:
     assert "(targets: a, b, c, d, e and 2 more → x, y; threads: 1 → 4)" in (moved.nothing_common or "")
     assert "(variants: none → int8-tflite;" in (apart([], [measurement()]).nothing_common or "")
     assert apart([measurement()], [measurement()]).nothing_common is None
+
+
+def test_two_recipes_and_two_models_are_told() -> None:
+    def of(model: str) -> Origin:
+        return Origin(recipe_file=None, recipe_text=None, files={"model": model}, tools={}, host="", git=None)
+
+    before = earlier(measurement(), origin=of("ab" * 32)).model_copy(update={"recipe": "digits"})
+    sides = Source(before, series.nowhere), Source(run(measurement(), origin=of("cd" * 32)), series.nowhere)
+    assert against.compare(*sides).notes == (
+        "two recipes: digits before, keyword-spotting now",
+        "two source models: sha256 abababababab before, cdcdcdcdcdcd now",
+    )
+    assert not against.compare(Source(earlier(measurement()), series.nowhere), sides[1]).notes
 
 
 def test_a_run_is_not_compared_with_itself() -> None:

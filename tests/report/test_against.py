@@ -11,10 +11,12 @@ from rich.console import Console
 
 from edgegreen.config.limitkeys import Regression
 from edgegreen.history import series
-from edgegreen.judging import against
+from edgegreen.judging import against, comparison
 from edgegreen.judging.against import Source
 from edgegreen.measurement import Measurement
 from edgegreen.report import against as table
+from edgegreen.report import formats
+from edgegreen.report.contents import Contents
 
 
 def shown(
@@ -102,6 +104,16 @@ def test_no_line_is_too_long_and_no_figure_is_cut() -> None:
         assert max(map(cell_len, text.splitlines())) <= width
         assert "−20.20 (" in text
         assert re.search(r"0\.750 \(0\.\d{3}…0\.\d{3}\)[ ━●│]+less", text)
+
+
+def test_two_recipes_are_told_in_every_form() -> None:
+    then, after = earlier(measurement()).model_copy(update={"recipe": "digits"}), run(measurement())
+    found = against.compare(Source(then, series.nowhere), Source(after, series.nowhere))
+    out = io.StringIO()
+    table.show(found, Console(file=out, width=100))
+    contents = Contents(after, comparison.of(after), series.nowhere, found)
+    for text in (out.getvalue(), formats.report("html", contents), formats.report("md", contents)):
+        assert "two recipes: digits before, keyword-spotting now" in text.replace("\\", "")
 
 
 def test_nothing_in_common_is_said_and_nothing_else_explained() -> None:
