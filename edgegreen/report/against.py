@@ -26,8 +26,6 @@ NAME_WIDTH = 50
 Line = tuple[Text, str, Change | Cells | None]
 """One of the table: the trial's name (empty but for its first line), what was read, and how it changed."""
 EXPLAINED = "ratio: now over before, with its 95 % interval; seen from: the least change seen 8 times in 10"
-NOISE = "the interval knows the noise within each run, not what differs from one start to the next"
-STARTS = "the interval knows what differs from one start to the next, by the starts that are pooled"
 UNCHANGED = "sizes and accuracies without a line are as before, or not known of both runs"
 
 
@@ -48,8 +46,8 @@ def show(found: Against, out: Console) -> None:
     if not found.trials:
         return
     out.print(note("·", EXPLAINED, "dim"))
-    if by := {one.latency.by for one in found.trials if one.latency}:
-        out.print(note("·", STARTS if by == {"starts"} else NOISE, "dim"))
+    if known := ratios.known(found):
+        out.print(note("·", known, "dim"))
     out.print(note("·", UNCHANGED, "dim"))
 
 

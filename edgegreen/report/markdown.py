@@ -171,7 +171,10 @@ def _against(found: Against, detail: Detail) -> Iterator[str]:
         said = [one for one in ratios.notes(mine) if detail.remarks or one[0] in GRAVE]
         if told := [f"- **{_plain(mark)}** {_plain(text, detail.width)}" for mark, text, _ in said]:
             yield "\n".join(told[: detail.most])
-    if told := [f"- **{mark}** {_plain(text, detail.width)}" for mark, text, _ in ratios.of_all(found)]:
+    told = [f"- **{mark}** {_plain(text, detail.width)}" for mark, text, _ in ratios.of_all(found)]
+    if known := ratios.known(found):  # whole however short the rest is
+        told.append(f"- **·** {_plain(known)}")
+    if told:
         yield "\n".join(told)
 
 

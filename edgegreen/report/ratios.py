@@ -18,6 +18,8 @@ STYLES = {
     **dict.fromkeys(("slower", "more", "worse"), "red"),
     "not to be trusted": "yellow",
 }
+NOISE = "the interval knows the noise within each run, not what differs from one start to the next"
+STARTS = "the interval knows what differs from one start to the next, by the starts that are pooled"
 ONLY_MOST = 20  # trials that one of the runs has alone, and are named
 Cells = tuple[Text | str, Text | str, Text | str]
 """Below Ratio, the word, and Seen from."""
@@ -86,6 +88,12 @@ def of_all(found: Against) -> Iterator[tuple[str, str, str]]:
         names = list(dict.fromkeys(f"{one.variant} on {one.target}" for one in absent))
         if names:
             yield words.ABSENT, f"in {run.run_id} only: {words.some(names, ONLY_MOST)}", "dim"
+
+
+def known(found: Against) -> str | None:
+    """What the intervals of the ratios know, and what they do not; None where there are none."""
+    by = {one.latency.by for one in found.trials if one.latency}
+    return (STARTS if by == {"starts"} else NOISE) if by else None
 
 
 def notes(trials: Sequence[Compared]) -> Iterator[tuple[str, str, str]]:

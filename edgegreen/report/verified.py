@@ -13,8 +13,8 @@ from rich.text import Text
 
 from edgegreen.judging.verified import Check, Repeated, Verified
 from edgegreen.report import fitting, words
-from edgegreen.report.against import NOISE, fitted, heading
-from edgegreen.report.ratios import called, cells
+from edgegreen.report.against import fitted, heading
+from edgegreen.report.ratios import NOISE, called, cells
 from edgegreen.report.terminal import note
 
 NAME_WIDTHS = (50, 40, *fitting.NAME_WIDTHS)

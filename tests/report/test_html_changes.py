@@ -12,6 +12,7 @@ from edgegreen.judging import against, comparison
 from edgegreen.judging.against import Source
 from edgegreen.judging.compared import Against
 from edgegreen.measurement import Failure, Run
+from edgegreen.report import ratios
 from edgegreen.report.html import changes
 from report.pages import HOSTILE, many, page
 
@@ -57,6 +58,28 @@ def test_the_worst_of_it_is_the_verdict_of_a_page_that_has_no_worse() -> None:
     assert "Incomplete: 1 trial failed" in page(
         failed, series.nowhere, compared(earlier(*after.results), failed)
     )
+
+
+def test_what_the_intervals_do_not_know_is_said() -> None:
+    after = run(measurement("a", p50=2.0))
+    text = text_of(page(after, series.nowhere, compared(earlier(measurement("a")), after)))
+    assert f"The {ratios.NOISE.removeprefix('the ')}." in text
+    assert "no doubt" not in text
+    other = text_of(page(after, series.nowhere, compared(earlier(measurement("b")), after)))
+    assert "interval knows" not in other
+
+
+def test_that_a_word_is_the_starts_goes_before_other_doubts() -> None:
+    hot = measurement("hot", p50=0.5, verdict="invalid", reasons=("throttled",))
+    after = run(hot, measurement("same", p50=0.5))
+    remarks = changes.of(
+        compared(earlier(measurement("hot"), measurement("same")), after), comparison.of(after)
+    ).remarks
+    doubts = [one for one in remarks if one.kind == "doubt"]
+    assert doubts == [
+        changes.Remark("doubt", against.SAME_FILE, "same"),
+        changes.Remark("doubt", "now, throttled", "hot"),
+    ]
 
 
 def test_text_of_others_stays_text() -> None:

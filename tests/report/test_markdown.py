@@ -161,6 +161,7 @@ def test_a_regression_is_in_the_answer_and_has_a_table_of_its_own() -> None:
     assert "| b **≠** | p50 | – | not compared |  |" in text
     assert "- **!** a: p50 +100 %, and the limit is +10 %" in text
     assert "- **≠** b: runtime: litert 2.3.0 + XNNPACK → litert 2.4.0 + XNNPACK" in text
+    assert "- **·** the interval knows the noise within each run, not what differs" in text
 
 
 def test_a_comparison_of_many_trials_fits_and_keeps_the_regressions() -> None:

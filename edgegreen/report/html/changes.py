@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from edgegreen.judging.accuracies import AccuracySeen
+from edgegreen.judging.against import SAME_FILE
 from edgegreen.judging.changes import Change
 from edgegreen.judging.compared import Against, Compared
 from edgegreen.judging.comparison import Row
@@ -67,6 +68,8 @@ class Changes:
     columns: tuple[Column, ...]
     lines: tuple[Line, ...]
     remarks: tuple[Remark, ...]
+    known: str | None
+    """What the intervals know, and what not."""
 
     @property
     def several_targets(self) -> bool:
@@ -91,7 +94,7 @@ def of(found: Against, rows: Sequence[Row]) -> Changes:
         )
         for one in found.trials
     ]
-    return Changes(found, columns, tuple(lines), tuple(_remarks(found, lines)))
+    return Changes(found, columns, tuple(lines), tuple(_remarks(found, lines)), ratios.known(found))
 
 
 def _key(one: Compared | Measurement, runtime: str) -> tuple[object, ...]:
@@ -120,18 +123,22 @@ def status(one: Compared) -> tuple[Word, ...]:
 
 
 def _remarks(found: Against, lines: Sequence[Line]) -> list[Remark]:
-    """The gravest first."""
+    """The gravest first. That a word is the start's, and not the model's, goes before all other doubts."""
     several = len({line.target for line in lines}) > 1
     names = {
         id(one): line.name + (f" on {line.target}" if several else "")
         for one, line in zip(found.trials, lines, strict=True)
     }
     said = [
-        Remark(MARKS[mark], text, listed([names[id(one)] for one in about], len(lines)))
+        Remark(
+            "doubt" if text == SAME_FILE else MARKS[mark],
+            text,
+            listed([names[id(one)] for one in about], len(lines)),
+        )
         for (mark, text, _), about in ratios.remarks(found.trials).items()
     ]
     said += [Remark(MARKS[mark], text, "") for mark, text, _ in ratios.of_all(found)]
-    return sorted(said, key=lambda one: GRAVE.index(one.kind))
+    return sorted(said, key=lambda one: (GRAVE.index(one.kind), one.text != SAME_FILE))
 
 
 def _ratio(change: Change | None) -> Cell:
