@@ -3,7 +3,7 @@
 A row that misses a budget or a limit on a regression is a failure, what could not be done an error. A reading
 that is not to be trusted fails where the recipe says so, by `valid: true` or a limit on it. The order and the
 attributes are those that both the schema of Apache Ant and that of Jenkins take; neither knows properties of
-a case, so what was measured stands in the suite's `system-out`.
+a case, so what was measured, and how it compares with another run, stands in the suite's `system-out`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from xml.etree import ElementTree as ET
 
 from edgegreen.agent.wire import printable
-from edgegreen.judging.compared import Against
+from edgegreen.judging.compared import Against, Compared
 from edgegreen.judging.comparison import Row
-from edgegreen.measurement import Measurement, Run
-from edgegreen.report import words
+from edgegreen.measurement import Measurement
+from edgegreen.report import ratios, words
 from edgegreen.report.contents import Contents
 
 BUILDING = "building"  # the suite of what failed before there was a target to it
@@ -46,7 +46,7 @@ def _suite(number: int, name: str, contents: Contents) -> ET.Element:
         time=_seconds(sum(_lasted_s(row.measurement) for row in rows)),
     )  # fmt: skip
     properties = ET.SubElement(suite, "properties")
-    for key, value in _properties(run, rows):
+    for key, value in _properties(contents, rows):
         ET.SubElement(properties, "property", name=key, value=printable(value))
     classname = f"{run.recipe}.{name}"
     for row, why in zip(rows, missed, strict=True):
@@ -58,7 +58,8 @@ def _suite(number: int, name: str, contents: Contents) -> ET.Element:
     for failure in failures:
         case = _add_case(suite, classname, f"{failure.name} ({failure.stage})", 0)
         _add_result(case, "error", failure.stage, failure.error, [failure.error])
-    ET.SubElement(suite, "system-out").text = printable("\n".join(_figures(rows)))
+    told = [*_figures(rows), *(_compared(contents.against, name) if contents.against and rows else ())]
+    ET.SubElement(suite, "system-out").text = printable("\n".join(told))
     ET.SubElement(suite, "system-err").text = printable("\n".join(_remarks(rows)))
     return suite
 
@@ -79,9 +80,11 @@ def _add_result(case: ET.Element, tag: str, kind: str, message: str, lines: Sequ
     result.text = printable("\n".join(lines))
 
 
-def _properties(run: Run, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
-    yield "run_id", run.run_id
-    yield "edgegreen", run.edgegreen
+def _properties(contents: Contents, rows: Sequence[Row]) -> Iterator[tuple[str, str]]:
+    yield "run_id", contents.run.run_id
+    yield "edgegreen", contents.run.edgegreen
+    if contents.against:
+        yield "against", _others(contents.against)
     if rows and (board := words.board(rows[0].measurement.conditions)):
         yield "board", board
 
@@ -100,6 +103,28 @@ def _figures(rows: Sequence[Row]) -> Iterator[str]:
         }
         told = ", ".join(f"{key} {value}" for key, value in figures.items() if value != words.ABSENT)
         yield f"{words.trial(item, rows)}: {told}"
+
+
+def _compared(found: Against, target: str) -> Iterator[str]:
+    """How each trial of a target compares with the run before, and what is to be said of that."""
+    mine = [one for one in found.trials if one.target == target]
+    for one in mine:
+        yield f"{ratios.called(one, mine)}, against {_others(found)}: {', '.join(_changes(one))}"
+    yield from (f"{mark} {text}" for mark, text, _ in (*ratios.notes(mine), *ratios.of_all(found)))
+    if known := ratios.known(found):
+        yield f"· {known}"
+
+
+def _changes(one: Compared) -> Iterator[str]:
+    """`p50 0.833 (0.822…0.845) faster`; what is not compared is named without a ratio."""
+    for reading, change in ratios.readings(one):
+        ratio, word, _ = map(str, ratios.cells(change))
+        yield " ".join(part for part in (reading, ratio, word) if part and part != words.ABSENT)
+
+
+def _others(found: Against) -> str:
+    """The ids of the runs before."""
+    return ", ".join((found.before.run_id, *found.before.more))
 
 
 def _remarks(rows: Sequence[Row]) -> Iterator[str]:

@@ -10,11 +10,12 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 import pytest
-from builders import measurement, metered, run
+from builders import earlier, measurement, metered, run
 
 from edgegreen.config.limitkeys import Budgets
 from edgegreen.history import series
-from edgegreen.judging import comparison
+from edgegreen.judging import against, comparison
+from edgegreen.judging.against import Source
 from edgegreen.measurement import Failure, Run, Tuning
 from edgegreen.report import formats
 from edgegreen.report.contents import Contents
@@ -129,6 +130,23 @@ class TestJunit:
         for budgets in (Budgets(valid=True), Budgets(latency_p95_ms_max=1000)):
             (failure,) = self.document(doubtful, budgets=budgets).iter("failure")
             assert (failure.text or "").endswith("\na busy board")
+
+    def test_a_comparison_is_told_where_no_limit_is_missed(self) -> None:
+        newer = measurement("b", runtime=("litert", "2.4.0", "XNNPACK"))
+        then, after = earlier(metered("a", 4.0), measurement("b")), run(metered("a", 3.0, p50=0.5), newer)
+        found = against.compare(Source(then, series.nowhere), Source(after, series.nowhere))
+        contents = Contents(after, comparison.of(after), series.nowhere, found)
+        (suite,) = ET.fromstring(formats.report("junit", contents))
+        assert suite.find("properties/property[@name='against']").get("value") == then.run_id
+        told = suite.findtext("system-out") or ""
+        assert re.search(
+            rf"^a, against {then.run_id}: p50 0\.\d+ \(.*\) faster, energy 0\.750 \(.*\) less",
+            told,
+            re.MULTILINE,
+        )
+        assert f"b, against {then.run_id}: p50 not compared\n" in told
+        assert "≠ b: runtime: litert 2.3.0 + XNNPACK → litert 2.4.0" in told
+        assert "· the interval knows the noise" in told
 
     def test_the_rules_of_the_schemas(self) -> None:
         """Ant's (windyroad/JUnit-Schema), the stricter of the two, and times as Jenkins wants them."""
