@@ -32,7 +32,7 @@ RESULT = {
 }  # fmt: skip
 RUN = dict.fromkeys(
     ("schema", "run_id", "recipe", "started_at", "edgegreen", "results", "failures", "baseline",
-     "higher_is_better", "budgets", "regression", "footprint", "origin")
+     "higher_is_better", "budgets", "regression", "footprint", "origin", "planned")
 )  # fmt: skip
 FAILURE = dict.fromkeys(("target", "variant", "stage", "error", "setting"))
 
