@@ -19,6 +19,7 @@ from edgegreen.cli import (
     init,
     lab,
     models,
+    output,
     reproduce,
     runs,
     search,
@@ -69,6 +70,13 @@ for command in COMMANDS:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console script."""
+    """The console script; the exit code is the highest of all that happened."""
+    outlet = output.settle()
     encoding.settle((sys.stdout, sys.stderr))
-    cli.main(args=arguments, prog_name="edgegreen")
+    try:
+        cli.main(args=arguments, prog_name="edgegreen")
+    except SystemExit as ended:
+        if untold := output.untold(outlet):
+            complain(untold)
+            sys.exit(max(ended.code if isinstance(ended.code, int) else 0, untold.exit_code))
+        raise

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import click
 
 from edgegreen import executor
+from edgegreen.config import shares
 from edgegreen.errors import EdgegreenError, InputError, Interrupted
 
 if TYPE_CHECKING:
@@ -33,6 +34,14 @@ EXECUTOR = click.option(
     callback=lambda _ctx, _option, text: _build_by(text),
     help="Where models are built: here, N at once, or on a Dask cluster. Default: $EDGEGREEN_EXECUTOR.",
 )  # fmt: skip
+
+
+def share(_context: click.Context, _option: click.Parameter, text: str | None) -> float | None:
+    """An option's share; None where it is not given. Raises click.BadParameter."""
+    try:
+        return None if text is None else shares.parse(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _build_by(text: str | None) -> None:

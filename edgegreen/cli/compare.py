@@ -7,23 +7,26 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edgegreen.cli.common import BUDGET_MISSED, OK, complain, said
+from edgegreen.cli.common import BUDGET_MISSED, OK, complain, said, share
 from edgegreen.errors import InputError
 
 if TYPE_CHECKING:
     from edgegreen.judging.compared import Against
-
-SHARE = click.FloatRange(min=0)
 
 
 @click.command(short_help="Compare two runs: faster, slower, or no difference seen.")
 @click.argument("before")
 @click.argument("after")
 @click.option("--force", is_flag=True, help="Also compare trials that differ in board, runtime or settings.")
-@click.option("--slower-max", type=SHARE, metavar="SHARE", help="Largest rise of p50: 0.05 is 5 %.")
-@click.option("--energy-more-max", type=SHARE, metavar="SHARE", help="Largest rise of an inference's energy.")
+@click.option("--slower-max", callback=share, metavar="SHARE", help="Largest rise of p50: 5%, or 0.05.")
 @click.option(
-    "--accuracy-drop-max", type=SHARE, metavar="DROP", help="Largest loss, in the metric's own unit."
+    "--energy-more-max", callback=share, metavar="SHARE", help="Largest rise of an inference's energy."
+)
+@click.option(
+    "--accuracy-drop-max",
+    type=click.FloatRange(min=0),
+    metavar="DROP",
+    help="Largest loss, in the metric's own unit.",
 )
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 def compare(before: str, after: str, *, force: bool, as_json: bool, **limits: float | None) -> None:

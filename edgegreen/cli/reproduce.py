@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edgegreen.cli import track
-from edgegreen.cli.common import OK, RECIPE, check_place, complain, said, write
+from edgegreen.cli.common import OK, RECIPE, check_place, complain, said, share, write
 from edgegreen.errors import InputError, Interrupted
 
 EXIT = {True: OK, False: 1, None: InputError.exit_code}  # of a run that reproduces, does not, cannot be told
@@ -46,18 +46,6 @@ def lock(recipe: Path, targets: tuple[str, ...], *, build: bool, output: Path | 
     click.echo(f"{place}: {made.summary}")
 
 
-def _share(_context: click.Context, _option: click.Parameter, value: str) -> float:
-    """`5%`, `5 %` or `0.05`."""
-    number, percent, rest = value.partition("%")
-    try:
-        share = float(number) / (100 if percent else 1)
-    except ValueError:
-        share = -1.0
-    if rest or not 0 <= share < 1:
-        raise click.BadParameter(f"`{value}` is no share such as 5% or 0.05")
-    return share
-
-
 @click.command(short_help="Repeat a run, and say whether it reproduces.")
 @click.argument("run")
 @click.option(
@@ -69,7 +57,7 @@ def _share(_context: click.Context, _option: click.Parameter, value: str) -> flo
     help="The run's recipe. Default: the one of that name here, or in ./recipes.",
 )  # fmt: skip
 @click.option(
-    "--within", default="5%", show_default=True, callback=_share, metavar="SHARE",
+    "--within", default="5%", show_default=True, callback=share, metavar="SHARE",
     help="As much may p50 and energy change from one start to the next.",
 )  # fmt: skip
 @click.option(

@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import Field, field_serializer
+from pydantic import BeforeValidator, Field, field_serializer
 
+from edgegreen.config import shares
 from edgegreen.config.yamlfile import Frozen, Positive
+
+Number = Annotated[float, Field(ge=0)]
+Percentage = Annotated[str, Field(pattern=r"^[0-9.]+ ?%$")]
+Share = Annotated[
+    Number,
+    BeforeValidator(
+        lambda value: shares.parse(value) if isinstance(value, str) else value,
+        json_schema_input_type=Number | Percentage,
+    ),
+]
+"""A number, or per cent as `5%`."""
 
 
 class Limits(Frozen):
@@ -56,9 +68,9 @@ class Budgets(Limits):
 class Regression(Frozen):
     """How much worse than in the run of `deploy --against` a trial may be; more makes the exit code 1."""
 
-    slower_max: Annotated[float, Field(ge=0)] | None = None
-    """Largest rise of p50, as a share: 0.05 is 5 %."""
-    energy_more_max: Annotated[float, Field(ge=0)] | None = None
+    slower_max: Share | None = None
+    """Largest rise of p50, as a share: 5%, or 0.05."""
+    energy_more_max: Share | None = None
     """Largest rise of the energy of an inference, as a share."""
     accuracy_drop_max: Annotated[float, Field(ge=0)] | None = None
     """Largest loss against that run, in the metric's own unit (0.01 = one point)."""

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Protocol, TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.measure import Measurement as Width
-from rich.table import Table
 
 from edgegreen.judging.comparison import Row
 from edgegreen.measurement import Measurement
@@ -39,6 +38,7 @@ class Ranked(Protocol):
 
 
 AnyColumn = TypeVar("AnyColumn", bound=Ranked)
+Made = TypeVar("Made", bound=RenderableType)
 
 
 def telling(rows: Sequence[Row]) -> list[str]:
@@ -55,8 +55,8 @@ def fitted(
     columns: Sequence[AnyColumn],
     kept: Collection[str],
     short: Mapping[str, AnyColumn],
-    made: Callable[[Sequence[AnyColumn], int], Table],
-) -> tuple[Table, list[AnyColumn]]:
+    made: Callable[[Sequence[AnyColumn], int], Made],
+) -> tuple[Made, list[AnyColumn]]:
     """The first table that fits, of `made(columns, name_width)`, and the columns it has.
 
     `kept` are the headings that stay; `short` has narrower columns in their place, for when it matters.

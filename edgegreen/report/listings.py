@@ -17,7 +17,8 @@ from edgegreen.artifact import Agreement, Artifact, TensorSpec
 from edgegreen.edgetpulog import Compilation
 from edgegreen.errors import EdgegreenError
 from edgegreen.judging import edgetpu
-from edgegreen.report import terminal, words
+from edgegreen.report import listed, terminal, words
+from edgegreen.report.listed import Column
 from edgegreen.target import Target
 
 if TYPE_CHECKING:
@@ -28,18 +29,29 @@ if TYPE_CHECKING:
     from edgegreen.sources import ModelSummary
 
 RUN_NAMES = 4  # targets of a run that its line names
+OF_RUNS = (
+    Column("Run"),  # whole: it is there to be copied
+    Column("When (UTC)"),
+    Column("Recipe", name=True),
+    Column("Targets", name=True),
+    Column("Rows", 3, right=True),
+    Column("Invalid", 2, right=True),
+    Column("Failed", 1, right=True),
+)
+OF_TARGETS = (
+    Column("Target", name=True),
+    Column("Family", 1),
+    Column("Host", name=True),
+    Column("Tags", 2, name=True),
+    Column("File", 3),
+)
 
 
-def table(*headings: str, right: tuple[str, ...] = (), whole: tuple[str, ...] = ()) -> Table:
-    """An empty table in the house style; what is `whole` is never broken: it is there to be copied."""
+def table(*headings: str, right: tuple[str, ...] = ()) -> Table:
+    """An empty table in the house style."""
     made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim")
     for heading in headings:
-        made.add_column(
-            heading,
-            justify="right" if heading in right else "left",
-            overflow="fold",
-            no_wrap=heading in whole,
-        )
+        made.add_column(heading, justify="right" if heading in right else "left", overflow="fold")
     return made
 
 
@@ -134,20 +146,19 @@ def _shape(tensor: TensorSpec) -> str:
 
 def show_targets(targets: Mapping[Path, Target | EdgegreenError], out: Console) -> None:
     """Every target that can be named, and what is wrong with those that cannot be read."""
-    tagged = any(isinstance(target, Target) and target.tags for target in targets.values())
-    shown = table("Target", "Family", "Host", *(["Tags"] if tagged else []), "File")
+    lines: list[tuple[str | Text, ...]] = []
     empty = Text(words.ABSENT, style="dim")
     for path, target in sorted(targets.items(), key=lambda item: item[0].stem):
         file = Text(str(path), style="dim")
         if isinstance(target, Target):
             host = target.host or Text("not set", style="dim")
-            tags = [", ".join(target.tags) or empty] if tagged else []
-            shown.add_row(target.name, target.family, host, *tags, file)
+            lines.append((target.name, target.family, host, ", ".join(target.tags) or empty, file))
         else:
-            shown.add_row(
-                Text(f"{path.stem} ✗", style="red"), empty, empty, *([empty] if tagged else []), file
-            )
-    out.print(shown)
+            lines.append((Text(f"{path.stem} ✗", style="red"), empty, empty, empty, file))
+    tagged = any(isinstance(target, Target) and target.tags for target in targets.values())
+    if not tagged:
+        lines = [(*line[:3], line[-1]) for line in lines]
+    listed.show([column for column in OF_TARGETS if tagged or column.heading != "Tags"], lines, out)
     for target in targets.values():
         if isinstance(target, EdgegreenError):
             out.print(Text.assemble(("✗", "red"), f" {target}"))
@@ -155,31 +166,18 @@ def show_targets(targets: Mapping[Path, Target | EdgegreenError], out: Console) 
 
 def show_runs(found: Sequence[Summary], broken: Sequence[Broken], out: Console) -> None:
     """Kept runs, the newest first, and what is wrong with those that cannot be read."""
-    shown = table(
-        "Run",
-        "When (UTC)",
-        "Recipe",
-        "Targets",
-        "Rows",
-        "Invalid",
-        "Failed",
-        right=("Rows", "Invalid", "Failed"),
-        whole=("Run", "Rows", "Invalid", "Failed"),
-    )
     lines: dict[str, tuple[str | Text, ...]] = {
         one.run_id: (
             one.run_id,
             f"{one.started_at:%Y-%m-%d %H:%M}",
-            Text(printable(one.recipe)),
-            Text(words.some([printable(name) for name in one.targets], RUN_NAMES)),
+            printable(one.recipe),
+            words.some([printable(name) for name in one.targets], RUN_NAMES),
             *(str(count) for count in (one.results, one.invalid, one.failures)),
         )
         for one in found
     }
     lines |= {one.run_id: (Text(f"{one.run_id} ✗", style="red"),) for one in broken}
-    for _, line in sorted(lines.items(), reverse=True):
-        shown.add_row(*line)
-    out.print(shown)
+    listed.show(OF_RUNS, [line for _, line in sorted(lines.items(), reverse=True)], out)
     for each in broken:
         out.print(Text.assemble(("✗", "red"), f" {each.why}"))
 

@@ -6,16 +6,22 @@ import json
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
 from rich.text import Text
 
 from edgegreen.plan import Plan, Trial
-from edgegreen.report import names, words
-from edgegreen.report.listings import table
+from edgegreen.report import listed, names, words
+from edgegreen.report.listed import Column
 
 MANY = 3
 """Targets, from which on what is the same on several is said once."""
+COLUMNS = (
+    Column("Setting"),
+    Column("Variant", name=True),
+    Column("Format", 3),
+    Column("Precision", 2),
+    Column("Runtime", 1),
+    Column("Threads", right=True),
+)
 Kind = tuple[str, ...]
 """The cells of a trial, without its target."""
 
@@ -27,19 +33,14 @@ def show(plan: Plan, out: Console, *, each: bool = False) -> None:
     trials = f"{len(plan.trials):,} trial{'s' * (len(plan.trials) != 1)}, {benchmark.duration_s:g} s each"
     out.print(f"{plan.recipe.name}: {sides} = {trials}; baseline {plan.baseline}")
     if each or len(plan.targets) < MANY:
-        shown = _table(tuned=tuned, targets=True)
-        for trial in plan.trials:
-            shown.add_row(trial.target.name, *_kind(trial, tuned=tuned))
-        out.print(shown)
+        lines = [(trial.target.name, *_kind(trial, tuned=tuned)) for trial in plan.trials]
+        listed.show((Column("Target", name=True), *_columns(tuned=tuned)), lines, out)
         return
     for boards, kinds in _by_boards(plan.trials, tuned=tuned).items():
         here = f"{words.count(kinds, 'trial')}" + (" on each of" if len(boards) > 1 else " on")
         out.print()
         out.print(Text.assemble((here, "dim"), f" {names.compact(boards)}"))
-        shown = _table(tuned=tuned, targets=False)
-        for kind in kinds:
-            shown.add_row(*kind)
-        out.print(Padding(shown, (0, 0, 0, 2), expand=False))
+        listed.show(_columns(tuned=tuned), kinds, out, indent=2)
 
 
 def to_json(plan: Plan) -> str:
@@ -60,9 +61,9 @@ def to_json(plan: Plan) -> str:
     return json.dumps(told | {"remarks": plan.remarks}, indent=2, ensure_ascii=False)
 
 
-def _table(*, tuned: bool, targets: bool) -> Table:
-    first = [*(["Target"] * targets), *(["Setting"] * tuned)]
-    return table(*first, "Variant", "Format", "Precision", "Runtime", "Threads", right=("Threads",))
+def _columns(*, tuned: bool) -> Sequence[Column]:
+    """Those of a trial, without its target."""
+    return COLUMNS if tuned else COLUMNS[1:]
 
 
 def _kind(trial: Trial, *, tuned: bool) -> Kind:

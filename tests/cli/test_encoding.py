@@ -24,15 +24,29 @@ def written(text: str, name: str) -> str:
 
 
 def test_one_character_for_one() -> None:
-    text = "98.9 % (±0.0) · 2.5× – 40 °C ▁▄█ │ é 木"
+    text = "98.9 % (−0.1) · 2.5× – 40 °C ▁▄█ │ é 木"
     plain = written(text, "ascii")
-    assert plain == "98.9 % (~0.0) . 2.5x - 40 'C _=# | ? ?"
+    assert plain == "98.9 % (-0.1) . 2.5x - 40 'C _=# | ? ?"
     assert len(plain) == len(text)
     assert len({encoding.PLAIN[ord(bar)] for bar in sparkline.BARS}) == len(sparkline.BARS)
 
 
 def test_the_ends_of_an_interval_stay_two_numbers() -> None:
-    assert written("1.052 (1.026…1.082)", "ascii") == "1.052 (1.026~1.082)"
+    assert written("1.052 (1.026…1.082)", "ascii") == "1.052 (1.026..1.082)"
+
+
+def test_none_says_something_else() -> None:
+    """`>` would be a comparison, `~` a mark of its own."""
+    assert written("p50 0.0134 → 0.0157 ms, ±0, ≥ 3", "ascii") == "p50 0.0134 -> 0.0157 ms, +-0, >= 3"
+    assert not {"<", ">", "~"} & {str(encoding.PLAIN[ord(one)]) for one in "…→←±≤≥"}
+
+
+def test_columns_stay_in_line() -> None:
+    assert written("a  91.3 % (±0.0)   2\nb  1 ± 2 mJ        2", "ascii").splitlines() == [
+        "a  91.3 % (+-0.0)  2",
+        "b  1 +- 2 mJ       2",
+    ]
+    assert written("long-na…  4.2 ± 0.1  x", "ascii") == "long-na.. 4.2 +- 0.1 x"
 
 
 @pytest.mark.parametrize("name", ["utf-8", "UTF8", "utf-8-sig"])
@@ -41,7 +55,7 @@ def test_utf8_stays_as_it_is(name: str) -> None:
 
 
 def test_what_an_encoding_has_is_kept() -> None:
-    assert written("±0.1 → é", "latin-1") == "±0.1 > é"
+    assert written("±0.1 → é", "latin-1") == "±0.1 -> é"
 
 
 def test_a_run_is_shown_in_ascii(tmp_path: Path) -> None:

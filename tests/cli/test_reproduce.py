@@ -26,6 +26,8 @@ FP32 = "{fp32: {format: tflite, precision: fp32}}"
         (["verify", "20990101"], "no run is called `20990101`"),
         (["verify", "latest", "--within", "five"], "`five` is no share such as 5% or 0.05"),
         (["verify", "latest", "--within", "500%"], "is no share"),
+        (["verify", "latest", "--within", "5"], "did you mean 5% or 0.05?"),
+        (["compare", "latest", "latest", "--slower-max", "5"], "did you mean 5% or 0.05?"),
         (["lock", "nowhere.yaml"], "nowhere.yaml: no such file"),
     ],
 )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -33,17 +34,38 @@ def lines(out: io.StringIO) -> list[list[str]]:
     return [re.split(r"\s{2,}", line.strip()) for line in out.getvalue().splitlines()]
 
 
-def test_a_runs_id_is_whole_at_80_columns() -> None:
-    """It is there to be copied."""
+@pytest.mark.parametrize(
+    ("width", "row"),
+    [
+        (80, ["a-recipe-with-a…", "jetson-orin-nan…"]),
+        (60, ["a-recip…", "jetson-…"]),
+    ],
+)
+def test_a_run_is_one_line_on_a_narrow_terminal(width: int, row: list[str]) -> None:
+    """Its id is whole: it is there to be copied."""
     run_id = "20261122-154550-bb33e8"
     one = Summary(
         run_id, "a-recipe-with-a-long-name", datetime(2026, 11, 22, 15, 45, tzinfo=UTC), "0.1.0", None,
         ("jetson-orin-nano", "raspberry-pi-5"), ("int8",), results=1200, invalid=3, failures=0,
     )  # fmt: skip
+    shown, out = console(width)
+    listings.show_runs([one], [], shown)
+    assert lines(out)[1][:4] == [run_id, "2026-11-22 15:45", *row]
+    assert out.getvalue().endswith("\n… too narrow for Rows, Invalid, Failed; a pipe has all\n")
+    assert len(out.getvalue().splitlines()) == 3
+    assert max(map(cell_len, out.getvalue().splitlines())) <= width
+
+
+def test_a_short_run_is_told_whole_at_80_columns() -> None:
+    one = Summary(
+        "20261122-154550-bb33e8", "digits", datetime(2026, 11, 22, 15, 45, tzinfo=UTC), "0.1.0", None,
+        ("local",), ("int8",), results=12, invalid=3, failures=0,
+    )  # fmt: skip
     shown, out = console(80)
     listings.show_runs([one], [], shown)
-    assert run_id in out.getvalue()
-    assert max(map(cell_len, out.getvalue().splitlines())) <= 80
+    assert lines(out)[1:] == [
+        ["20261122-154550-bb33e8", "2026-11-22 15:45", "digits", "local", "12", "3", "0"]
+    ]
 
 
 def artifact(agreement: Agreement | None) -> Artifact:
@@ -139,11 +161,13 @@ def test_a_run_on_many_boards_names_the_first_of_them() -> None:
     assert lines(out)[1][3:] == ["pi-00, pi-01, pi-02, pi-03 and 60 more", "64", "1", "3"]
 
 
-def test_on_a_narrow_terminal_lines_keep_to_it() -> None:
-    shown, out = console(40)
+def test_on_a_narrow_terminal_a_targets_file_gives_way() -> None:
+    shown, out = console(60)
     listings.show_targets({Path("/a/" + "x" * 60 + ".yaml"): Target(host="board.example").called("a")}, shown)
-    assert max(cell_len(line) for line in out.getvalue().splitlines()) <= 40
-    assert "".join(out.getvalue().split()).count("x") >= 60
+    assert lines(out)[1:] == [
+        ["a", "linux", "board.example"],
+        ["… too narrow for File; a pipe has all"],
+    ]
 
 
 def test_a_cache_by_what_it_holds(tmp_path: Path) -> None:

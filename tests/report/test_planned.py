@@ -61,6 +61,14 @@ def test_on_many_boards_what_is_the_same_is_said_once() -> None:
     assert len(lines(made, each=True)) == 2 + 1200
 
 
+def test_on_a_narrow_terminal_a_trial_is_one_line() -> None:
+    made = planned_on(Target(host="pi.local").called("raspberry-pi-5"))
+    *_, headings, first, _, _, _, said = lines(made, width=60)
+    assert headings == ["Target", "Variant", "Runtime", "Threads"]
+    assert first == ["raspberry-pi-5", "int8", "litert or tflite-runtime", "1"]
+    assert said == ["… too narrow for Format, Precision; a pipe has all"]
+
+
 @pytest.mark.parametrize(
     ("given", "said"),
     [
