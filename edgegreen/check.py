@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from edgegreen import data, metrics, namedfiles, recipe, sources, target
+from edgegreen import data, nameddata, namedfiles, recipe, sources, target
 from edgegreen.config import yamlfile
 from edgegreen.config.references import Download
 from edgegreen.convert import edgetpu, refusals
@@ -17,7 +17,7 @@ def file(path: Path) -> str:
 
     Raises InputError naming every mistake with its line; also for files a recipe names that are
     absent or no models, for variants that cannot be built from them or name no machine to compile on, and
-    for data that is no npz, has pickles, or does not go with the metric. Nothing is fetched.
+    for data that cannot work (see `nameddata`). Nothing is fetched.
     """
     if re.search(r"(?m)^(model|variants|data|benchmark)\s*:", yamlfile.read_text(path)):
         loaded = recipe.load(path)
@@ -32,14 +32,11 @@ def file(path: Path) -> str:
 
 def _check_files(loaded: Recipe) -> None:
     namedfiles.check(loaded)
-    data_ = loaded.data
-    named = {"calibration": data_.calibration, "evaluation": data_.evaluation, "training": data_.training}
-    for what, ref in named.items():
-        if ref is None or isinstance(ref, Download):
-            continue
-        with data.open_samples(data.locate(ref, what), what) as samples:
-            if what == "evaluation":
-                metrics.score(loaded.data.metric, samples.labels())
+    named = {
+        what: getattr(loaded.data, what) for what in ("calibration", "evaluation", "training", "validation")
+    }
+    here = {what: path for what, path in named.items() if isinstance(path, Path)}
+    nameddata.check(loaded, here, loaded.model if isinstance(loaded.model, Path) else None)
     for variant in loaded.variants.values():
         if variant.compile_on:
             edgetpu.machine(variant.compile_on)

@@ -23,7 +23,7 @@ def check(recipe: Recipe) -> None:
     """
     named = [(place, ref) for place, ref in origin.places(recipe) if isinstance(ref, Path)]
     wrong = [
-        f"{_at(recipe, place)}{path} {why}"
+        f"{at(recipe, place)}{path} {why}"
         for place, path in named
         if (why := references.absent(path, folder=place == ("model",)))
     ]
@@ -33,10 +33,10 @@ def check(recipe: Recipe) -> None:
         try:
             files.format_of(recipe.model)
         except InputError as error:
-            raise InputError(f"{_at(recipe, ('model',))}{error.message}", hint=error.hint) from None
+            raise InputError(f"{at(recipe, ('model',))}{error.message}", hint=error.hint) from None
 
 
-def _at(recipe: Recipe, place: Place) -> str:
+def at(recipe: Recipe, place: Place) -> str:
     """`recipe.yaml:7: `model`: `; without the file where the recipe comes from none."""
     name = f"`{mistakes.dotted(place)}`: "
     written = recipe.written

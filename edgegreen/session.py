@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from edgegreen import bundle, data, executor, metrics
+from edgegreen import bundle, data, executor, metrics, nameddata
 from edgegreen.artifact import File
 from edgegreen.building import BUILDING, BuildProgress, Progress, Silence
 from edgegreen.cache.store import Cache
@@ -105,6 +105,7 @@ class Session:
         Raises InputError when the model or the data are wrong, before anything is connected to, or when
         another process is at this run.
         """
+        self._check_data()
         evaluation = self._evaluation_set()
         self._origin = origin.of(self.plan.recipe)
         packed = _pack_agent()
@@ -233,11 +234,15 @@ class Session:
             return None
         path = data.locate(wanted, "evaluation")
         with data.open_samples(path, "evaluation") as samples:
-            found = EvaluationSet(File.of(path), samples.n, samples.labels())
-        metrics.score(
-            self.plan.recipe.data.metric, found.labels
-        )  # refuses what does not fit, before any work
-        return found
+            return EvaluationSet(File.of(path), samples.n, samples.labels())
+
+    def _check_data(self) -> None:
+        """Refuse, before any work, data that no variant can do with."""
+        named = {"evaluation": self.plan.recipe.data.evaluation}
+        if all(variant.calibrated for variant in self.plan.variants.values()):
+            named["calibration"] = self.plan.recipe.data.calibration
+        here = {what: data.locate(ref, what) for what, ref in named.items() if ref is not None}
+        nameddata.check(self.plan.recipe, here, data.locate(self.plan.recipe.model, "model"))
 
     def _note_builds(self, built: Build) -> None:
         for name, future in built.artifacts.items():

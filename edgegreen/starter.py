@@ -114,7 +114,7 @@ def _lines(starter: Starter, folder: Path) -> Iterator[str]:
             yield f"  # {what}"
             yield f"  {part}: {_path(starter.data[part], folder)}"
         else:
-            yield f"  # {part}: {part}.npz   {LACKING[part]}"
+            yield f"  # {part}: {part}.npz  # {LACKING[part]}"
     if starter.metric:
         yield f"  metric: {starter.metric}"
     yield "# One row of the table each. The names are free."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -76,3 +77,13 @@ def test_without_data_it_runs_all_the_same(tmp_path: Path) -> None:
     assert "int8-tflite" not in made.variants
     with pytest.raises(InputError, match="is there already"):
         starter.check_place(tmp_path / "r.yaml")
+
+
+def test_lines_that_are_commented_out_can_be_taken_in(tmp_path: Path) -> None:
+    text = starter.text(starter.look(TWO_IN_TWO_OUT, {}), tmp_path)
+    taken_in = re.sub(r"(?m)^( *)# (data:|\w+: \w+\.npz)", r"\1\2", text)
+    (tmp_path / "r.yaml").write_text(taken_in)
+    made = recipe.load(tmp_path / "r.yaml").data
+    assert [made.calibration, made.evaluation, made.training] == [
+        tmp_path / f"{part}.npz" for part in starter.PARTS
+    ]

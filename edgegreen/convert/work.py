@@ -22,7 +22,7 @@ from edgegreen.convert.built import Build, BuildEvent, Outputs, Reference
 from edgegreen.convert.elsewhere import Elsewhere, Part
 from edgegreen.convert.model import Job, Recording
 from edgegreen.convert.yardstick import Yardstick
-from edgegreen.errors import EdgegreenError
+from edgegreen.errors import EdgegreenError, InputError
 from edgegreen.formats import Format, Quantizer, file_of
 from edgegreen.recipe import Recipe, Variant
 from edgegreen.sources import kind_of, load
@@ -123,7 +123,7 @@ class Work:
             self._expected(part.variant, artifact)
         else:
             request = self._compressed(part.variant) if part.variant else self.request
-            source = self._source(request)
+            request, source = self._loaded(request, calibrated=False)  # one that is fails by itself
             if part.what == "hub":
                 self._hub("tflite", request, source)
         for key in kept:
@@ -221,14 +221,14 @@ class Work:
 
         artifact = _artifact_of(self._obtain(Part("variant", name), self.keys[name], make))
         if not made_here:
-            self.request.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
+            needed = self.request if self.variants[name].calibrated else self.request.uncalibrated
+            needed.check_data(artifact.inputs)  # the source, which is not loaded now, would do it
         ordered = self._is_made_elsewhere(name) and name not in self.unchanged
         return artifact, made_here or ordered
 
     def _make(self, name: str, folder: Path) -> Made:
         variant = self.variants[name]
-        request = self._compressed(name)
-        source = self._source(request)
+        request, source = self._loaded(self._compressed(name), calibrated=variant.calibrated)
         hub = self._hub(variant.format, request, source)
         limited = variant.accuracy_drop_max is not None
         work = Job(request, source, hub, variant, self.yardstick if limited else None)
@@ -261,7 +261,7 @@ class Work:
         key = load.source_key(self.request)
 
         def model() -> ModelFile:
-            return self._source(self.request).model
+            return self._loaded(self.request, calibrated=False)[1].model
 
         return Reference(self._recorded(Part("reference"), key, model, self.request.normalize, None).folder)
 
@@ -301,6 +301,19 @@ class Work:
 
         return replace(request, path=self._once(f"compressed {request.compressed}", work))
 
+    def _loaded(self, request: Request, *, calibrated: bool) -> tuple[Request, Source]:
+        """The source, and how it was asked for: without calibration data that are at fault, unless needed."""
+        try:
+            return request, self._source(request)
+        except InputError as error:
+            without = request.uncalibrated
+            if calibrated or without == request:
+                raise
+            source = self._source(without)  # raises again if something else is wrong
+            note = f"{error.message}; what is not calibrated is checked on noise instead"
+            self._once(f"note {note}", lambda: self.on_event(BuildEvent(None, "checking", note=note)))
+            return without, source
+
     def _source(self, request: Request) -> Source:
         def work() -> Source:
             self.on_event(BuildEvent(None, "loading"))
@@ -313,13 +326,13 @@ class Work:
             self.on_event(BuildEvent(None, "done"))
             return source
 
-        return self._once(f"source {request.compressed}", work)
+        return self._once(f"source {_called(request)}", work)
 
     def _hub(self, format_: Format, request: Request, source: Source) -> ModelFile:
         if format_ not in load.HUBS:
             return source.model
         return self._once(
-            f"{format_} hub {request.compressed}",
+            f"{format_} hub {_called(request)}",
             lambda: load.HUBS[format_](request, source, self.shop, self._reporter(None)),
         )
 
@@ -338,6 +351,11 @@ class Work:
             self.on_event(BuildEvent(variant, stage, done))
 
         return report
+
+
+def _called(request: Request) -> str:
+    """Apart from other requests of this build: by its passes, and by what it is checked on."""
+    return f"{request.compressed} {request.calibration is not None}"
 
 
 def _artifact_of(entry: Entry) -> Artifact:

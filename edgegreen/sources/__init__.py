@@ -10,10 +10,11 @@ import tempfile
 from pathlib import Path
 from threading import Event
 
+from edgegreen.artifact import TensorSpec
 from edgegreen.sources.files import SUFFIXES, SourceFormat, format_of, size_bytes
 from edgegreen.sources.model import Kind, ModelSummary
 
-__all__ = ["Kind", "ModelSummary", "SourceFormat", "format_of", "inspect", "kind_of"]
+__all__ = ["Kind", "ModelSummary", "SourceFormat", "declared", "format_of", "inspect", "kind_of"]
 
 
 def kind_of(path: Path) -> Kind:
@@ -33,6 +34,24 @@ def kind_of(path: Path) -> Kind:
     return "openvino" if format_ == "openvino" else "float"
 
 
+def declared(path: Path) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]] | None:
+    """Inputs and outputs as the file itself declares them, -1 for an open extent.
+
+    None for Keras files and SavedModels, which tensorflow would have to load. Raises InputError.
+    """
+    format_ = format_of(path)
+    if format_ == "tflite":
+        from edgegreen.sources import shapes, tflitefile
+
+        inputs, outputs = (
+            tuple(TensorSpec(port.name, shapes.loose(port.dims), port.dtype) for port in ports)
+            for ports in tflitefile.ports(tflitefile.read(path))
+        )
+        return inputs, outputs
+    summary = _summary(path, format_)
+    return (summary.inputs, summary.outputs) if summary else None
+
+
 def inspect(path: Path, signature: str | None = None) -> ModelSummary:
     """Inputs, outputs, operators, parameters, size and costs of a model.
 
@@ -42,18 +61,16 @@ def inspect(path: Path, signature: str | None = None) -> ModelSummary:
     the cache. Raises InputError, ConversionError.
     """
     format_ = format_of(path)
-    called = "SavedModel" if format_ == "savedmodel" else SUFFIXES[path.suffix.lower()][1]
     if format_ == "tflite":
         from edgegreen.sources import tflite
 
-        return tflite.summarise(path, called, size_bytes(path, format_))
+        return tflite.summarise(path, SUFFIXES[path.suffix.lower()][1], size_bytes(path, format_))
     from edgegreen.cache.store import Cache
-    from edgegreen.sources import load, onnx, openvino, torch
+    from edgegreen.sources import load
     from edgegreen.sources.request import Request
     from edgegreen.workers.pool import Workers
 
-    told = {"onnx": onnx.summarise, "openvino": openvino.summarise, "torch": torch.summarise}.get(format_)
-    summary = told(path, called, size_bytes(path, format_)) if told else None
+    summary = _summary(path, format_)
     request, stop = Request.of(path, signature), Event()
     with tempfile.TemporaryDirectory(prefix="edgegreen-") as logs:
         workers = Workers(Path(logs), tools=1, stop=stop)
@@ -64,3 +81,11 @@ def inspect(path: Path, signature: str | None = None) -> ModelSummary:
             return load.with_costs(summary, request, shop)
         finally:
             workers.close()
+
+
+def _summary(path: Path, format_: SourceFormat) -> ModelSummary | None:
+    """What the file says of itself, where it can be read without loading it; costs are not among it."""
+    from edgegreen.sources import onnx, openvino, torch
+
+    told = {"onnx": onnx.summarise, "openvino": openvino.summarise, "torch": torch.summarise}.get(format_)
+    return told(path, SUFFIXES[path.suffix.lower()][1], size_bytes(path, format_)) if told else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -90,6 +90,11 @@ class Request:
     def check_samples(self) -> CheckSamples:
         """What the model and all that is made from it are compared on."""
         return CheckSamples(self.calibration.path if self.calibration else None, normalize=self.normalize)
+
+    @property
+    def uncalibrated(self) -> Request:
+        """The same without its calibration data: checked on noise."""
+        return replace(self, calibration=None, calibration_n=0)
 
     def calibration_rows(self) -> Iterator[Row]:
         """All calibration samples, one after the other, as the model takes them. Raises InputError."""

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cli.harness import DIGITS, Done, Shell
+from cli.harness import DIGITS, REPO, Done, Shell
 
+TWO_IN_TWO_OUT = REPO / "tests" / "fixtures" / "models" / "two_in_two_out.tflite"
 X, Y = (np.load(DIGITS / "evaluation.npz")[name] for name in "xy")
 
 
@@ -99,6 +100,11 @@ def test_files_that_are_not_what_they_should_be(empty: Shell, refused: Callable[
         ({"data": "{evaluation: none.npz}"}, "none.npz does not exist", "relative to the recipe"),
         ({"data": "{evaluation: text.npz}"}, "text.npz", "not an npz file"),
         ({"data": "{evaluation: cut.npz}"}, "cut.npz", "not an npz file"),
+        (
+            {"model": str(TWO_IN_TWO_OUT), "data": f"{{evaluation: {DIGITS / 'evaluation.npz'}}}"},
+            "recipe.yaml:3: `data.evaluation`",
+            "have `x`, but the model has 2 inputs",
+        ),
         ({"model": "none.tflite"}, "none.tflite does not exist", "relative to the recipe"),
         ({"model": "text.tflite"}, "text.tflite: not a readable TFLite model", "is it whole"),
         ({"model": "model.pt"}, "`.pt` is no model format", "loading one runs code; export it"),
