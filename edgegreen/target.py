@@ -281,6 +281,12 @@ def folders() -> Iterator[Path]:
     yield (package.parent if checkout else package / "shipped") / "targets"
 
 
+def absent_folders() -> list[str]:
+    """Those that EDGEGREEN_TARGETS names and that are not there."""
+    named = os.environ.get("EDGEGREEN_TARGETS", "").split(os.pathsep)
+    return [folder for folder in named if folder and not Path(folder).expanduser().is_dir()]
+
+
 def files() -> dict[str, Path]:
     """Every target file that can be named, by name; the nearest folder wins."""
     found: dict[str, Path] = {}

@@ -52,12 +52,14 @@ def runs(limit: int, *, as_json: bool, **wanted: Any) -> None:
         _say_what_waits(known)
         found = known.find(_filter(**wanted), limit)
         broken = [] if any(wanted.values()) else known.broken()[:limit]
+    if not (found or broken):
+        click.echo(f"note: no run {'matches' if any(wanted.values()) else 'is kept'}", err=True)
     if as_json:
         listed = [asdict(one) | {"started_at": one.started_at.isoformat()} for one in found]
         click.echo(json.dumps(listed, indent=2))
         for one in broken:
             complain(one.why)
-    else:
+    elif found or broken:
         listings.show_runs(found, broken, terminal.console())
 
 

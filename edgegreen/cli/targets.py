@@ -32,6 +32,8 @@ def list_targets() -> None:
     from edgegreen import target
     from edgegreen.report import listings, terminal
 
+    for folder in target.absent_folders():
+        click.echo(f"note: EDGEGREEN_TARGETS: no folder {folder}", err=True)
     listings.show_targets(target.load_all(), terminal.console())
 
 

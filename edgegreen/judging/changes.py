@@ -104,3 +104,8 @@ def _calls(series: SeriesOf, item: Measurement) -> NDArray[Any] | None:
         return None
     same = math.isclose(float(np.median(kept.invoke_ns)) / 1e6, item.latency_ms.p50, rel_tol=1e-9)
     return kept.invoke_ns if same else None
+
+
+def per_cent(share: float, digits: int = 2) -> str:
+    """`2.5 %`, `250 %`: so many digits count, and none is in exponent form."""
+    return f"{float(f'{100 * share:.{digits}g}'):.12g} %"

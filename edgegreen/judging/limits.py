@@ -95,7 +95,9 @@ def unsettled(change: float, ci95: tuple[float, float], limit: float, n: int) ->
         return None
     drop, high, low = (_plain(round(-value, 12) + 0.0, 2).replace("-", "−") for value in (change, *ci95))
     told = f"accuracy drop {drop} (95 %: {low}…{high})"
-    return f"{told}: {n} samples do not settle whether it is over {_plain(limit, 16)}"
+    return (
+        f"{told}: {n} sample{'s do' if n != 1 else ' does'} not settle whether it is over {_plain(limit, 16)}"
+    )
 
 
 def _said(item: Measurement, limited: Limited, limit: float, value: float | None) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from edgegreen.config.limitkeys import Regression
 from edgegreen.judging import accuracies
-from edgegreen.judging.changes import Change
+from edgegreen.judging.changes import Change, per_cent
 from edgegreen.judging.compared import EMULATED, Compared
 from edgegreen.judging.limits import LIMITED
 from edgegreen.judging.pairing import Pair
@@ -16,7 +16,7 @@ def unseen(pair: Pair, one: Compared, limits: Regression) -> Iterator[str]:
     """Where a rise beyond its limit would probably not have been seen, or a drop may be on either side."""
     for what, change, limit in _of_speed(one, limits):
         if limit is not None and change and change.word == "no difference seen" and change.detectable > limit:
-            least, allowed = f"{100 * change.detectable:.2g} %", f"the limit is {100 * limit:.3g} %"
+            least, allowed = per_cent(change.detectable), f"the limit is {per_cent(limit, 3)}"
             more = "oftener" if change.by == "starts" else "longer"
             yield f"{what}: less than {least} would hardly be seen, and {allowed}: measure {more}"
     yield from accuracies.unsettled(pair, one.accuracy_seen, limits.accuracy_drop_max)
@@ -35,13 +35,13 @@ def over(pair: Pair, one: Compared, limits: Regression, *, higher_is_better: boo
     for what, change, limit in _of_speed(one, limits):
         if limit is None or EMULATED in one.notes:
             continue
-        allowed = f"the limit is {100 * limit:+.3g} %"
+        allowed = f"the limit is +{per_cent(limit, 3)}"
         if change is None:
             yield f"{what} was not compared, and {allowed}"
         elif change.word == "not to be trusted":
             yield f"{what} is not to be trusted, and {allowed}"
         elif change.word in ("slower", "more") and change.ratio - 1 > limit:
-            yield f"{what} {100 * (change.ratio - 1):+.3g} %, and {allowed}"
+            yield f"{what} +{per_cent(change.ratio - 1, 3)}, and {allowed}"
     if limits.accuracy_drop_max is None:
         return
     if one.accuracy_change is None:

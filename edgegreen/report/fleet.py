@@ -53,7 +53,8 @@ class Summary:
     @property
     def told_of_lost(self) -> str | None:
         """In words, which boards have no results; None when all have some."""
-        count = f"{len(self.lost)} of {len(self.measured) + len(self.lost)} boards have no results"
+        have = "has" if len(self.lost) == 1 else "have"
+        count = f"{len(self.lost)} of {len(self.measured) + len(self.lost)} boards {have} no results"
         return f"{count}: {words.some(self.lost)}" if self.lost else None
 
 

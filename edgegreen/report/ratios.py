@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.text import Text
 
-from edgegreen.judging.changes import Change
+from edgegreen.judging.changes import Change, per_cent
 from edgegreen.judging.compared import Against, Compared
 from edgegreen.report import words
 
@@ -70,7 +70,7 @@ def cells(change: Change | Cells | None) -> Cells:
         return Text(words.ABSENT, style="dim"), Text("not compared", style="dim"), ""
     low, high = change.ci95
     ratio = f"{_figure(change.ratio)} ({_figure(low)}…{_figure(high)})"
-    return ratio, Text(change.word, style=STYLES.get(change.word, "")), f"{100 * change.detectable:.2g} %"
+    return ratio, Text(change.word, style=STYLES.get(change.word, "")), per_cent(change.detectable)
 
 
 def _figure(ratio: float) -> str:

@@ -9,10 +9,11 @@ one line, and a figure is whole.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
+from typing import Literal, TextIO, cast
 
 from rich.console import Console
 from rich.padding import Padding
@@ -80,12 +81,31 @@ SHORT = {
 }
 
 
+class Trimmed:
+    """A stream without the blanks at the ends of lines that fill a table's last column."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self.encoding = stream.encoding
+
+    def write(self, text: str) -> int:
+        """Whole lines at a time, as a Console gives them."""
+        self._stream.write(re.sub(r" +(?=\n)", "", text))
+        return len(text)
+
+    def flush(self) -> None:
+        """As of the stream."""
+        self._stream.flush()
+
+
 def console(*, stderr: bool = False) -> Console:
     """A console that keeps plain and whole lines when it writes to a pipe or a file."""
     # Names and errors are printed as they are: `[red]` in one is no markup, `:x:` no picture.
     plain = partial(Console, stderr=stderr, highlight=False, markup=False, emoji=False)
     made = plain()
-    return made if made.is_terminal else plain(width=PIPE_WIDTH)
+    if made.is_terminal:
+        return made
+    return plain(width=PIPE_WIDTH, file=None if stderr else cast("TextIO", Trimmed(sys.stdout)))
 
 
 def show(run: Run, rows: Sequence[Row], out: Console) -> None:

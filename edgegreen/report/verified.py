@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from edgegreen.judging.changes import per_cent
 from edgegreen.judging.verified import Check, Repeated, Verified
 from edgegreen.report import fitting, words
 from edgegreen.report.against import fitted, heading
@@ -111,5 +112,5 @@ def _blunt(one: Repeated, within: float) -> Iterator[str]:
     """Where the readings are too unsteady to tell a change of that size: that they agree says little."""
     for check in one.checks:
         if check.reproduces and check.change and check.change.detectable > within:
-            least = f"{100 * check.change.detectable:.2g} %"
+            least = per_cent(check.change.detectable)
             yield f"{check.what}: less than {least} would hardly be seen: measure longer to know more"

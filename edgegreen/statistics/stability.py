@@ -171,7 +171,7 @@ def _unlike_halves(times_ms: Floats, medians: Floats) -> tuple[str, ...]:
 
 
 def _moved(before_ms: float, after_ms: float) -> str:
-    percent = f" ({100 * (after_ms - before_ms) / before_ms:+.0f} %)" if before_ms else ""
+    percent = f" ({100 * (after_ms - before_ms) / before_ms:+.0f} %)".replace("-", "−") if before_ms else ""
     return f"{_figure(before_ms)} → {_figure(after_ms)} ms{percent}"
 
 

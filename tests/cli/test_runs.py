@@ -72,7 +72,7 @@ def test_runs_are_listed(kept: tuple[str, Done]) -> None:
 
 
 def test_a_broken_file_is_named_and_the_others_are_listed(empty: Shell) -> None:
-    assert run("runs").output.splitlines()[0].startswith("Run")
+    assert run("runs").output == "note: no run is kept\n"
     runs = empty.kept / "runs"
     runs.mkdir()
     (runs / "20261122-040000-abc123.json").write_text('{"schema": 1')
@@ -121,3 +121,14 @@ def test_reports_go_to_stdout_or_to_a_file(kept: tuple[str, Done], tmp_path: Pat
     assert (done.exit_code, done.output) == (0, "")
     assert file.read_text(encoding="utf-8") == run("report", "latest", "-f", "md").output
     assert run("report", run_id, "-f", "json").output == run("show", run_id, "--json").output
+
+
+def test_no_run_that_matches_is_said(kept: tuple[str, Done]) -> None:
+    found = run("runs", "--recipe", "nope")
+    assert (found.exit_code, found.stdout, found.stderr) == (0, "", "note: no run matches\n")
+    assert run("runs", "--recipe", "nope", "--json").stdout == "[]\n"
+
+
+def test_a_folder_of_targets_that_is_not_there_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EDGEGREEN_TARGETS", "/nope")
+    assert run("targets", "list").stderr == "note: EDGEGREEN_TARGETS: no folder /nope\n"

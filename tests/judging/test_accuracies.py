@@ -13,7 +13,7 @@ from edgegreen.config.limitkeys import Budgets, Regression
 from edgegreen.history import series
 from edgegreen.history.hits import Hits
 from edgegreen.history.series import Series
-from edgegreen.judging import against, comparison
+from edgegreen.judging import against, comparison, limits
 from edgegreen.judging.against import Source
 from edgegreen.judging.compared import Compared
 from edgegreen.measurement import Measurement, Run
@@ -142,3 +142,9 @@ def test_a_budget_within_the_interval_is_named(
     (row,) = comparison.rows([item], None, Budgets(accuracy_drop_max=0.01))
     said = f"accuracy drop 0.008 (95 %: −0.001…0.02): {N} samples do not settle whether it is over 0.01"
     assert (said in row.warnings) == told
+
+
+def test_one_sample_is_one() -> None:
+    said = limits.unsettled(-0.01, (-0.02, 0.0), 0.01, 1)
+    assert said is not None
+    assert said.endswith(": 1 sample does not settle whether it is over 0.01")

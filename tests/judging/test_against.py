@@ -15,7 +15,7 @@ from edgegreen.config.limitkeys import Regression
 from edgegreen.errors import InputError
 from edgegreen.history import series
 from edgegreen.history.series import Series
-from edgegreen.judging import against
+from edgegreen.judging import against, changes
 from edgegreen.judging.against import Source
 from edgegreen.judging.compared import EMULATED, Against, Compared
 from edgegreen.measurement import Latency, Measurement, Origin
@@ -256,3 +256,11 @@ def test_json_comes_back() -> None:
     found = against.compare(*sides)
     assert json.loads(found.to_json())["schema"] == 1
     assert Against.model_validate_json(found.to_json()) == found
+
+
+@pytest.mark.parametrize(
+    ("share", "digits", "said"),
+    [(2.5, 2, "250 %"), (0.0254, 2, "2.5 %"), (12.34, 3, "1230 %"), (0.0, 2, "0 %"), (0.1, 3, "10 %")],
+)
+def test_per_cent_has_no_exponent(share: float, digits: int, said: str) -> None:
+    assert changes.per_cent(share, digits) == said

@@ -95,7 +95,7 @@ def test_several_boards_have_a_table_over_all_of_them_before_their_own() -> None
     assert text.index("### 4 boards\nmedian over boards (lowest … highest)\n") < text.index("### pi-1\n")
     assert "| Variant | Boards | lowest accuracy | p50 ms | ? |" in text
     assert "| int8-tflite | 3/4 | 90.2 % (−1.1) | 2.00 (1.00 … 4.00) | 1 |" in text
-    assert "- **✗** 1 of 5 boards have no results: pi-9" in text
+    assert "- **✗** 1 of 5 boards has no results: pi-9" in text
     assert "boards" not in written(items[0], measurement("fp32", target="pi-1"))
 
 

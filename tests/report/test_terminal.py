@@ -374,6 +374,12 @@ class TestColour:
         monkeypatch.setenv("COLUMNS", "40")
         assert terminal.console().width == terminal.PIPE_WIDTH
 
+    def test_a_pipe_has_no_blanks_at_the_ends_of_lines(self, capsys: pytest.CaptureFixture[str]) -> None:
+        terminal.show(run(*KWS), comparison.rows(KWS, "fp32-tflite", Budgets()), terminal.console())
+        lines = capsys.readouterr().out.splitlines()
+        assert lines
+        assert [line for line in lines if line.endswith(" ")] == []
+
 
 def test_every_mark_of_the_legend_is_used() -> None:
     slow = measurement("slow", p50=9)

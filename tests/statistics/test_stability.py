@@ -187,3 +187,7 @@ def test_a_median_that_is_not_known_well() -> None:
     (reason,) = imprecision(times(0.0, 0.5 * noise(60, tail="normal")[0]))
     assert reason.startswith("too few effective samples: p50 is 2.")
     assert reason.endswith(" %), measure longer")
+
+
+def test_less_has_a_minus() -> None:
+    assert stability._moved(2.0, 1.0).endswith("(−50 %)")
