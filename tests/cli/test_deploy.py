@@ -276,7 +276,7 @@ def test_data_that_are_no_numbers_are_told(shell: Shell) -> None:
     data = f"{{evaluation: nan.npz, calibration: {DIGITS / 'calibration.npz'}}}"
     done = shell.run("deploy", shell.recipe(data=data), "--variant", "fp32")
     assert done.code == 2
-    assert "nan.npz: sample 0 has NaN or infinite values" in done.out
+    assert "nan.npz: sample 0 has NaN or infinite values" in done.err
     assert done.rows["fp32"].startswith("fp32 ?")
 
 
