@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edgegreen.config.benchmarkkeys import Benchmark
+from edgegreen.config.mistakes import did_you_mean
 from edgegreen.errors import InputError
 from edgegreen.formats import FORMATS, RuntimeName
 from edgegreen.measurement import Planned, Run, Tuning
@@ -98,13 +99,18 @@ def make(
     """
     unknown = [name for name in only if name not in variants]
     if unknown:
-        raise InputError(f"no variant called `{unknown[0]}`", hint=f"this recipe has {', '.join(variants)}")
+        raise InputError(
+            f"no variant called `{unknown[0]}`{did_you_mean(unknown[0], variants)}",
+            hint=f"this recipe has {', '.join(variants)}",
+        )
     chosen = {name: variant for name, variant in variants.items() if not only or name in only}
     if not chosen:
         raise InputError(f"recipe `{recipe.name}` has no variants to build")
     if recipe.baseline and recipe.baseline not in variants:
+        near = did_you_mean(recipe.baseline, variants)
         raise InputError(
-            f"baseline `{recipe.baseline}` is no variant of this recipe", hint=f"it has {', '.join(variants)}"
+            f"baseline `{recipe.baseline}` is no variant of this recipe{near}",
+            hint=f"it has {', '.join(variants)}",
         )
     twice = [name for name, count in Counter(target.name for target in targets).items() if count > 1]
     if twice:

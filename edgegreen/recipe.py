@@ -19,6 +19,7 @@ from edgegreen.config.datakeys import Data
 from edgegreen.config.edgetpukeys import EdgeTpuKeys
 from edgegreen.config.footprintkeys import Footprint
 from edgegreen.config.limitkeys import Budgets, Regression
+from edgegreen.config.mistakes import did_you_mean
 from edgegreen.config.passes import Pass
 from edgegreen.config.references import Beside, Download
 from edgegreen.config.searchkeys import PassSpaces
@@ -141,7 +142,10 @@ class Recipe(Frozen):
     def _baseline_exists(cls, baseline: str | None, info: ValidationInfo) -> str | None:
         variants = info.data.get("variants")  # absent when they have mistakes of their own
         if baseline and variants and baseline not in variants:
-            raise ValueError(f"`{baseline}` is not a variant of this recipe ({', '.join(variants)})")
+            raise ValueError(
+                f"`{baseline}` is not a variant of this recipe ({', '.join(variants)})"
+                + did_you_mean(baseline, variants)
+            )
         return baseline
 
 

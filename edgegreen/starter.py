@@ -67,6 +67,8 @@ def look(model: Path, named: Mapping[str, Path]) -> Starter:
     Raises InputError: the file is no model, data are no npz or do not go with the model, or there are
     evaluation data and no metric fits their labels; ConversionError when the model cannot be loaded.
     """
+    for part, path in named.items():
+        check_readable(part, path)  # before the model is loaded
     summary = sources.inspect(model)
     metric = None
     for part, path in named.items():
@@ -77,6 +79,13 @@ def look(model: Path, named: Mapping[str, Path]) -> Starter:
     kind = sources.kind_of(model)
     variants = recipe.default_variants(kind, calibrated="calibration" in named)
     return Starter(model, summary, dict(named), metric, variants)
+
+
+def check_readable(part: str, path: Path) -> None:
+    """Raise InputError unless it is an npz, with labels where they are needed."""
+    with data.open_samples(path, part) as samples:
+        if part == "evaluation" and not samples.has_labels:
+            raise _unlabelled(path)
 
 
 def check_place(path: Path) -> None:
@@ -154,10 +163,14 @@ def _check_shapes(part: str, path: Path, samples: Samples, inputs: tuple[TensorS
         raise InputError(f"{part} data {path}: a sample is {have}, and the model takes {takes}")
 
 
+def _unlabelled(path: Path) -> InputError:
+    return InputError(f"evaluation data {path}: there is no `y` to score the outputs by")
+
+
 def _metric(path: Path, labels: NDArray[np.generic] | None, outputs: tuple[TensorSpec, ...]) -> Metric:
     """The metric that goes with the labels and the model's first output."""
     if labels is None:
-        raise InputError(f"evaluation data {path}: there is no `y` to score the outputs by")
+        raise _unlabelled(path)
     shape = outputs[0].shape[1:]
     size = math.prod(shape)
     if size > 1 and len(shape) == 1:

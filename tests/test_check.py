@@ -73,7 +73,9 @@ def test_data_that_is_none(recipe: Path) -> None:
 
 
 def test_labels_that_do_not_go_with_the_metric(recipe: Path) -> None:
-    assert said(edit(recipe, "e.npz}", "e.npz, metric: auc}")) == "auc takes labels 0 and 1; y goes up to 3"
+    told = said(edit(recipe, "e.npz}", "e.npz, metric: auc}"))
+    assert "r.yaml:3: `data.evaluation`: " in told
+    assert told.endswith("e.npz: auc takes labels 0 and 1; y goes up to 3")
     assert "no `y`" in said(edit(recipe, "evaluation: e.npz", "evaluation: c.npz"))
 
 

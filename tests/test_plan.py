@@ -130,7 +130,7 @@ class TestNarrowedDown:
         assert {trial.variant_name for trial in made.trials} == {"fp32", "ir"}
 
     def test_an_unknown_one_is_named_with_those_there_are(self) -> None:
-        with pytest.raises(InputError, match="no variant called `int9`") as caught:
+        with pytest.raises(InputError, match=r"no variant called `int9`; did you mean `int8`\?") as caught:
             make(only=("int8", "int9"))
         assert caught.value.hint == "this recipe has fp32, int8, ir"
 

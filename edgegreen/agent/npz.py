@@ -56,6 +56,8 @@ class Samples:
             raise DataError(f"not an npz file ({error})") from None
         try:
             members = {name[:-4] for name in self._zip.namelist() if name.endswith(".npy")}
+            if not members:
+                raise DataError("not an npz file (a zip without arrays)")
             self.names = _input_names(members)
             headers = [self._header(name) for name in self.names]
             self.n = _common_length([*self.names, "y"], [*headers, *self._label_header(members)])
@@ -86,9 +88,14 @@ class Samples:
         for row in zip(*columns):
             yield list(row)
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is a `y`."""
+        return "y.npy" in self._zip.namelist()
+
     def labels(self) -> NDArray[Any] | None:
         """The whole of `y`, or None when there is none."""
-        if "y.npy" not in self._zip.namelist():
+        if not self.has_labels:
             return None
         import numpy as np
 
@@ -143,7 +150,7 @@ def _input_names(members: set[str]) -> tuple[str, ...]:
         return ("x",)
     names = tuple(f"x{index}" for index in range(len(numbered)))
     if not names or set(names) != numbered:
-        found = ", ".join(f"`{name}`" for name in sorted(members)[:8]) or "nothing"
+        found = ", ".join(f"`{name}`" for name in sorted(members)[:8])
         raise DataError(f"no inputs: expected `x`, or `x0`, `x1`, … without a gap; found {found}")
     return names
 

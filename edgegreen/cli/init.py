@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edgegreen.cli.common import complain
 from edgegreen.errors import InputError
 
 FILE = click.Path(path_type=Path)
@@ -72,7 +73,26 @@ def _asked(found: dict[str, Path]) -> dict[str, Path]:
     named = {}
     for part, what in starter.PARTS.items():
         click.echo(what)
-        said = click.prompt(f"  {part} data (npz; empty for none)", default=str(found.get(part, "")))
-        if said.strip():
-            named[part] = Path(said.strip())
+        if path := _asked_for(part, found.get(part)):
+            named[part] = path
     return named
+
+
+def _asked_for(part: str, found: Path | None) -> Path | None:
+    """One data file, asked for until there is one that can be read, or none is wanted."""
+    from edgegreen import starter
+
+    while True:
+        default = str(found or "")
+        said = click.prompt(
+            f"  {part} data (npz; empty for none)", default=default, show_default=bool(default)
+        )
+        if not said.strip():
+            return None
+        path = Path(said.strip())
+        try:
+            starter.check_readable(part, path)
+        except InputError as error:
+            complain(error)
+        else:
+            return path

@@ -7,7 +7,7 @@ import json
 import re
 import typing
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -120,8 +120,10 @@ def _text(mistake: Mistake, model: type[BaseModel]) -> str:
     match item["type"]:
         case "extra_forbidden":
             known = _keys_at(model, place[:-1], mistake.branch)
-            nearest = _did_you_mean(str(place[-1]), known) or f" (known here: {', '.join(sorted(known))})"
-            return f"unknown key `{dotted(place)}`{nearest}"
+            nearest = did_you_mean(str(place[-1]), known) or _elsewhere(str(place[-1]), place[:-1], model)
+            return f"unknown key `{dotted(place)}`" + (
+                nearest or f" (known here: {', '.join(sorted(known))})"
+            )
         case "missing":
             return f"`{item['loc'][-1]}` is missing" + (f" in `{dotted(place)}`" if place else "")
         case "value_error":
@@ -138,7 +140,7 @@ def _should_be(branches: Sequence[Mistake], model: type[BaseModel]) -> str:
     item, place = branches[0].item, branches[0].place
     words = [word for mistake in branches for word in _literals(mistake.item)]
     kinds = [_kind(mistake, model) for mistake in branches]
-    nearest = _did_you_mean(str(item["input"]), words)
+    nearest = did_you_mean(str(item["input"]), words)
     quotes = "; put it in quotes" if kinds == ["text"] and item["input"] is not None else ""
     return f"`{dotted(place)}`: should be {', or '.join(kinds)}, not {_shown(item['input'])}{nearest}{quotes}"
 
@@ -201,6 +203,13 @@ def _leaves(annotation: Any) -> list[Any]:
     return [leaf for arg in args for leaf in _leaves(arg)] if args else [annotation]
 
 
-def _did_you_mean(word: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+def _elsewhere(key: str, place: Place, model: type[BaseModel]) -> str:
+    """Where in the file a key would have its place, if that is not there."""
+    under = [name for name in model.model_fields if (name,) != place and key in _keys_at(model, (name,), "")]
+    return f"; it belongs under `{under[0]}`" if under else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean …?`, to end a line with; empty when nothing known is near."""
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"; did you mean `{close[0]}`?" if close else ""

@@ -113,6 +113,13 @@ def test_a_file_that_is_no_zip(tmp_path: Path) -> None:
         Samples(str(tmp_path / "none.npz"))
 
 
+def test_another_kind_of_zip_is_no_npz(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "m.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
+    with pytest.raises(DataError, match="not an npz file"):
+        Samples(str(tmp_path / "m.keras"))
+
+
 def test_a_member_that_is_no_array(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
         archive.writestr("x.npy", b"hello")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from places import REPO
 
 from cli.harness import Shell
@@ -21,11 +22,22 @@ def test_what_it_writes_runs(empty: Shell) -> None:
 
 
 def test_on_a_terminal_it_asks(empty: Shell) -> None:
+    np.savez(empty.folder / "x.npz", x=np.zeros((2, 3)))
     window = Terminal(empty, "init", "--output", "mine.yaml")
     window.until("SavedModel folder):")
     window.press(f"{MODEL}\n")
     for part in ("calibration", "evaluation", "training"):
-        window.until(f"{part} data (npz; empty for none)")
+        window.until(f"{part} data (npz; empty for none):")  # and no `[]`, as there is no default
+        if part == "evaluation":
+            for name, words in (
+                ("nope.npz", "No such file"),
+                (MODEL, "not an npz file"),
+                ("x.npz", "no `y`"),
+            ):
+                window.raw = ""
+                window.press(f"{name}\n")
+                window.until(words)
+                window.until(f"{part} data (npz; empty for none):")  # asked again
         window.press("\n")
     assert window.end() == 0, window.raw
     assert (empty.folder / "mine.yaml").is_file()

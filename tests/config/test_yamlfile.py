@@ -131,6 +131,14 @@ KEY = [  # unknown, or missing
         "3: unknown key `zzz` (known here: baseline, benchmark, budgets, data, footprint, "
         "input_shape, model, name, regression, search, seed, signature, variants)",
     ),
+    (
+        MINIMAL + "variants:\n  a: {format: tflite, threads: [2]}",
+        "4: unknown key `variants.a.threads`; it belongs under `benchmark`",
+    ),
+    (
+        MINIMAL + "variants:\n  fp32: {format: tflite}\nbaseline: fp3",
+        "5: `baseline`: `fp3` is not a variant of this recipe (fp32); did you mean `fp32`?",
+    ),
     ("name: a", "1: `model` is missing"),
     (MINIMAL + "variants:\n  a: {precision: int8}", "4: `format` is missing in `variants.a`"),
     (MINIMAL + "variants:\n  8: {format: tflite}", "4: the key `8` is not text; put it in quotes"),
