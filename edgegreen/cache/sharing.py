@@ -9,6 +9,7 @@ without it.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -31,6 +32,7 @@ T = TypeVar("T")
 LAYOUT = "v1"
 MANIFEST = "entry.json"
 MANIFEST_BYTES_MAX = 100_000_000
+READ_AT_MOST = 5
 ENTRY_BYTES_MAX = 100_000_000_000  # of its files together, unpacked
 # Where an object appears whole or not at all, so that it needs no other name until it is.
 ATOMIC = {"s3", "s3a", "gs", "gcs", "abfs", "az", "memory"}
@@ -77,12 +79,20 @@ class Shared:
         self._reach("write to", lambda: self._write(key, folder), otherwise=None)
 
     def _read(self, key: str, archive: IO[bytes]) -> bool:
-        try:
-            with self._files.open(self._place(key), "rb") as stream:
-                shutil.copyfileobj(stream, archive)
-        except FileNotFoundError:
-            return False
-        return True
+        for left in reversed(range(READ_AT_MOST)):
+            try:
+                with self._files.open(self._place(key), "rb") as stream:
+                    shutil.copyfileobj(stream, archive)
+                return True
+            except FileNotFoundError:
+                return False
+            except OSError as error:
+                # s3fs reads in blocks, and says so when somebody has put the entry anew in between.
+                if error.errno != errno.EBUSY or not left:
+                    raise
+                archive.seek(0)
+                archive.truncate()
+        return False
 
     def _write(self, key: str, folder: Path) -> None:
         place = self._place(key)

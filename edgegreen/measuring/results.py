@@ -52,6 +52,7 @@ def measurement(
     cool_to_c: float | None = None,
 ) -> Result:
     """What a trial measured, what that says, and whether it can be trusted. `record` is its meter's."""
+    accuracy = evaluation.accuracy()  # before its reasons, which it may add to
     metered = metering.measure(trial.target, record, raw.windows, raw.runs)
     executed = _execution(raw)
     lasting = (
@@ -82,7 +83,7 @@ def measurement(
         first_inference_ms=raw.first_inference_ms,
         throughput_ips=raw.throughput_ips,
         peak_rss_bytes=raw.peak_rss_bytes,
-        accuracy=evaluation.accuracy(),
+        accuracy=accuracy,
         power=metered.power,
         energy=metered.energy,
         energy_absent=metered.absent,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -13,6 +15,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 import pytest
 import s3
@@ -188,6 +191,24 @@ def test_place_that_cannot_be_reached_costs_one_complaint(
     assert cache.complaint.startswith(
         f"cannot read the shared cache file://{tmp_path}/file, going on without"
     )
+
+
+def test_entry_that_is_put_anew_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """s3fs says EBUSY then, in the middle of the file."""
+    url = f"file://{tmp_path}/shared"
+    a_cache(tmp_path / "one", url).obtain(KEY, maker([]))
+    cache, times, busy = a_cache(tmp_path / "two", url), [0], [OSError(errno.EBUSY, "replaced")] * 2
+    copy = shutil.copyfileobj
+
+    def copied(stream: IO[bytes], to: IO[bytes]) -> None:
+        if busy:
+            to.write(b"half of what was there")
+            raise busy.pop()
+        copy(stream, to)
+
+    monkeypatch.setattr(shutil, "copyfileobj", copied)
+    assert cache.obtain(KEY, maker(times)).path("sub/model.tflite").read_bytes() == CONTENT
+    assert (cache.complaint, times, busy) == (None, [0], [])
 
 
 @pytest.mark.slow

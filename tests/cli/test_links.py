@@ -196,12 +196,12 @@ def test_a_run_that_broke_off_is_taken_up_again(
     add_board(shell, sshd, "far", port=1)  # nothing is there, and nobody asks
     again = shell.run("deploy", recipe, "--target", far, "--resume", "latest")
     assert (again.code, again.rows) == (0, done.rows)
-    other = shell.run("deploy", shell.recipe(name="other"), "--target", far, "--resume", "latest")
-    assert other.code == 2
-    assert "is of recipe `digits`, not `other`" in other.err
     more = shell.run("deploy", recipe, "--target", far, "--target", "local", "--resume", "latest")
     assert more.code == 2
     assert "is of the targets far, not far, local" in more.err
+    other = shell.run("deploy", shell.recipe(name="other"), "--target", far, "--resume", "latest")
+    assert other.code == 2
+    assert "is of recipe `digits`, not `other`" in other.err
     assert shell.runs == [whole]
 
 
